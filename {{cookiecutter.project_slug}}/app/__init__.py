@@ -1,0 +1,53 @@
+"""The application. Start reading here: create_app is the whole wiring, top to bottom."""
+
+from collections.abc import Mapping
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from . import (
+    accounts,
+    audit,
+    database,
+    dblog,
+    extensions,
+    logging_config,
+    main,
+    request_id,
+    schema,
+    security,
+    shell,
+)
+from .config import INSTANCE, load
+
+
+def create_app(config: Mapping[str, object] | None = None) -> Flask:
+    """Return an application ready to serve.
+
+    Keys of `config` that are environment variables override them; other keys, such as TESTING,
+    go into `app.config`. Ends the process with one message if the configuration is wrong.
+    """
+    app = Flask(__name__, instance_path=str(INSTANCE))
+    app.config.update(load(config))
+    if hops := app.config["PROXY_HOPS"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's documented way
+
+    logging_config.init_app(app)
+    request_id.init_app(app)
+    security.init_app(app)
+    database.init_app(app)
+    extensions.init_app(app)
+    dblog.init_app(app, actor=accounts.actor, guard=accounts.admin_required)
+    audit.init_app(app, database.db, actor=accounts.actor, guard=accounts.admin_required)
+
+    app.register_blueprint(main.bp)
+    app.register_blueprint(accounts.bp)
+    # example
+    from . import blog
+
+    app.register_blueprint(blog.bp)
+    # end example
+
+    shell.init_app(app)
+    schema.init_app(app)
+    return app

@@ -1,0 +1,9 @@
+"""Who may log in: the model, the pages, the commands, and who is acting right now."""
+
+from .access import actor, admin_required, current_user, login_required
+from .cli import user_cli
+from .views import bp
+
+bp.cli.add_command(user_cli)
+
+__all__ = ["actor", "admin_required", "bp", "current_user", "login_required"]

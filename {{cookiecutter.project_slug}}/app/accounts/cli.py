@@ -1,0 +1,103 @@
+"""flask user: accounts from the command line."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from app.database import db
+
+from .models import User, normal_name
+from .users import AccountError, change_password, create_user, find_user, free_name
+
+user_cli = AppGroup("user", help="Create, list and change accounts.")
+
+
+@user_cli.command("create")
+@click.argument("name")
+@click.option("--email", help="Optional, one account an address.")
+@click.option("--admin", is_flag=True, help="May see the log and the audit trail.")
+@click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
+def create(name: str, email: str | None, admin: bool, password_stdin: bool) -> None:
+    """Create the account NAME; asks for its password."""
+    with plain_errors():
+        free_name(name)
+        user = create_user(name, read_password(password_stdin), email, admin)
+        click.echo(f"Created {'the admin' if admin else 'the user'} {user.username}.")
+
+
+@user_cli.command("list")
+def list_users() -> None:
+    """Every account, one a line: name, role, email, day of creation."""
+    with plain_errors():
+        for user in db.session.scalars(select(User).order_by(User.username)):
+            role = "admin" if user.is_admin else "user"
+            created = user.created_at.astimezone().date()
+            click.echo(f"{user.username}\t{role}\t{user.email or '-'}\t{created}")
+
+
+@user_cli.command("password")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
+def password(name: str, password_stdin: bool) -> None:
+    """Set a new password for NAME, which ends the sessions of the old one."""
+    with plain_errors():
+        user = existing(name)
+        change_password(user, read_password(password_stdin))
+        click.echo(f"Changed the password of {user.username}.")
+
+
+@user_cli.command("admin")
+@click.argument("name")
+@click.option("--revoke", is_flag=True, help="Take the role away instead.")
+def admin(name: str, revoke: bool) -> None:
+    """Make NAME an admin."""
+    with plain_errors():
+        user = existing(name)
+        user.is_admin = not revoke
+        db.session.commit()
+        click.echo(f"{user.username} is {'no longer' if revoke else 'now'} an admin.")
+
+
+@user_cli.command("delete")
+@click.argument("name")
+def delete(name: str) -> None:
+    """Delete the account NAME and what belongs to it."""
+    with plain_errors():
+        user = existing(name)
+        db.session.delete(user)
+        db.session.commit()
+        click.echo(f"Deleted {normal_name(name)}.")
+
+
+def existing(name: str) -> User:
+    user = find_user(name)
+    if user is None:
+        raise click.ClickException(f"There is no user {name!r}; `flask user list` shows all.")
+    return user
+
+
+def read_password(from_stdin: bool) -> str:
+    db.session.rollback()  # nobody shall wait for this command's locks while a person types
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    entered: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return entered
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Refusals and an unusable database as one sentence, without a traceback."""
+    try:
+        yield
+    except AccountError as refusal:
+        raise click.ClickException(str(refusal)) from None
+    except (OperationalError, ProgrammingError) as error:
+        raise click.ClickException(
+            "The database did not answer as expected; is it running, and has"
+            f" `flask db upgrade` been run? It said: {error.orig}"
+        ) from None

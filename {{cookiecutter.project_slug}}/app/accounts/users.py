@@ -1,0 +1,75 @@
+"""Find, make and change accounts: what the pages and the commands have in common."""
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from werkzeug.security import generate_password_hash
+
+from app.database import db
+
+from .models import User, normal_name
+
+MIN_PASSWORD = 8
+MAX_NAME = 64
+MAX_EMAIL = 254
+
+
+class AccountError(ValueError):
+    """A refusal, as a sentence for the person who asked."""
+
+
+def find_user(username: str) -> User | None:
+    return db.session.scalar(select(User).where(User.username == normal_name(username)))
+
+
+def any_account() -> bool:
+    return db.session.scalar(select(User.id).limit(1)) is not None
+
+
+def authenticate(username: str, password: str) -> User | None:
+    """The user of that name and password, or None after the same time either way."""
+    user = find_user(username)
+    if user is None:
+        generate_password_hash(password)  # costs what checking one costs
+        return None
+    return user if user.check_password(password) else None
+
+
+def create_user(username: str, password: str, email: str | None = None, is_admin: bool = False) -> User:
+    """Save a new account. Raises AccountError for a name, email or password that will not do."""
+    user = User(username=free_name(username), email=_good_email(email), is_admin=is_admin)
+    user.set_password(_good_password(password))
+    db.session.add(user)
+    try:
+        db.session.commit()
+    except IntegrityError:
+        db.session.rollback()
+        raise AccountError("That user name or email address is already taken.") from None
+    return user
+
+
+def free_name(username: str) -> str:
+    """The name as it will be stored. Raises AccountError if it will not do or somebody has it."""
+    name = normal_name(username)
+    if not name or len(name) > MAX_NAME or not name.isprintable() or " " in name:
+        raise AccountError(f"A user name has 1 to {MAX_NAME} visible characters and no spaces.")
+    if find_user(name):
+        raise AccountError(f"The user name {name} is already taken.")
+    return name
+
+
+def change_password(user: User, password: str) -> None:
+    """Save a new password and end the user's sessions. Raises AccountError if it is too short."""
+    user.set_password(_good_password(password))
+    db.session.commit()
+
+
+def _good_email(email: str | None) -> str | None:
+    if email and ("@" not in email or len(email) > MAX_EMAIL or not email.isprintable()):
+        raise AccountError(f"{email!r} is not an email address.")
+    return email
+
+
+def _good_password(password: str) -> str:
+    if len(password) < MIN_PASSWORD:
+        raise AccountError(f"A password has at least {MIN_PASSWORD} characters.")
+    return password

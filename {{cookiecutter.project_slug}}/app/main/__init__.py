@@ -1,0 +1,6 @@
+"""The index, what a load balancer asks, error pages, and the demo of a project in debug."""
+
+from . import demo, errors, times
+from .views import bp
+
+__all__ = ["bp", "demo", "errors", "times"]

@@ -1,0 +1,51 @@
+"""Error pages: one template, and JSON for those who ask for it."""
+
+from flask import current_app, g, jsonify, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.wrappers import Response
+
+from app.negotiation import wants_json
+
+from .views import bp
+
+SENTENCES = {
+    400: "The request could not be understood.",
+    401: "Log in first.",
+    403: "You may not see or do this.",
+    404: "There is no such page.",
+    405: "This page does not take that kind of request.",
+    413: "That is larger than this site accepts.",
+    429: "Too many requests. Wait a moment and try again.",
+    500: "Something went wrong here, and it has been written down. Try again in a moment.",
+    503: "The site cannot answer right now. Try again in a moment.",
+}
+
+
+@bp.app_errorhandler(HTTPException)
+def error_page(error: HTTPException) -> Response:
+    response = error.get_response(request.environ)
+    if isinstance(error, SecurityError):
+        return response  # for a host that is not ours no link can be built
+    facts = {
+        "status": response.status_code,
+        "error": error.name,
+        "message": message(error),
+        "request_id": g.get("request_id"),
+    }
+    if wants_json():
+        response.data = jsonify(facts).data
+        response.content_type = "application/json"
+    else:
+        # Not render_template: its context has the user, and the database may be the trouble.
+        response.data = current_app.jinja_env.get_template("error.html").render(facts)
+        response.content_type = "text/html; charset=utf-8"
+    return response
+
+
+def message(error: HTTPException) -> str:
+    if isinstance(error, CSRFError):
+        return f"{error.description} Go back, reload the page and send the form again."
+    if error.description and error.description != type(error).description:
+        return error.description
+    return SENTENCES.get(error.code or 500, error.description or error.name)

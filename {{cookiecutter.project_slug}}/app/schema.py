@@ -1,0 +1,151 @@
+"""Does the database fit the revisions in migrations/, and AUTO_MIGRATE, which brings it there."""
+
+import functools
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import click
+import portalocker
+from alembic import command
+from alembic.script import ScriptDirectory
+from flask import Flask, abort, current_app, request
+from sqlalchemy import Engine, String, column, func, inspect, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from .config import in_memory
+from .database import READING, db
+
+State = Literal["current", "behind", "empty", "unknown"]
+
+LOCK_NUMBER, LOCK_SECONDS = 7_236_501_837, 60
+TODO = {
+    "behind": "The database is behind the revisions in migrations/: run `flask db upgrade`.",
+    "empty": "The database has no tables yet: run `flask db upgrade`.",
+}
+
+logger = logging.getLogger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    """Bring the database up to date if this is `flask run`, and look at it when serving."""
+    if is_first_start_of_run():
+        with app.app_context():
+            migrate_for_run(app)
+    app.extensions["schema_unseen"] = True
+    app.before_request(refuse_while_behind if app.debug else warn_if_behind)
+
+
+def state(app: Flask, bind: str | None = None) -> State:
+    """How one database stands to the revisions; "unknown" is ahead, or not made by revisions.
+
+    Raises SQLAlchemyError if the database cannot be asked.
+    """
+    heads, known = revisions(app.extensions["migrate"].directory)
+    with app.app_context():
+        engine = db.engines[bind]
+    with engine.connect().execution_options(**READING) as connection:
+        inspector = inspect(connection)
+        version = version_table(bind)
+        if inspector.has_table(version):
+            query = select(table(version, column("version_num", String)).c.version_num)
+            if applied := set(connection.scalars(query)):
+                if applied == heads:
+                    return "current"
+                return "behind" if applied <= known else "unknown"
+        return "unknown" if set(inspector.get_table_names()) - tables_of_others(bind) else "empty"
+
+
+def version_table(bind: str | None) -> str:
+    return f"alembic_version_{bind}" if bind else "alembic_version"
+
+
+def tables_of_others(bind: str | None) -> set[str]:
+    """What may be in the same database without belonging to this bind."""
+    others = [metadata for key, metadata in db.metadatas.items() if key != bind]
+    return {name for metadata in others for name in metadata.tables} | set(map(version_table, db.metadatas))
+
+
+def revisions(directory: str) -> tuple[set[str], set[str]]:
+    """The newest revisions, and all of them; read anew only when a file came or went."""
+    return read_revisions(directory, Path(directory, "versions").stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def read_revisions(directory: str, _changed: int) -> tuple[set[str], set[str]]:
+    script = ScriptDirectory(directory)
+    return set(script.get_heads()), {each.revision for each in script.walk_revisions()}
+
+
+def refuse_while_behind() -> None:
+    """In debug, say what to do instead of failing at a missing column."""
+    if request.endpoint == "static":
+        return
+    for bind in db.engines:
+        try:
+            found = state(current_app, bind)
+        except SQLAlchemyError:
+            continue  # whoever needs that database will say what is wrong
+        if found in TODO:
+            abort(503, TODO[found])
+
+
+def warn_if_behind() -> None:
+    """Outside debug, say it once, at the first request; most pages may work."""
+    if current_app.extensions.pop("schema_unseen", False):
+        with suppress(SQLAlchemyError):
+            if (found := state(current_app)) in TODO:
+                logger.warning(TODO[found])
+
+
+def is_first_start_of_run() -> bool:
+    """True in `flask run`, but not when its reloader starts the application again."""
+    context = click.get_current_context(silent=True)
+    running = context is not None and context.info_name == "run"
+    return running and "WERKZEUG_RUN_MAIN" not in os.environ
+
+
+def migrate_for_run(app: Flask) -> None:
+    """Apply what AUTO_MIGRATE allows: everything, or in debug the tables of an empty database."""
+    auto = app.config["AUTO_MIGRATE"]
+    allowed = {"behind", "empty"} if auto else {"empty"} if app.debug and auto is None else set()
+    for bind in sorted(db.engines if allowed else (), key=lambda bind: bind or ""):
+        try:
+            if state(app, bind) in allowed:
+                with lock(db.engine):
+                    if state(app, bind) in allowed:  # nobody else did it meanwhile
+                        upgrade(app, bind)
+        except SQLAlchemyError as error:
+            if auto and bind is None:
+                raise click.ClickException(f"AUTO_MIGRATE: {error}") from error
+            logger.warning("A database was not brought up to date: %s", error)
+
+
+def upgrade(app: Flask, bind: str | None) -> None:
+    config = app.extensions["migrate"].migrate.get_config()
+    config.attributes["binds"] = [bind]
+    command.upgrade(config, "heads")
+
+
+@contextmanager
+def lock(engine: Engine) -> Iterator[None]:
+    """Be the only one who migrates this database, whatever process or machine others run on."""
+    url = engine.url
+    if in_memory(url):
+        yield
+    elif engine.dialect.name == "sqlite":
+        with portalocker.Lock(f"{url.database}.lock", timeout=LOCK_SECONDS):
+            yield
+    else:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_lock(LOCK_NUMBER)))
+            elif not connection.scalar(select(func.get_lock(f"migrate {url.database}"[:64], LOCK_SECONDS))):
+                raise click.ClickException("AUTO_MIGRATE: another process has been migrating for too long.")
+            try:
+                yield
+            finally:
+                connection.invalidate()  # both locks end with the connection

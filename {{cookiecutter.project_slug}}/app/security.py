@@ -1,0 +1,43 @@
+"""What every response says about itself to the browser, and what no request may carry."""
+
+from flask import Flask, Response, abort, g, request
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",  # the stylesheet's icons are data: URLs
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def init_app(app: Flask) -> None:
+    # A token lasts as long as its session: who writes for hours can still save.
+    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
+    app.before_request(refuse_nul)
+    app.after_request(add_headers)
+
+
+def refuse_nul() -> None:
+    """PostgreSQL cannot store or compare NUL, and no browser types one: a 400 instead of a 500."""
+    fields = (request.path, *request.args.values(), *request.form.values())
+    if any("\0" in text for text in fields):
+        abort(400, "The request contains a NUL character.")
+
+
+def add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    user = g.get("_login_user")
+    if user is not None and user.is_authenticated:
+        response.headers["Cache-Control"] = "no-store"
+    return response

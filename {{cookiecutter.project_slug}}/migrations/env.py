@@ -1,0 +1,136 @@
+"""Runs the revisions on one database after the other: the application's, then the log's.
+
+A revision's `upgrade` and `downgrade` are for the application's database, `upgrade_log` and
+`downgrade_log`, where it has them, for the log's. Each database counts the revisions in a table of
+its own and sees only its own tables, so both may be one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from alembic import context
+from alembic.util import CommandError
+from flask import current_app
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import CreateSchema
+
+migrate = current_app.extensions["migrate"]
+db = migrate.db
+binds: list[str | None] = sorted(context.config.attributes.get("binds", db.engines), key=lambda bind: bind or "")
+
+
+def run(bind: str | None) -> None:
+    engine = db.engines[bind]
+    use_functions_for(bind)
+    if context.is_offline_mode():
+        print(f"-- For {engine.url!r}\n", file=context.config.output_buffer)
+        configure(bind, url=engine.url, literal_binds=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    with connect(engine) as connection, foreign_keys_off(connection):
+        make_missing_schema(connection)
+        configure(bind, connection=connection)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+def use_functions_for(bind: str | None) -> None:
+    def skip() -> None:
+        """This revision has nothing to do there."""
+
+    if bind:
+        for revision in context.script.walk_revisions():
+            module: Any = revision.module
+            module.upgrade = getattr(module, f"upgrade_{bind}", skip)
+            module.downgrade = getattr(module, f"downgrade_{bind}", skip)
+
+
+def configure(bind: str | None, **target: Any) -> None:
+    dialect = db.engines[bind].dialect.name
+    suffix = f"_{bind}" if bind else ""
+    context.configure(
+        target_metadata=db.metadatas[bind],
+        version_table=f"alembic_version{suffix}",
+        upgrade_token=f"upgrades{suffix}",
+        downgrade_token=f"downgrades{suffix}",
+        include_name=tables_of(bind),
+        render_item=render_item,
+        process_revision_directives=leave_out_empty,
+        # SQLite can roll a failed migration back too; alembic does not expect that.
+        transactional_ddl=dialect in {"postgresql", "sqlite"},
+        **target,
+        **migrate.configure_args,
+    )
+
+
+def tables_of(bind: str | None) -> Any:
+    own = set(db.metadatas[bind].tables)
+    foreign = {f"alembic_version_{key}" if key else "alembic_version" for key in db.engines}
+    foreign |= {name for metadata in db.metadatas.values() for name in metadata.tables} - own
+    shared = any(db.engines[bind].url == db.engines[key].url for key in db.engines if key != bind)
+
+    def include_name(name: str, kind: str, _parents: object) -> bool:
+        # In a shared database a table that no model has is taken for the application's.
+        return kind != "table" or (name in own if bind and shared else name not in foreign)
+
+    return include_name
+
+
+def render_item(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
+    """Write column types of the project's own together with their import."""
+    module, name = type(item).__module__, type(item).__name__
+    if kind != "type" or module.startswith("sqlalchemy."):
+        return False
+    autogenerate.imports.add(f"from {module} import {name}")
+    return repr(item)
+
+
+def leave_out_empty(migration_context: Any, _revision: object, scripts: list[Any]) -> None:
+    """Write no revision when no database has anything to change; asked after each of them."""
+    finding = getattr(context.config.cmd_opts, "autogenerate", False)
+    last = migration_context.opts["target_metadata"] is db.metadatas[binds[-1]]
+    if finding and last and all(ops.is_empty() for ops in scripts[0].upgrade_ops_list):
+        scripts.clear()
+        print("No changes in schema detected.", file=context.config.stdout)
+
+
+def connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except OperationalError as error:
+        raise CommandError(f"{engine.url!r} cannot be reached: {error.orig}") from error
+
+
+def make_missing_schema(connection: Connection) -> None:
+    """For a PostgreSQL URL whose search_path names a schema that is not there yet."""
+    if connection.dialect.name == "postgresql" and not connection.dialect.default_schema_name:
+        path = connection.scalar(text("SHOW search_path"))
+        name = str(path).partition(",")[0].strip(' "')
+        connection.execute(CreateSchema(name, if_not_exists=True))
+        connection.commit()
+        connection.dialect.default_schema_name = name
+
+
+@contextmanager
+def foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """SQLite alters a table by copying and dropping it, which would delete the rows of its children."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    # The driver's own connection, since inside a transaction this has no effect.
+    sqlite: Any = connection.connection.dbapi_connection
+    (wait,) = sqlite.execute("PRAGMA busy_timeout").fetchone()
+    sqlite.execute("PRAGMA foreign_keys=OFF")
+    sqlite.execute("PRAGMA busy_timeout=10000")
+    try:
+        yield
+    finally:
+        sqlite.execute("PRAGMA foreign_keys=ON")
+        sqlite.execute(f"PRAGMA busy_timeout={wait}")
+
+
+for each in binds:
+    run(each)

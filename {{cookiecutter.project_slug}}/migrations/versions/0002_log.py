@@ -1,0 +1,119 @@
+"""The log: rows, groups of like errors, and counts by the hour.
+
+Revision ID: 0002_log
+Revises: 0001_users
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+from app.database import UTCDateTime
+
+revision = "0002_log"
+down_revision = "0001_users"
+branch_labels = None
+depends_on = None
+
+long_text = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def key(length: int) -> sa.String:
+    return sa.String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
+
+
+def upgrade_log() -> None:
+    op.create_table(
+        "log_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("event_id", key(64), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("level", sa.SmallInteger(), nullable=False),
+        sa.Column("logger", key(200), nullable=False),
+        sa.Column("message", long_text, nullable=False),
+        sa.Column("exception", sa.String(500), nullable=True),
+        sa.Column("trace", long_text, nullable=True),
+        sa.Column("frames", long_text, nullable=True),
+        sa.Column("fingerprint", key(40), nullable=False),
+        sa.Column("request_id", key(128), nullable=True),
+        sa.Column("method", sa.String(32), nullable=True),
+        sa.Column("path", long_text, nullable=True),
+        sa.Column("endpoint", sa.String(255), nullable=True),
+        sa.Column("ip", sa.String(64), nullable=True),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("is_admin", sa.Boolean(), nullable=True),
+        sa.Column("host", sa.String(255), nullable=True),
+        sa.Column("pid", sa.BigInteger(), nullable=True),
+        sa.Column("thread", sa.String(255), nullable=True),
+        sa.Column("source", sa.String(255), nullable=True),
+        sa.Column("extra", long_text, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_entry")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_log_entry_event_id")),
+        mysql_charset="utf8mb4",
+        sqlite_autoincrement=True,
+    )
+    for columns in (
+        ["created_at", "id"],
+        ["level", "created_at", "id"],
+        ["logger", "created_at"],
+        ["fingerprint", "created_at"],
+        ["user_id", "created_at", "id"],
+        ["request_id"],
+    ):
+        op.create_index(op.f(f"ix_log_entry_{'_'.join(columns)}"), "log_entry", columns)
+    op.create_table(
+        "log_group",
+        sa.Column("fingerprint", key(40), nullable=False),
+        sa.Column("level", sa.SmallInteger(), nullable=False),
+        sa.Column("title", long_text, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("first_seen", UTCDateTime(), nullable=False),
+        sa.Column("last_seen", UTCDateTime(), nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_log_group")),
+        mysql_charset="utf8mb4",
+    )
+    op.create_index(op.f("ix_log_group_status_last_seen"), "log_group", ["status", "last_seen"])
+    op.create_table(
+        "log_hour",
+        sa.Column("hour", UTCDateTime(), nullable=False),
+        sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("logger", key(200), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "level", "logger", name=op.f("pk_log_hour")),
+        mysql_charset="utf8mb4",
+    )
+    op.create_table(
+        "log_group_hour",
+        sa.Column("fingerprint", key(40), nullable=False),
+        sa.Column("hour", UTCDateTime(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", "hour", name=op.f("pk_log_group_hour")),
+        mysql_charset="utf8mb4",
+    )
+    op.create_table(
+        "log_lease",
+        sa.Column("name", key(32), nullable=False),
+        sa.Column("holder", key(64), nullable=False),
+        sa.Column("expires_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_log_lease")),
+        mysql_charset="utf8mb4",
+    )
+
+
+def downgrade_log() -> None:
+    op.drop_table("log_lease")
+    op.drop_table("log_group_hour")
+    op.drop_table("log_hour")
+    op.drop_table("log_group")
+    op.drop_table("log_entry")
