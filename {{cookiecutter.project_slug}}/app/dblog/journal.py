@@ -1,0 +1,172 @@
+"""The crash-safe spool: JSON lines in files that this process alone writes, read back by :mod:`app.dblog.spool`.
+
+A journal called NAME is these files in one folder:
+
+    NAME.lock           held (flock; msvcrt on Windows) as long as its process lives
+    NAME.000001.jsonl   segments, appended to with one write a record
+    NAME.state          what has been shipped, and what went wrong
+
+The idea (write ahead, bookmark only after success) is Seq's durable log shipping; one journal a process is ours.
+"""
+
+import os
+import secrets
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+
+from .spool import State, lock_file, pending_bytes, segment_path, write_state
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+MEMORY_RECORDS = 10_000
+
+FULL = "the journal is full"
+UNWRITABLE = "the journal could not be written and memory was full"
+
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_sync = getattr(os, "fdatasync", os.fsync)
+
+
+class Journal:
+    """The journal of this process, opened at its first record.
+
+    :param max_bytes: what may wait in the folder, other processes' journals included; records past it are dropped
+    :param fsync: wait for the disk at every record, so that it survives power loss too
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, fsync: bool) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self.fsync = fsync
+        self._segment_bytes = min(SEGMENT_BYTES, max_bytes // 4)
+        self.lock = threading.RLock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.name: str | None = None
+        self.written = 0
+        self.shipped = 0
+        self.memory: deque[tuple[str, bytes]] = deque()
+        self.dropped: Counter[str] = Counter()
+        self.error: OSError | None = None
+        self._remembered = 0
+        self.token = secrets.token_hex(8)
+        self._segment = self._size = 0
+        self._fd = self._lock_fd = -1
+        self._torn = False
+        self._busy = False
+        self._nested: list[bytes] = []
+        self._others = 0
+        self._surveyed = 0.0
+
+    def append(self, line: bytes) -> None:
+        """Write one line, which then survives the process.
+
+        Where that fails it is kept in memory, and past every bound dropped and counted.
+        """
+        with self.lock:
+            if self._busy:
+                # A signal handler or finaliser logs while this very thread is in here: the outer call writes its line.
+                self._nested.append(line)
+                return
+            self._busy = True
+            try:
+                self._append(line)
+                while self._nested:
+                    self._append(self._nested.pop(0))
+            finally:
+                self._busy = False
+
+    def _append(self, line: bytes) -> None:
+        if self._is_full(len(line)):
+            self.dropped[FULL] += 1
+            return
+        try:
+            self._write(line)
+        except OSError as error:
+            self.error = error
+            self._remember(line)
+
+    def _write(self, line: bytes) -> None:
+        if self._fd < 0 or self._size >= self._segment_bytes:
+            self._open_segment()
+        # After a short or failed write the newline keeps what was left of it from swallowing this record.
+        torn, self._torn = self._torn, True
+        data = b"\n" + line if torn else line
+        count = os.write(self._fd, data)
+        self._size += count
+        self.written += count
+        if count < len(data):
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - count)
+            self._torn = torn
+            self._size -= count
+            self.written -= count
+            raise OSError("short write")
+        self._torn = False
+        self.error = None
+        if self.fsync:
+            _sync(self._fd)
+
+    def _is_full(self, more: int) -> bool:
+        if self.written - self.shipped + self._others + more <= self.max_bytes:
+            return False
+        if time.monotonic() - self._surveyed > 1:
+            self._survey()
+        return self.written - self.shipped + self._others + more > self.max_bytes
+
+    def _survey(self) -> None:
+        """Count what others (dead processes too) have waiting on the same disk."""
+        self._others = pending_bytes(self.folder, besides=self.name)
+        self._surveyed = time.monotonic()
+
+    def _remember(self, line: bytes) -> None:
+        if len(self.memory) >= MEMORY_RECORDS:
+            self.dropped[UNWRITABLE] += 1
+            return
+        self._remembered += 1
+        self.memory.append((f"{self.token}-memory-{self._remembered:010d}", line))
+
+    def _open_segment(self) -> None:
+        name = self.name or self._claim()
+        fd = os.open(segment_path(self.folder, name, self._segment + 1), _APPEND, 0o600)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
+        self._segment += 1
+        self._size = 0
+        self._torn = False
+        self._survey()
+
+    def _claim(self) -> str:
+        """Take a new name, under a lock that tells everybody that its process lives."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while self.name is None:
+            name = secrets.token_hex(8)
+            self._lock_fd = lock_file(self.folder, name)
+            if self._lock_fd >= 0:
+                try:
+                    write_state(self.folder, name, State())
+                except OSError:
+                    os.close(self._lock_fd)
+                    self._lock_fd = -1
+                    raise
+                self.name = name
+        return self.name
+
+    def close(self) -> None:
+        """Let go of the files: what is unshipped is now anybody's to adopt. A later record opens a new journal."""
+        with self.lock:
+            self._close_files()
+            self._reset()
+
+    def after_fork(self) -> None:
+        """Start afresh in the child, which would keep a dead parent's lock alive if it kept the descriptor."""
+        self._close_files()
+        self.lock = threading.RLock()
+        self._reset()
+
+    def _close_files(self) -> None:
+        for fd in (self._fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)

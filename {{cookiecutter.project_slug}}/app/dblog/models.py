@@ -1,0 +1,137 @@
+"""The log's tables, all on the bind ``log``: rows, groups of like errors, and counts by the hour."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Dialect, Index, Integer, SmallInteger, String, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from app.database import Model, UTCDateTime
+
+OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
+
+# MySQL's TEXT stops at 64 KB.
+LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+# SQLite numbers rows by itself only in a column that is spelled INTEGER.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def key(length: int) -> String:
+    """Text that is compared byte by byte on every database: MySQL's default would take ``A`` and ``a`` for one."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+class JSONText(TypeDecorator[Any]):
+    """JSON data in a text column, which holds more than some databases' JSON types and refuses less."""
+
+    impl = LongText
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else orjson.loads(value)
+
+
+class LogEntry(Model):
+    """One logged record."""
+
+    __tablename__ = "log_entry"
+    __bind_key__ = "log"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    event_id: Mapped[str] = mapped_column(key(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    level: Mapped[int] = mapped_column(SmallInteger)
+    logger: Mapped[str] = mapped_column(key(200))
+    message: Mapped[str] = mapped_column(LongText)
+    exception: Mapped[str | None] = mapped_column(String(500))
+    trace: Mapped[str | None] = mapped_column(LongText)
+    frames: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONText)
+    fingerprint: Mapped[str] = mapped_column(key(40))
+    request_id: Mapped[str | None] = mapped_column(key(128))
+    method: Mapped[str | None] = mapped_column(String(32))
+    path: Mapped[str | None] = mapped_column(LongText)
+    endpoint: Mapped[str | None] = mapped_column(String(255))
+    ip: Mapped[str | None] = mapped_column(String(64))
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    is_admin: Mapped[bool | None]
+    host: Mapped[str | None] = mapped_column(String(255))
+    pid: Mapped[int | None] = mapped_column(BigInteger)
+    thread: Mapped[str | None] = mapped_column(String(255))
+    source: Mapped[str | None] = mapped_column(String(255))
+    extra: Mapped[dict[str, Any] | None] = mapped_column(JSONText)
+
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "level", "created_at", "id"),
+        Index(None, "logger", "created_at"),
+        Index(None, "fingerprint", "created_at"),
+        Index(None, "user_id", "created_at", "id"),
+        Index(None, "request_id"),
+        # Without it SQLite gives a pruned row's id to a new one, and permalinks lie.
+        {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
+    )
+
+
+class LogGroup(Model):
+    """All records of one fingerprint: how many, since when, and what was decided about them."""
+
+    __tablename__ = "log_group"
+    __bind_key__ = "log"
+
+    fingerprint: Mapped[str] = mapped_column(key(40), primary_key=True)
+    level: Mapped[int] = mapped_column(SmallInteger)
+    title: Mapped[str] = mapped_column(LongText)
+    count: Mapped[int] = mapped_column(BigInteger)
+    first_seen: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_seen: Mapped[datetime] = mapped_column(UTCDateTime)
+    status: Mapped[str] = mapped_column(String(16), default=OPEN)
+
+    __table_args__ = (Index(None, "status", "last_seen"), {"mysql_charset": "utf8mb4"})
+
+
+class LogHour(Model):
+    """How many records of a level a logger made in one hour (its start, UTC)."""
+
+    __tablename__ = "log_hour"
+    __bind_key__ = "log"
+
+    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    logger: Mapped[str] = mapped_column(key(200), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"mysql_charset": "utf8mb4"},)
+
+
+class LogGroupHour(Model):
+    """How many records of a group were made in one hour (its start, UTC)."""
+
+    __tablename__ = "log_group_hour"
+    __bind_key__ = "log"
+
+    fingerprint: Mapped[str] = mapped_column(key(40), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"mysql_charset": "utf8mb4"},)
+
+
+class LogLease(Model):
+    """Which process may do what only one may do at a time, and until when if it says no more."""
+
+    __tablename__ = "log_lease"
+    __bind_key__ = "log"
+
+    name: Mapped[str] = mapped_column(key(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(key(64))
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    __table_args__ = ({"mysql_charset": "utf8mb4"},)

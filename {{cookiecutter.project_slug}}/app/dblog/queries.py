@@ -1,0 +1,270 @@
+"""The rows that the pages, their JSON twins, the exports and the commands show.
+
+Pages go by key (time and id of the last row shown), never by offset: the thousandth costs what the first does.
+What no index answers is searched backwards, :data:`SCAN` rows a page, so a page's cost is bounded at any size.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, inspect, literal, or_, select, union_all
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.database import LOG, READING, db
+
+from .filters import BadFilter, Cursor, Filters
+from .models import LogEntry
+
+PAGE_SIZE = 50
+SCAN = 2_000
+BRIEF_TEXT = 400
+
+_WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
+
+Condition = ColumnElement[bool]
+Entry = Row[Any]
+
+#: Every column, as JSON and the page of one row show them.
+FULL: tuple[Any, ...] = tuple(LogEntry.__table__.c)
+#: What a list shows; traces and frames stay in the database.
+BRIEF: tuple[Any, ...] = (
+    LogEntry.id,
+    LogEntry.created_at,
+    LogEntry.level,
+    LogEntry.logger,
+    func.substr(LogEntry.message, 1, BRIEF_TEXT).label("message"),
+    LogEntry.exception,
+    LogEntry.fingerprint,
+    LogEntry.method,
+    func.substr(LogEntry.path, 1, BRIEF_TEXT).label("path"),
+    LogEntry.user_id,
+)
+
+
+class Unreadable(Exception):
+    """The log's database does not answer, or lacks the log's tables."""
+
+    def __init__(self, cause: SQLAlchemyError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.tables_missing = _lacks_tables()
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session of the log's own, to read with; raises :class:`Unreadable`.
+
+    Not ``db.session``: the log has two connections a process, so they go back before a page is rendered.
+    """
+    engine = db.engines[LOG].execution_options(**READING)
+    try:
+        with Session(engine) as log:
+            yield log
+    except SQLAlchemyError as error:
+        raise Unreadable(error) from error
+
+
+def _lacks_tables() -> bool:
+    try:
+        return not inspect(db.engines[LOG]).has_table(LogEntry.__tablename__)
+    except SQLAlchemyError:
+        return False
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows, newest first, the cursors of the pages beside it, and where a bounded search stopped if it did."""
+
+    entries: Sequence[Entry]
+    newer: str | None = None
+    older: str | None = None
+    searched_to: datetime | None = None
+
+
+def page(
+    log: Session,
+    filters: Filters,
+    *,
+    columns: Sequence[Any] = BRIEF,
+    before: str | None = None,
+    after: str | None = None,
+    size: int = PAGE_SIZE,
+) -> Page:
+    """The newest rows, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter` if that is none."""
+    if after:
+        return _page_after(log, filters, columns, Cursor.parse(after), size)
+    cursor = Cursor.parse(before) if before else None
+    found = _search(log, filters, columns, cursor, size, ascending=False)
+    entries = found.entries[:size]
+    newer = None
+    if cursor:
+        # Of an empty page, the row at the cursor itself is the next newer one.
+        newer = str(_key(entries[0]) if entries else Cursor(cursor.moment, cursor.id - 1))
+    if len(found.entries) > size:
+        return Page(entries, newer, str(_key(entries[-1])))
+    return Page(entries, newer, str(found.end) if found.end else None, found.end.moment if found.end else None)
+
+
+def _page_after(log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor, size: int) -> Page:
+    found = _search(log, filters, columns, cursor, size, ascending=True)
+    entries = found.entries[:size][::-1]
+    older = str(_key(entries[-1]) if entries else Cursor(cursor.moment, cursor.id + 1))
+    if len(found.entries) > size:
+        return Page(entries, str(_key(entries[0])), older)
+    return Page(entries, str(found.end) if found.end else None, older, found.end.moment if found.end else None)
+
+
+def around(
+    log: Session, filters: Filters, entry_id: int, *, columns: Sequence[Any] = BRIEF, size: int = PAGE_SIZE
+) -> Page:
+    """The rows on both sides of one, which is among them; raises :class:`BadFilter` if there is none."""
+    entry = log.execute(select(LogEntry.created_at, LogEntry.id).where(LogEntry.id == entry_id)).first()
+    if entry is None:
+        raise BadFilter(f"around: there is no row {entry_id} any more.")
+    newer = page(log, filters, columns=columns, after=str(_key(entry)), size=size // 2)
+    here = Cursor(entry.created_at, entry.id + 1)
+    older = page(log, filters, columns=columns, before=str(here), size=size // 2)
+    return Page([*newer.entries, *older.entries], newer.newer, older.older, older.searched_to)
+
+
+def find(log: Session, entry_id: int) -> Entry | None:
+    """One row with all its columns."""
+    return log.execute(select(*FULL).where(LogEntry.id == entry_id)).first() if entry_id < 2**63 else None
+
+
+def is_empty(log: Session) -> bool:
+    return log.scalar(select(LogEntry.id).limit(1)) is None
+
+
+def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
+    """The ids of the rows before and after this one in its group."""
+    ids = []
+    for ascending in (False, True):
+        query = _keys([LogEntry.fingerprint == entry.fingerprint, _beyond(_key(entry), ascending)], ascending)
+        key = log.execute(query.limit(1)).first()
+        ids.append(key.id if key else None)
+    return ids[0], ids[1]
+
+
+def count_newer(log: Session, filters: Filters, after: str, most: int = 100) -> int:
+    """How many rows came after a cursor, counting no further than ``most``."""
+    found = _search(log, filters, (LogEntry.id, LogEntry.created_at), Cursor.parse(after), most - 1, ascending=True)
+    return len(found.entries)
+
+
+def count_request(log: Session, request_id: str, most: int = 100) -> int:
+    """How many rows one request has, counting no further than ``most``."""
+    capped = select(LogEntry.id).where(LogEntry.request_id == request_id).limit(most).subquery()
+    return log.scalar(select(func.count()).select_from(capped)) or 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    entries: Sequence[Entry]
+    #: Where a bounded search stopped; None if it saw everything there is.
+    end: Cursor | None
+
+
+def _search(
+    log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor | None, size: int, *, ascending: bool
+) -> _Found:
+    """Up to ``size`` rows beyond the cursor and one more, to tell that there are more."""
+    sources, rest = _sources(log, filters)
+    if rest and log.get_bind().dialect.name == "postgresql":
+        # The candidates one by one: it would rather read a whole table, which takes ten times as long.
+        log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
+    limits = _times(filters)
+    if cursor:
+        limits.append(_beyond(cursor, ascending))
+    most = SCAN if rest else size + 1
+    # A limit inside, so that no database can choose another plan than that index, read in order.
+    keys = [_keys([*source, *limits], ascending).limit(most) for source in sources]
+    if len(keys) > 1:
+        both = union_all(*(select(part.subquery()) for part in keys)).subquery()
+        ordered = select(both).order_by(*_order(both.c, ascending))
+    else:
+        ordered = keys[0]
+    candidates = ordered.limit(most).subquery()
+    query = (
+        select(*columns)
+        .select_from(candidates)
+        .join(LogEntry, LogEntry.id == candidates.c.id)
+        # Never so, but it keeps the planner from searching a whole table for the condition first.
+        .where(*(or_(condition, candidates.c.id < 0) for condition in rest))
+        .order_by(*_order(candidates.c, ascending))
+        .limit(size + 1)
+    )
+    entries = log.execute(query).all()
+    if not rest or len(entries) > size:
+        return _Found(entries, None)
+    last = log.execute(ordered.limit(1).offset(SCAN - 1)).first()
+    return _Found(entries, _key(last) if last else None)
+
+
+def _sources(log: Session, filters: Filters) -> tuple[list[list[Condition]], list[Condition]]:
+    """Conditions that an index answers in order of time (those of several are merged), and those that remain."""
+    indexed: list[tuple[Any, Any]] = [
+        (LogEntry.request_id, filters.request),
+        (LogEntry.fingerprint, filters.group),
+        (LogEntry.user_id, filters.user),
+        (LogEntry.logger, filters.logger),
+    ]
+    conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
+    rest: list[Condition] = []
+    if filters.q is not None:
+        text = (LogEntry.message, LogEntry.exception)
+        rest = [or_(*(column.icontains(filters.q, autoescape=True) for column in text))]
+    levels = None if filters.level is None else levels_from(log, filters.level)
+    if conditions:
+        if levels is not None:
+            rest.append(LogEntry.level.in_(levels))
+        return [conditions[:1]], conditions[1:] + rest
+    if levels is not None:
+        return [[LogEntry.level == level] for level in levels or [-1]], rest
+    return [[]], rest
+
+
+def levels_from(log: Session, lowest: int) -> list[int]:
+    """The levels in use from ``lowest`` up, each found by one step down the index, however many rows there are."""
+    following = select(LogEntry.level).order_by(LogEntry.level).limit(1)
+    levels: list[int] = []
+    found = log.scalar(following.where(LogEntry.level >= lowest))
+    while found is not None:
+        levels.append(found)
+        found = log.scalar(following.where(LogEntry.level > found))
+    return levels
+
+
+def _times(filters: Filters) -> list[Condition]:
+    times: list[Condition] = []
+    if filters.since is not None:
+        times.append(LogEntry.created_at >= filters.since)
+    if filters.until is not None:
+        times.append(LogEntry.created_at <= filters.until)
+    return times
+
+
+def _keys(conditions: Sequence[Condition], ascending: bool) -> Select[datetime, int]:
+    return select(LogEntry.created_at, LogEntry.id).where(*conditions).order_by(*_order(LogEntry, ascending))
+
+
+def _order(row: Any, ascending: bool) -> tuple[ColumnElement[Any], ...]:
+    if ascending:
+        return row.created_at.asc(), row.id.asc()
+    return row.created_at.desc(), row.id.desc()
+
+
+def _key(row: Any) -> Cursor:
+    return Cursor(row.created_at, row.id)
+
+
+def _beyond(cursor: Cursor, ascending: bool) -> Condition:
+    # The first half alone is what the index is entered by, on every database.
+    moment = literal(cursor.moment, LogEntry.created_at.type)
+    if ascending:
+        return (LogEntry.created_at >= moment) & or_(LogEntry.created_at > moment, LogEntry.id > cursor.id)
+    return (LogEntry.created_at <= moment) & or_(LogEntry.created_at < moment, LogEntry.id < cursor.id)

@@ -1,0 +1,156 @@
+"""Totals, facets and the histogram, from the counts that the writer keeps by the hour; no row is counted twice."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, func, select
+from sqlalchemy.orm import Session
+
+from app.database import utcnow
+
+from .filters import Filters
+from .models import LogEntry, LogHour
+from .queries import levels_from
+
+HOUR = timedelta(hours=1)
+MOST_HOURS = 62 * 24
+MOST_BARS = 60
+MOST_LOGGERS = 50
+CAP = 10_000
+#: Hours a bar may stand for, if not a day.
+WIDTHS = (1, 2, 3)
+DAY = 24 * HOUR
+
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of the histogram: its time and how many rows of each level."""
+
+    start: datetime
+    end: datetime
+    levels: Counter[int]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """``total`` is exact up to :data:`CAP` and one more beyond; the facets ignore their own filter."""
+
+    total: int
+    bars: Sequence[Bar]
+    levels: Counter[int]
+    loggers: Sequence[tuple[str, int]]
+
+
+def overview(log: Session, filters: Filters) -> Overview | None:
+    """What the counts by the hour tell of these rows; None where they cannot tell."""
+    if filters.q or filters.request or filters.user is not None or filters.group:
+        return None
+    now = utcnow()
+    end = min(filters.until or now, now)
+    start = _hour(filters.since or log.scalar(select(func.min(LogHour.hour))) or end)
+    if not timedelta() <= end - start <= MOST_HOURS * HOUR:
+        return None
+    hours = [LogHour.hour >= start, LogHour.hour <= end]
+    bars = _bars(start, end)
+    _fill(log, bars, hours, filters.logger)
+    lowest = filters.level or 0
+    levels = sum((bar.levels for bar in bars), Counter[int]())
+    total = _total(log, filters, _at_least(levels, lowest))
+    for bar in bars:
+        for level in [level for level in bar.levels if level < lowest]:
+            del bar.levels[level]
+    return Overview(total, bars, levels, _loggers(log, hours, lowest))
+
+
+def rows(log: Session) -> int:
+    """How many rows the log has."""
+    return int(log.scalar(select(func.sum(LogHour.count))) or 0)
+
+
+def older_rows(log: Session, before: datetime) -> int:
+    """How many rows were logged before a time."""
+    hour = _hour(before)
+    whole = select(func.sum(LogHour.count)).where(LogHour.hour < hour)
+    rest = select(func.count()).where(LogEntry.created_at >= hour, LogEntry.created_at < before)
+    return int(log.scalar(whole) or 0) + (log.scalar(rest) or 0)
+
+
+def _bars(start: datetime, end: datetime) -> list[Bar]:
+    """Empty bars for the time from ``start`` to ``end``, each of some hours or, beyond a week, of a day."""
+    hours = int((_hour(end) - start) / HOUR) + 1
+    width = next((width for width in WIDTHS if hours <= width * MOST_BARS), 24)
+    if width == 24:
+        start = start.replace(hour=0)
+    bars = []
+    while start <= end:
+        bars.append(Bar(start, start + width * HOUR, Counter()))
+        start += width * HOUR
+    return bars
+
+
+def _fill(log: Session, bars: Sequence[Bar], hours: Sequence[Condition], logger: str | None) -> None:
+    width = bars[0].end - bars[0].start
+    time = _day(log) if width == DAY else LogHour.hour
+    query = select(time, LogHour.level, func.sum(LogHour.count)).where(*hours).group_by(time, LogHour.level)
+    if logger:
+        query = query.where(LogHour.logger == logger)
+    for moment, level, count in log.execute(query):
+        if width == DAY:
+            moment = datetime.fromisoformat(str(moment)).replace(tzinfo=UTC)
+        bars[int((moment - bars[0].start) / width)].levels[level] += int(count)
+
+
+def _day(log: Session) -> ColumnElement[Any]:
+    """The day of an hour, UTC, as text or date."""
+    if log.get_bind().dialect.name == "postgresql":
+        return func.date_trunc("day", func.timezone("UTC", LogHour.hour), type_=String)
+    return func.date(LogHour.hour, type_=String)
+
+
+def _loggers(log: Session, hours: Sequence[Condition], lowest: int) -> list[tuple[str, int]]:
+    total = func.sum(LogHour.count)
+    query = select(LogHour.logger, total).where(*hours, LogHour.level >= lowest).group_by(LogHour.logger)
+    ranked = log.execute(query.order_by(total.desc(), LogHour.logger).limit(MOST_LOGGERS))
+    return [(logger, int(count)) for logger, count in ranked]
+
+
+def _total(log: Session, filters: Filters, total: int) -> int:
+    """The count of all hours, corrected by those that the filter cuts: of them the rows themselves are counted."""
+    cut = {_hour(filters.until)} if filters.until else set()
+    if filters.since and filters.since != _hour(filters.since):
+        cut.add(_hour(filters.since))
+    whole = [LogHour.hour.in_(cut), LogHour.level >= (filters.level or 0)]
+    if filters.logger:
+        whole.append(LogHour.logger == filters.logger)
+    in_cut = int(log.scalar(select(func.sum(LogHour.count)).where(*whole)) or 0) if cut else 0
+    total -= in_cut
+    if total <= CAP and in_cut:
+        total += sum(_count(log, filters, hour) for hour in cut)
+    return min(total, CAP + 1)
+
+
+def _count(log: Session, filters: Filters, hour: datetime) -> int:
+    start = max(hour, filters.since or hour)
+    end = hour + HOUR
+    conditions: list[Condition] = [LogEntry.created_at >= start, LogEntry.created_at < end]
+    if filters.until and filters.until < end:
+        conditions[1] = LogEntry.created_at <= filters.until
+    if filters.level is not None:
+        conditions.append(LogEntry.level.in_(levels_from(log, filters.level)))
+    if filters.logger:
+        conditions.append(LogEntry.logger == filters.logger)
+    capped = select(LogEntry.id).where(*conditions).limit(CAP + 1).subquery()
+    return log.scalar(select(func.count()).select_from(capped)) or 0
+
+
+def _at_least(levels: Counter[int], lowest: int) -> int:
+    return sum(count for level, count in levels.items() if level >= lowest)
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

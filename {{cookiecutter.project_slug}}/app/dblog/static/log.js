@@ -1,0 +1,73 @@
+// Conveniences only: the log's pages say and do everything without them.
+
+// Titles of times: the reader's own zone beside UTC.
+const zone = { dateStyle: "medium", timeStyle: "long" };
+for (const time of document.querySelectorAll(".log time")) {
+  time.title += `\n${new Date(time.dateTime).toLocaleString([], zone)}`;
+}
+
+// Keys, unless somebody is typing.
+const rows = [...document.querySelectorAll(".log-row")];
+const help = document.getElementById("log-keys");
+const helpButton = document.getElementById("log-keys-button");
+
+function move(step) {
+  const at = rows.indexOf(document.activeElement);
+  rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.focus();
+}
+
+const keys = {
+  j: () => move(1),
+  k: () => move(-1),
+  "/": () => document.getElementById("log-search")?.select(),
+  "?": () => help.showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, select, textarea, dialog[open]");
+  if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key]) {
+    event.preventDefault();
+    keys[event.key]();
+  }
+});
+
+if (helpButton) {
+  helpButton.hidden = false;
+  helpButton.addEventListener("click", keys["?"]);
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      // Without the permission, or without https: show the text, selected.
+      source.closest("details").open = true;
+      getSelection().selectAllChildren(source);
+      source.focus();
+    }
+  });
+}
+
+// "12 new rows": said, never scrolled to.
+const news = document.querySelector("[data-news]");
+
+async function look() {
+  if (document.hidden) return;
+  try {
+    const { rows: count } = await (await fetch(news.dataset.news)).json();
+    if (count > 0) {
+      const link = document.createElement("a");
+      link.href = news.dataset.newest;
+      link.textContent = count < 100 ? `${count} new row${count > 1 ? "s" : ""}` : "99+ new rows";
+      news.replaceChildren(link);
+    }
+  } catch {
+    // The next try may find the server again.
+  }
+}
+
+if (news) setInterval(look, 10_000);

@@ -1,0 +1,120 @@
+"""One batch of rows to one transaction: the rows themselves, their groups and the counts by the hour, or nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Insert, String, Table, case, insert, literal_column, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from .models import OPEN, RESOLVED, LogEntry, LogGroup, LogGroupHour, LogHour
+from .rows import Row
+
+_entry, _group, _hour, _group_hour = (
+    LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogGroup, LogHour, LogGroupHour)
+)
+_COLUMNS = [column.name for column in _entry.c if column.name != "id"]
+
+
+def store(connection: Connection, rows: Sequence[Row], replay: bool) -> None:
+    """Insert the rows and count them; the caller commits.
+
+    :param replay: some may be there already (after an ambiguous commit, from a dead process's journal); those are
+        neither inserted nor counted again
+    """
+    if replay:
+        ids = [row["event_id"] for row in rows]
+        known = set(connection.scalars(select(_entry.c.event_id).where(_entry.c.event_id.in_(ids))))
+        rows = [row for row in rows if row["event_id"] not in known]
+    if not rows:
+        return
+    _insert(connection, rows)
+    _add(connection, _group, _groups(rows))
+    _add(connection, _hour, _counts(_hour, _values(rows, "hour", "level", "logger")))
+    _add(connection, _group_hour, _counts(_group_hour, _values(rows, "fingerprint", "hour")))
+
+
+def _insert(connection: Connection, rows: Sequence[Row]) -> None:
+    """What SQLAlchemy would do, column by column instead of value by value, which takes it longer than the database."""
+    statement, order, converters = _insertion(connection.dialect)
+    columns = [
+        [row[name] for row in rows] if convert is None else [convert(row[name]) for row in rows]
+        for name, convert in converters.items()
+    ]
+    values = zip(*columns, strict=True)
+    connection.exec_driver_sql(
+        statement, list(values) if order else [dict(zip(converters, row, strict=True)) for row in values]
+    )
+
+
+@cache
+def _insertion(dialect: Dialect) -> tuple[str, bool, Mapping[str, Callable[[Any], Any] | None]]:
+    """The statement for one row, whether its parameters have an order or names, and what makes values the driver's."""
+    compiled = insert(_entry).compile(dialect=dialect, column_keys=_COLUMNS)
+    names = compiled.positiontup or _COLUMNS
+    converters = {name: _entry.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+    if dialect.name == "sqlite":
+        # The same text as SQLAlchemy would make, in a quarter of the time.
+        converters["created_at"] = lambda moment: moment.isoformat(" ", "microseconds")[:26]
+    return str(compiled), compiled.positional, converters
+
+
+def _values(rows: Sequence[Row], *names: str) -> Iterable[tuple[Any, ...]]:
+    return map(itemgetter(*names), rows)
+
+
+def _groups(rows: Sequence[Row]) -> list[Row]:
+    groups: dict[str, Row] = {}
+    for row in rows:
+        seen, group = row["created_at"], groups.get(row["fingerprint"])
+        if group is None:
+            groups[row["fingerprint"]] = {
+                "fingerprint": row["fingerprint"],
+                "level": row["level"],
+                "title": row["title"],
+                "count": 1,
+                "first_seen": seen,
+                "last_seen": seen,
+                "status": OPEN,
+            }
+            continue
+        group["count"] += 1
+        group["level"] = max(group["level"], row["level"])
+        group["first_seen"] = min(group["first_seen"], seen)
+        group["last_seen"] = max(group["last_seen"], seen)
+    # Sorted, as the counts are: writers that take the same locks in the same order cannot deadlock.
+    return [groups[fingerprint] for fingerprint in sorted(groups)]
+
+
+def _counts(table: Table, keys: Iterable[tuple[Any, ...]]) -> list[Row]:
+    names = [column.name for column in table.primary_key]
+    return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in sorted(Counter(keys).items())]
+
+
+def _add(connection: Connection, table: Table, rows: list[Row]) -> None:
+    connection.execute(_upsert(connection.dialect.name, table), rows)
+
+
+@cache
+def _upsert(dialect: str, table: Table) -> Insert:
+    """Insert, or add to what is there. Not find-then-create, which two processes do at the same time."""
+    if dialect in ("mysql", "mariadb"):
+        replace = mysql.insert(table)
+        return replace.on_duplicate_key_update(_sums(table, replace.inserted))
+    upsert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return upsert.on_conflict_do_update(index_elements=list(table.primary_key), set_=_sums(table, upsert.excluded))
+
+
+def _sums(table: Table, new: Any) -> dict[str, Any]:
+    old = table.c
+    sums: dict[str, Any] = {"count": old["count"] + new["count"]}
+    if table is _group:
+        sums["level"] = case((new["level"] > old["level"], new["level"]), else_=old["level"])
+        sums["first_seen"] = case((new["first_seen"] < old["first_seen"], new["first_seen"]), else_=old["first_seen"])
+        sums["last_seen"] = case((new["last_seen"] > old["last_seen"], new["last_seen"]), else_=old["last_seen"])
+        # Not as parameters: PyMySQL takes those after VALUES for a row's, and fails as soon as there are two rows.
+        opened, resolved = literal_column(f"'{OPEN}'", String), literal_column(f"'{RESOLVED}'", String)
+        sums["status"] = case((old["status"] == resolved, opened), else_=old["status"])
+    return sums

@@ -1,0 +1,296 @@
+"""Exceptions: captured as frames in the caller's thread (cheap), rendered as text by the writer (dear).
+
+The text is what ``traceback.format_exception`` would have printed: the writer revives the captured chain as
+exceptions of the same name and lets the standard library print it.
+"""
+
+import linecache
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from itertools import islice
+from types import CodeType, TracebackType
+from typing import Any
+
+import orjson
+
+from .plain import NAME_LIMIT, RAISED, TRUNCATED, VALUE_LIMIT, text
+
+MAX_FRAMES = 1_024
+MAX_EXCEPTIONS = 64
+MAX_NOTES = 20
+ERROR_LIMIT = 16_384
+PATH_LIMIT = 4_096
+SOURCE_LINES = 5
+
+# Where the interpreter prints the offending line, or adds a "Did you mean" that it finds in the living frames.
+_EXPLAINED = (SyntaxError, NameError, AttributeError, ImportError)
+_LIBRARY = tuple(os.path.join(path, "") for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")})
+
+# Reading the columns of a frame walks its code's whole position table, so each place is read once.
+# The value keeps the code object, or its id could be given to another.
+_places: dict[tuple[int, int, int], tuple[CodeType, orjson.Fragment]] = {}
+_PLACES_LIMIT = 4_096
+_NO_MORE = orjson.Fragment(orjson.dumps([TRUNCATED, 0, TRUNCATED, None, None, None]))
+
+Captured = dict[str, Any]
+
+
+def capture(error: BaseException, trace: TracebackType | None) -> dict[str, object]:
+    """The exception and its chain as JSON data: names, texts and notes as they are now, frames as numbers.
+
+    :param trace: the traceback to show for ``error`` itself, as logging's ``exc_info`` gives it
+    """
+    room = [MAX_FRAMES]
+    captured = _capture(error, trace, room)
+    seen, todo = {id(error)}, [(captured, error)]
+    while todo:
+        # In the order of traceback.TracebackException: what two of them share is shown once, and with the same one.
+        outer, error = todo.pop()
+        inner: list[tuple[str, BaseException]] = []
+        if error.__cause__ is not None and id(error.__cause__) not in seen:
+            inner.append(("cause", error.__cause__))
+        elif error.__context__ is not None and not error.__suppress_context__ and id(error.__context__) not in seen:
+            inner.append(("context", error.__context__))
+        if isinstance(error, BaseExceptionGroup):
+            inner += [("group", each) for each in error.exceptions]
+        for key, other in inner:
+            if len(seen) >= MAX_EXCEPTIONS:
+                outer.setdefault("notes", []).append(TRUNCATED)
+                break
+            seen.add(id(other))
+            part = _capture(other, other.__traceback__, room)
+            todo.append((part, other))
+            if key == "group":
+                outer.setdefault(key, []).append(part)
+            else:
+                outer[key] = part
+    return captured
+
+
+def _capture(error: BaseException, trace: TracebackType | None, room: list[int]) -> Captured:
+    kind = type(error)
+    captured: Captured = {
+        "module": text(kind.__module__, NAME_LIMIT),
+        "name": text(kind.__qualname__, NAME_LIMIT),
+        "text": _safe_text(error, "exception", ERROR_LIMIT),
+        "frames": _frames(trace, room),
+    }
+    if isinstance(error, _EXPLAINED):
+        with suppress(Exception):
+            explained = traceback.TracebackException(kind, error, trace, limit=0, compact=True)
+            captured["lines"] = [text(line) for line in explained.format_exception_only()]
+    if notes := _notes(error):
+        captured["notes"] = notes
+    if error.__suppress_context__:
+        captured["from"] = True
+    return captured
+
+
+def _notes(error: BaseException) -> list[str]:
+    try:
+        notes = getattr(error, "__notes__", None)
+        if notes is None:
+            return []
+        if not isinstance(notes, list | tuple):
+            return [text(repr(notes), VALUE_LIMIT)]
+    except Exception as raised:
+        return [RAISED.format(type(raised).__name__)]
+    return [_safe_text(note, "note", VALUE_LIMIT) for note in notes[:MAX_NOTES]] + [TRUNCATED] * (
+        len(notes) > MAX_NOTES
+    )
+
+
+def _safe_text(value: object, what: str, limit: int) -> str:
+    try:
+        return text(str(value), limit)
+    except Exception:
+        return f"<{what} str() failed>"
+
+
+def _frames(trace: TracebackType | None, room: list[int]) -> list[orjson.Fragment]:
+    frames = []
+    while trace is not None and room[0] > 0:
+        code = trace.tb_frame.f_code
+        key = (id(code), trace.tb_lasti, trace.tb_lineno)
+        place = _places.get(key)
+        if place is None:
+            if len(_places) >= _PLACES_LIMIT:
+                _places.clear()
+            place = _places[key] = (code, _place(code, trace))
+        frames.append(place[1])
+        room[0] -= 1
+        trace = trace.tb_next
+    return frames if trace is None else [*frames, _NO_MORE]
+
+
+def _place(code: CodeType, trace: TracebackType) -> orjson.Fragment:
+    # Sources that are in no file (a zipped package's) are only found by way of the frame.
+    linecache.lazycache(code.co_filename, trace.tb_frame.f_globals)
+    line, end_line, column, end_column = next(
+        islice(code.co_positions(), trace.tb_lasti // 2, None), (None, None, None, None)
+    )
+    return orjson.Fragment(
+        orjson.dumps(
+            [
+                text(code.co_filename, PATH_LIMIT),
+                trace.tb_lineno if line is None else line,
+                text(code.co_name, NAME_LIMIT),
+                end_line,
+                column,
+                end_column,
+            ]
+        )
+    )
+
+
+def render(captured: Captured, logged: float) -> str:
+    """The text of ``traceback.format_exception``; lines of a source changed since ``logged`` (Unix) are left out."""
+    revived = traceback.TracebackException.from_exception(_revive(captured))
+    _restore(revived, captured, logged)
+    return "".join(revived.format())
+
+
+def chain(captured: Captured) -> list[Captured]:
+    """The exceptions of the chain, first raised first, as a traceback prints them; groups are not entered."""
+    before = captured.get("cause") or captured.get("context")
+    return [*(chain(before) if before else []), captured]
+
+
+def class_name(captured: Captured) -> str:
+    module = captured["module"]
+    return captured["name"] if module in ("builtins", "__main__") else f"{module}.{captured['name']}"
+
+
+def frames_for_page(captured: Captured, root: str, logged: float) -> list[dict[str, object]]:
+    """The chain's frames for the page: where, whether it is the project's own, and its source lines as of now."""
+    return [
+        {
+            "class": class_name(error),
+            "text": error["text"],
+            "frames": [_page_frame(frame, root, logged) for frame in error["frames"]],
+        }
+        for error in chain(captured)
+    ]
+
+
+def _page_frame(frame: list[Any], root: str, logged: float) -> dict[str, object]:
+    file, line, function = frame[:3]
+    project = in_project(file, root)
+    shown: dict[str, object] = {
+        "file": file,
+        "line": line,
+        "function": function,
+        "project": project,
+    }
+    version = _version(file, logged) if project else None
+    if version is not None and (source := _source(file, line, version)):
+        shown["first"] = max(1, line - SOURCE_LINES)
+        shown["source"] = source
+    return shown
+
+
+@lru_cache(maxsize=1_024)
+def _source(file: str, line: int, version: float) -> list[str]:
+    lines = linecache.getlines(file)[max(0, line - SOURCE_LINES - 1) : line + SOURCE_LINES]
+    return [text(source.rstrip("\n"), 500) for source in lines]
+
+
+def in_project(file: str, root: str) -> bool:
+    """Whether ``file`` is the project's own: below ``root``, and no installed package or virtual environment."""
+    return file.startswith(root) and not file.startswith(_LIBRARY) and "site-packages" not in file
+
+
+def _version(file: str, logged: float) -> float | None:
+    """When the source was last changed (Unix time); None if that was after ``logged``."""
+    try:
+        changed = os.stat(file).st_mtime
+    except OSError:
+        # In no file: what is known of it now may be more later.
+        return logged
+    return None if changed > logged else changed
+
+
+def _revive(captured: Captured) -> BaseException:
+    group = [_revive(inner) for inner in captured.get("group", ())]
+    kind = _revived_type(captured["module"], captured["name"], bool(group))
+    error = kind(captured["text"], group) if group else kind(captured["text"])
+    for note in captured.get("notes", ()):
+        error.add_note(note)
+    if "cause" in captured:
+        error.__cause__ = _revive(captured["cause"])
+    if "context" in captured:
+        error.__context__ = _revive(captured["context"])
+    error.__suppress_context__ = captured.get("from", False)
+    return error
+
+
+@lru_cache(maxsize=256)
+def _revived_type(module: str, name: str, group: bool) -> type[BaseException]:
+    base = BaseExceptionGroup if group else Exception
+    return type(
+        name,
+        (base,),
+        {"__module__": module, "__qualname__": name, "__str__": lambda self: self.args[0]},
+    )
+
+
+def _restore(revived: traceback.TracebackException, captured: Captured, logged: float) -> None:
+    """Put the captured frames, and the interpreter's own lines, back into the chain that is about to be printed."""
+    revived.stack = _Stack(_summaries(captured["frames"], logged))
+    if "lines" in captured:
+        lines = captured["lines"]
+        setattr(revived, "format_exception_only", lambda **_: iter(lines))  # noqa: B010 (a method of this one object)
+    for inner, key in ((revived.__cause__, "cause"), (revived.__context__, "context")):
+        if inner is not None and key in captured:
+            _restore(inner, captured[key], logged)
+    for inner, inner_captured in zip(revived.exceptions or (), captured.get("group", ()), strict=False):
+        _restore(inner, inner_captured, logged)
+
+
+class _Frame(traceback.FrameSummary):
+    """A frame that keeps its text: to find where the carets go, the standard library parses the line each time."""
+
+    text: str | None = None
+
+
+class _Stack(traceback.StackSummary):
+    def format_frame_summary(self, frame_summary: traceback.FrameSummary, **options: Any) -> str:
+        assert isinstance(frame_summary, _Frame)
+        if frame_summary.text is None:
+            frame_summary.text = super().format_frame_summary(frame_summary, **options)
+        return frame_summary.text
+
+
+def _summaries(frames: list[list[Any]], logged: float) -> Iterator[_Frame]:
+    versions: dict[str, float | None] = {}
+    for frame in frames:
+        file = frame[0]
+        if file not in versions:
+            linecache.checkcache(file)
+            versions[file] = _version(file, logged)
+        yield _frame(*frame, versions[file])
+
+
+@lru_cache(maxsize=1_024)
+def _frame(
+    file: str,
+    line: int,
+    function: str,
+    end_line: int | None,
+    column: int | None,
+    end_column: int | None,
+    version: float | None,
+) -> _Frame:
+    return _Frame(
+        file,
+        line,
+        function,
+        line="" if version is None else None,
+        end_lineno=end_line,
+        colno=column,
+        end_colno=end_column,
+    )
