@@ -1,0 +1,91 @@
+"""``flask audit``: the trail on a terminal, and as JSON lines for other programs."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.database import utcnow
+
+from . import queries
+from .entries import ACTIONS
+from .models import AuditEntry
+from .present import as_json, as_line, as_text
+from .queries import AnySession, BadFilter, Filters
+
+cli = AppGroup("audit", help="Who changed what: read the audit trail.")
+
+json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many entries."
+)
+
+
+@cli.command("list")
+@click.option("--model", help="Only this model: User, …")
+@click.option("--id", "object", metavar="ID", help="Only objects with this primary key.")
+@click.option("--user", metavar="ID", help="Only what the user with this number did.")
+@click.option("--action", type=click.Choice(ACTIONS), help="Only this kind of change.")
+@click.option("--request", metavar="ID", help="Only what this request did, or a command: cli:user create.")
+@click.option("--since", help="An age (30m, 2h, 7d) or a date.")
+@click.option("--until", help="The same.")
+@limit_option
+@json_option
+def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
+    """Show the newest entries, newest first."""
+    for entry in find(limit, **terms):
+        click.echo(as_json_line(entry) if as_json_lines else as_line(entry))
+
+
+@cli.command("show")
+@click.argument("model")
+@click.argument("object_id", metavar="ID")
+@limit_option
+@json_option
+def show_command(model: str, object_id: str, limit: int, as_json_lines: bool) -> None:
+    """Show what happened to one object, field by field, newest first."""
+    entries = list(find(limit, model=model, object=object_id))
+    if not entries:
+        raise click.ClickException(f"The trail has nothing about {model} {object_id}.")
+    for entry in entries:
+        click.echo(as_json_line(entry) if as_json_lines else as_text(entry))
+
+
+@cli.command("prune")
+@click.option("--days", type=click.IntRange(0, 36_500), required=True, help="Delete what is older than so many days.")
+def prune_command(days: int) -> None:
+    """Delete old entries; there is no way back."""
+    with plain_errors():
+        count = sum(queries.prune(session(), utcnow() - timedelta(days=days)))
+    click.echo(f"Deleted {count} entries.")
+
+
+def find(limit: int, **terms: str | None) -> Iterable[AuditEntry]:
+    with plain_errors():
+        filters = Filters.parse({name: term for name, term in terms.items() if term})
+        return queries.page(session(), filters, size=limit).entries
+
+
+def session() -> AnySession:
+    found: AnySession = current_app.extensions["audit"].db.session
+    return found
+
+
+def as_json_line(entry: AuditEntry) -> str:
+    return json.dumps(as_json(entry), ensure_ascii=False)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except BadFilter as mistake:
+        raise click.UsageError(str(mistake)) from None
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        raise click.ClickException(f"The trail cannot be read: {reason}") from None

@@ -1,0 +1,35 @@
+"""Who is changing something, and through what."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from flask import current_app, g, has_request_context, request
+
+#: Tells the acting user's id, and whether an admin, from memory alone: it is asked in the middle of a flush.
+Actor = Callable[[], tuple[int | None, bool | None]]
+
+SYSTEM, CLI = "system", "cli:"
+MAX_REQUEST_ID, MAX_IP = 128, 64
+
+
+def nobody() -> tuple[None, None]:
+    return None, None
+
+
+def origin() -> dict[str, Any]:
+    """The columns of an entry that tell its cause; outside of a request a command stands for the request's id."""
+    if not has_request_context():
+        return {"request_id": command() or SYSTEM, "user_id": None, "ip": None}
+    user_id, _is_admin = current_app.extensions["audit"].actor()
+    ip = request.remote_addr and request.remote_addr[:MAX_IP]
+    return {"request_id": g.get("request_id"), "user_id": user_id, "ip": ip}
+
+
+def command() -> str | None:
+    """``cli:user create`` in ``flask user create``, None where no command is running: a script, a worker's thread."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return None
+    _program, _, words = context.command_path.partition(" ")
+    return f"{CLI}{words}"[:MAX_REQUEST_ID]

@@ -1,0 +1,34 @@
+"""Any column's value as JSON that people can read."""
+
+import enum
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+SIMPLE = {str, int, bool, type(None)}
+
+
+def plain(value: Any) -> Any:
+    """Text, numbers, lists and objects as they are; moments in UTC as ISO 8601, enums by name, bytes in hexadecimal."""
+    if type(value) in SIMPLE:
+        return value
+    match value:
+        case enum.Enum():
+            return value.name
+        case float():
+            return float(value) if math.isfinite(value) else str(value)
+        case datetime():
+            return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+        case date() | time():
+            return value.isoformat()
+        case bytes() | bytearray() | memoryview():
+            return value.hex()
+        case Mapping():
+            return {str(plain(name)): plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case set() | frozenset():
+            return sorted((plain(each) for each in value), key=str)
+        case _:
+            return str(value)

@@ -1,0 +1,56 @@
+"""An entry of the trail as people and programs read it."""
+
+import json
+from datetime import UTC
+from typing import Any
+
+from .models import AuditEntry
+from .origin import CLI, SYSTEM
+
+# Everything that a terminal would obey rather than show, and the marks that turn the direction of text.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))}
+_CONTROLS |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
+
+
+def who(entry: AuditEntry) -> str:
+    """The user, else the command, else what little is known."""
+    if entry.user_id is not None:
+        return f"user {entry.user_id}"
+    if outside_requests(entry):
+        return str(entry.request_id)
+    return "nobody"
+
+
+def outside_requests(entry: AuditEntry) -> bool:
+    return entry.request_id == SYSTEM or (entry.request_id or "").startswith(CLI)
+
+
+def value(shown: Any) -> str:
+    """One side of a change: text as it is, the rest as JSON."""
+    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+
+
+def as_json(entry: AuditEntry) -> dict[str, Any]:
+    """All columns, the time as ISO 8601 UTC."""
+    columns = {column.key: getattr(entry, column.key) for column in AuditEntry.__mapper__.column_attrs}
+    return columns | {"created_at": entry.created_at.astimezone(UTC).isoformat()}
+
+
+def as_line(entry: AuditEntry) -> str:
+    """One line for a terminal, with the local time and the names of the fields."""
+    moment = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    what = f"{entry.action:<6}  {entry.model} {entry.object_id}"
+    return inert(f"{entry.id:>8}  {moment}  {what}  ({', '.join(entry.changes)})  {who(entry)}")
+
+
+def as_text(entry: AuditEntry) -> str:
+    """One entry for a terminal, a line a field."""
+    cause = f"{entry.request_id} {entry.ip or ''}".strip() if not outside_requests(entry) else ""
+    head = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {entry.action}  {who(entry)}  {cause}".rstrip()
+    fields = [f"    {field}: {value(old)} → {value(new)}" for field, (old, new) in entry.changes.items()]
+    return "\n".join(map(inert, [head, *fields]))
+
+
+def inert(text: str) -> str:
+    """The text for a terminal: nothing in it moves the cursor, sets a colour or turns the direction."""
+    return text.translate(_CONTROLS)

@@ -1,0 +1,96 @@
+"""The trail's pages and their JSON twins, for those whom the guard lets in."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from . import queries
+from .entries import ACTIONS
+from .present import as_json, outside_requests, value, who
+from .queries import BadFilter, Filters, Page
+
+#: Answers None to let the visitor see the trail, or the response to send instead; it may abort, too.
+Guard = Callable[[], ResponseReturnValue | None]
+
+CURSORS = ("before", "after")
+
+bp = Blueprint("audit", __name__, template_folder="templates", static_folder="static", static_url_path="/audit/static")
+
+
+@bp.before_request
+def check_guard() -> ResponseReturnValue | None:
+    answer: ResponseReturnValue | None = current_app.extensions["audit"].guard()
+    return answer
+
+
+@bp.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.errorhandler(BadFilter)
+def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
+    if request.path.endswith(".json"):
+        return {"error": str(mistake)}, 400
+    return render_template("audit/bad_filter.html", mistake=mistake), 400
+
+
+@bp.context_processor
+def helpers() -> dict[str, object]:
+    return {"who": who, "value": value, "outside_requests": outside_requests, "beside": beside}
+
+
+@bp.get("/audit")
+def index() -> ResponseReturnValue:
+    terms = current_terms()
+    return render_template("audit/index.html", page=find(terms), terms=terms, actions=ACTIONS)
+
+
+@bp.get("/audit.json")
+def index_json() -> ResponseReturnValue:
+    return page_as_json(find(current_terms()))
+
+
+@bp.get("/audit/<model>/<path:object_id>")
+def history(model: str, object_id: str) -> ResponseReturnValue:
+    page = find_history(model, object_id)
+    return render_template("audit/history.html", page=page, model=model, object_id=object_id)
+
+
+@bp.get("/audit/<model>/<path:object_id>.json")
+def history_json(model: str, object_id: str) -> ResponseReturnValue:
+    return page_as_json(find_history(model, object_id))
+
+
+def current_terms() -> dict[str, str]:
+    return {name: term for name, term in request.args.items() if term}
+
+
+def find(terms: dict[str, str]) -> Page:
+    session = current_app.extensions["audit"].db.session
+    return queries.page(session, Filters.parse(terms), before=terms.get("before"), after=terms.get("after"))
+
+
+def find_history(model: str, object_id: str) -> Page:
+    """The entries of one object, which may be gone itself."""
+    page = find(current_terms() | {"model": model, "object": object_id})
+    return page if page.entries else abort(404)
+
+
+def page_as_json(page: Page) -> ResponseReturnValue:
+    return {
+        "entries": [as_json(entry) for entry in page.entries],
+        "newer": beside(after=page.newer),
+        "older": beside(before=page.older),
+    }
+
+
+def beside(**cursor: str | None) -> str | None:
+    """This page with the same filters but another cursor; None where that is None."""
+    if None in cursor.values():
+        return None
+    kept: dict[str, Any] = {name: term for name, term in current_terms().items() if name not in CURSORS}
+    return url_for(request.endpoint or "audit.index", **kept | cursor | (request.view_args or {}))
