@@ -1,0 +1,266 @@
+"""What the tests share.
+
+They run on the database that DATABASE_URL names: SQLite in a temporary folder, or scratch databases
+on the server it names, which are dropped at the end. The named database itself is never touched.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# What is in .env is for the site, not for its tests.
+os.environ["FLASK_SKIP_DOTENV"] = "1"
+os.environ.pop("FLASK_DEBUG", None)
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+from flask_migrate import upgrade
+from sqlalchemy import URL, create_engine, make_url, text
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.accounts.models import User
+from app.config import PROJECT, database
+from app.database import db
+
+PASSWORD = "correct horse battery staple"
+# Kept under another name: pytest-xdist starts its workers after this process has taken DATABASE_URL away.
+SERVER = os.environ.setdefault("TESTS_DATABASE_URL", os.environ.pop("DATABASE_URL", "") or "sqlite://")
+os.environ.pop("LOG_DATABASE_URL", None)
+
+
+def on_server(url: URL, statement: str) -> None:
+    """Run a statement outside of any transaction and of any scratch database."""
+    maintenance = "postgres" if url.get_backend_name() == "postgresql" else None
+    engine = create_engine(url.set(database=maintenance), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Makes a new, empty database at each call and returns its URL."""
+    url = make_url(database(SERVER))
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"scratch_{uuid.uuid4().hex[:12]}"
+        if url.get_backend_name() == "sqlite":
+            return f"sqlite:///{tmp_path / name}.db"
+        on_server(url, f"CREATE DATABASE {name}")
+        made.append(name)
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
+    for name in made:
+        on_server(url, f"DROP DATABASE {name}{force}")
+
+
+@pytest.fixture
+def database_urls(scratch: Callable[[], str]) -> dict[str, str]:
+    """The application's database and the log's, both still without tables."""
+    return {"DATABASE_URL": scratch(), "LOG_DATABASE_URL": scratch()}
+
+
+@pytest.fixture
+def make_app(database_urls: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Makes applications for tests, by default on `database_urls`, and closes what they opened."""
+    made: list[Flask] = []
+
+    def make(**config: object) -> Flask:
+        journal = tmp_path / "journal"
+        app = create_app({"TESTING": True, "LOG_JOURNAL_DIR": journal, **database_urls, **config})
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["dblog"].writer.close(timeout=1)
+    for thread in threading.enumerate():
+        if thread.name == "dblog-writer":
+            thread.join(timeout=30)  # a writer that is late may still hold a connection
+    for app in made:
+        with app.app_context():
+            for engine in db.engines.values():
+                engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """For SQLite, files that have their tables: copying them is quicker than the revisions, test after test."""
+    if make_url(database(SERVER)).get_backend_name() != "sqlite":
+        return {}
+    folder = tmp_path_factory.mktemp("migrated")
+    files = {"DATABASE_URL": folder / "app.db", "LOG_DATABASE_URL": folder / "log.db"}
+    app = create_app({"TESTING": True} | {name: f"sqlite:///{path}" for name, path in files.items()})
+    with app.app_context():
+        upgrade()
+        for engine in db.engines.values():
+            engine.dispose()
+    return files
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], database_urls: dict[str, str], migrated: dict[str, Path]) -> Flask:
+    """An application whose databases have their tables."""
+    copies = {database_urls[name]: path for name, path in migrated.items()}
+    copied = len(copies) == 2  # one file for both databases takes the revisions' way
+    if copied:
+        for url, path in copies.items():
+            shutil.copy(path, make_url(url).database or "")
+    app = make_app()
+    if not copied:
+        with app.app_context():
+            upgrade()
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    return app.test_cli_runner()
+
+
+@pytest.fixture
+def make_user(app: Flask) -> Callable[..., User]:
+    """Saves an account with PASSWORD; the user returned is detached, its columns loaded."""
+
+    def make(username: str, **columns: object) -> User:
+        with app.app_context():
+            user = User(username=username, **columns)
+            user.set_password(PASSWORD)
+            db.session.add(user)
+            db.session.commit()
+            db.session.refresh(user)
+            db.session.expunge(user)
+            return user
+
+    return make
+
+
+@pytest.fixture
+def user(make_user: Callable[..., User]) -> User:
+    return make_user("ada")
+
+
+@pytest.fixture
+def admin(make_user: Callable[..., User]) -> User:
+    return make_user("grace", is_admin=True)
+
+
+@pytest.fixture
+def environment(database_urls: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """For processes: empty databases, and nothing written into the project's folder."""
+    return os.environ | {
+        **database_urls,
+        "SECRET_KEY": "for tests only",
+        "LOG_FILE": "",
+        "LOG_JOURNAL_DIR": str(tmp_path / "journal"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class Command:
+    """Runs Python modules such as flask in the project's folder, or in a copy of it."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.folder = PROJECT
+
+    def __call__(self, *module: str, input: str | None = None, **changes: str) -> "subprocess.CompletedProcess[str]":
+        option = [] if module[0] == "-c" else ["-m"]
+        return subprocess.run(
+            [sys.executable, *option, *module],
+            cwd=self.folder,
+            env=self.environment | changes,
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def command(environment: dict[str, str]) -> Command:
+    return Command(environment)
+
+
+@pytest.fixture
+def copied(command: Command, tmp_path: Path) -> Path:
+    """A copy of the project to change; `command` works in it from now on."""
+    command.folder = tmp_path / "site"
+    kept = shutil.ignore_patterns("instance", ".*cache", "__pycache__", ".env", ".venv", "tests")
+    shutil.copytree(PROJECT, command.folder, ignore=kept)
+    return command.folder
+
+
+@dataclass
+class Server:
+    url: str
+    process: "subprocess.Popen[str]"
+    lines: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def serve(command: Command) -> Callable[..., AbstractContextManager[Server]]:
+    """Starts `python -m MODULE …`, waits until it names its address, and stops it at the end."""
+
+    @contextmanager
+    def start(*module: str, **changes: str) -> Iterator[Server]:
+        with subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=command.folder,
+            env=command.environment | changes,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout
+            output = process.stdout
+            lines: list[str] = []
+            drain = threading.Thread(target=lambda: lines.extend(output))
+            try:
+                for line in output:
+                    lines.append(line)
+                    if address := re.search(r"http://127\.0\.0\.1:\d+", line):
+                        break
+                else:
+                    pytest.fail("".join(lines))
+                drain.start()
+                yield Server(address[0], process, lines)
+            finally:
+                process.terminate()
+                process.wait(timeout=30)
+            drain.join()
+
+    return start
+
+
+def csrf_token(page: str) -> str:
+    """The token of the page's first form."""
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert found, "the page has no form with a CSRF token"
+    return found[1]
+
+
+def login(client: FlaskClient, user: User, password: str = PASSWORD) -> TestResponse:
+    """Log in as a browser would, with the form's CSRF token."""
+    token = csrf_token(client.get("/login").text)
+    form = {"csrf_token": token, "username": user.username, "password": password}
+    return client.post("/login", data=form)

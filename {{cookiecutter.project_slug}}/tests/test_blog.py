@@ -1,0 +1,180 @@
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.accounts.models import User
+from app.blog.models import Post
+from app.database import db
+
+from .conftest import csrf_token, login
+
+
+@pytest.fixture
+def author(client: FlaskClient, user: User) -> User:
+    """Somebody logged in at `client`."""
+    login(client, user)
+    return user
+
+
+@pytest.fixture
+def write(app: Flask) -> Callable[..., int]:
+    """Saves a post of somebody's and returns its id."""
+
+    def save(author: User, title: str = "A title", body: str = "A text") -> int:
+        with app.app_context():
+            post = Post(title=title, body=body, author_id=author.id)
+            db.session.add(post)
+            db.session.commit()
+            return post.id
+
+    return save
+
+
+def count_posts(app: Flask) -> int:
+    with app.app_context():
+        return db.session.scalar(select(func.count()).select_from(Post)) or 0
+
+
+def send(client: FlaskClient, path: str, **fields: str) -> str:
+    """Fill in the form at the path as a browser would, and return the page that follows."""
+    token = csrf_token(client.get(path).text)
+    return client.post(path, data={"csrf_token": token, **fields}, follow_redirects=True).text
+
+
+def test_write_read_edit_and_delete(client: FlaskClient, author: User, app: Flask) -> None:
+    page = send(client, "/posts/new", title="  On   engines ", body="It weaves\npatterns.")
+    assert "<h1>On engines</h1>" in page
+    assert "It weaves\npatterns." in page
+    assert "ada" in page
+
+    page = send(client, "/posts/1/edit", title="On looms", body="It weaves.")
+    assert "<h1>On looms</h1>" in page
+    assert "On looms" in client.get("/posts").text
+
+    token = csrf_token(client.get("/posts/1").text)
+    client.post("/posts/1/delete", data={"csrf_token": token})
+    assert client.get("/posts/1").status_code == 404
+    assert count_posts(app) == 0
+
+
+def test_everybody_reads(client: FlaskClient, user: User, write: Callable[..., int]) -> None:
+    post = write(user, "On engines")
+    assert "On engines" in client.get("/posts").text
+    page = client.get(f"/posts/{post}").text
+    assert "On engines" in page
+    assert "Edit" not in page
+
+
+def test_who_wants_to_write_logs_in_first(client: FlaskClient) -> None:
+    assert client.get("/posts/new").location == "/login?next=/posts/new"
+    assert client.get("/posts/1/edit").location == "/login?next=/posts/1/edit"
+
+
+@pytest.mark.parametrize("path", ["/posts/{}/edit", "/posts/{}/delete"])
+def test_the_posts_of_others_stay_as_they_are(
+    client: FlaskClient, author: User, admin: User, write: Callable[..., int], app: Flask, path: str
+) -> None:
+    post = write(admin, "Not yours")
+    token = csrf_token(client.get("/posts/new").text)
+    fields = {"csrf_token": token, "title": "Mine", "body": "Mine"}
+    assert client.post(path.format(post), data=fields).status_code == 403
+    page = client.get(f"/posts/{post}").text
+    assert "Not yours" in page
+    assert "Delete" not in page
+
+
+def test_a_delete_is_no_link(client: FlaskClient, author: User, write: Callable[..., int]) -> None:
+    post = write(author)
+    assert client.get(f"/posts/{post}/delete").status_code == 405
+    assert client.get(f"/posts/{post}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "sentence"),
+    [
+        ("", "text", "A post needs a title."),
+        ("   ", "text", "A post needs a title."),
+        ("title", "", "A post needs a text."),
+        ("x" * 201, "text", "Field cannot be longer than 200 characters."),
+        ("title", "x" * 16_001, "Field cannot be longer than 16000 characters."),
+    ],
+    ids=["no title", "blank title", "no text", "long title", "long text"],
+)
+def test_a_mistake_is_named_and_nothing_typed_is_lost(
+    client: FlaskClient, author: User, app: Flask, title: str, body: str, sentence: str
+) -> None:
+    page = send(client, "/posts/new", title=title, body=body)
+    assert sentence in page
+    assert 'aria-invalid="true"' in page
+    assert body in page
+    assert count_posts(app) == 0
+
+
+def test_the_longest_post_in_the_widest_letters_is_stored(client: FlaskClient, author: User, app: Flask) -> None:
+    send(client, "/posts/new", title="\U0001f9f5" * 200, body="\U0001f9f6" * 16_000)
+    with app.app_context():
+        post = db.session.get_one(Post, 1)
+        assert post.title == "\U0001f9f5" * 200
+        assert post.body == "\U0001f9f6" * 16_000
+
+
+def test_what_is_written_is_text_and_never_markup(client: FlaskClient, author: User, write: Callable[..., int]) -> None:
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}\"'"
+    post = write(author, hostile, hostile)
+    for path in ("/posts", f"/posts/{post}", f"/posts/{post}/edit"):
+        page = client.get(path).text
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "&lt;script&gt;alert(1)" in page
+        assert "{{ 7 * 7 }}" in page
+
+
+def test_the_list_comes_in_pages_newest_first(client: FlaskClient, user: User, write: Callable[..., int]) -> None:
+    for number in range(1, 42):
+        write(user, f"Post number {number}.")
+    first, second, third = (client.get(f"/posts?page={page}").text for page in (1, 2, 3))
+    assert first.index("Post number 41.") < first.index("Post number 22.")
+    assert "Post number 21." in second
+    assert "Post number 1." in third
+    assert "Page 2 of 3" in second
+    assert 'rel="next"' not in third
+    assert 'rel="prev"' not in first
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "2", "9" * 30])
+def test_there_is_no_page_beyond_the_last(client: FlaskClient, page: str) -> None:
+    assert client.get(f"/posts?page={page}").status_code == 404
+
+
+@pytest.mark.parametrize("post_id", ["1", "2147483647", "2147483648", "9" * 30])
+def test_a_post_that_is_not_there_is_a_404(client: FlaskClient, post_id: str) -> None:
+    assert client.get(f"/posts/{post_id}").status_code == 404
+
+
+def test_posts_go_with_their_author(client: FlaskClient, user: User, write: Callable[..., int], app: Flask) -> None:
+    write(user)
+    with app.app_context():
+        db.session.delete(db.session.get_one(User, user.id))
+        db.session.commit()
+    assert count_posts(app) == 0
+
+
+def test_the_models_need_no_flask(app: Flask, user: User) -> None:
+    with app.app_context():
+        engine = db.engine
+    with Session(engine) as session:
+        session.add(Post(title="Outside", body="of Flask", author=session.get_one(User, user.id)))
+        session.commit()
+        found = session.scalars(select(Post)).one()
+        assert found.author.username == "ada"
+        assert repr(found) == f"<Post {found.id}>"
+
+
+def test_the_index_leads_to_the_posts(client: FlaskClient, app: Flask) -> None:
+    assert 'href="/posts"' in client.get("/").text
+    app.debug = True
+    assert 'href="/posts/new"' in client.get("/").text

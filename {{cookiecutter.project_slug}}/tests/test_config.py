@@ -1,0 +1,238 @@
+"""Every variable has a type and a default; mistakes are reported together."""
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from flask import Flask
+
+from app.config import INSTANCE, PROJECT, ConfigError, load
+
+from .conftest import Command, Server
+
+Serve = Callable[..., AbstractContextManager[Server]]
+
+
+def mistakes(**config: object) -> dict[str, str]:
+    """What load() complains of, by variable."""
+    with pytest.raises(ConfigError) as raised:
+        load({"SECRET_KEY": "s", **config})
+    return dict(re.findall(r"^  (\w+): (.+)$", str(raised.value), re.MULTILINE))
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in load({"SECRET_KEY": "s"}):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults() -> None:
+    values = load({"SECRET_KEY": "s"})
+    expected = {
+        "SECRET_KEY": "s",
+        "DATABASE_URL": f"sqlite:///{INSTANCE}/app.db",
+        "LOG_DATABASE_URL": f"sqlite:///{INSTANCE}/log.db",
+        "LOG_LEVEL": "INFO",
+        "LOG_FILE": f"{PROJECT}/instance/app.log",
+        "LOG_FILE_LEVEL": "INFO",
+        "LOG_FILE_MAX_MB": 10,
+        "LOG_FILE_COUNT": 5,
+        "LOG_DB_LEVEL": "WARNING",
+        "LOG_JOURNAL_DIR": f"{PROJECT}/instance/journal",
+        "LOG_JOURNAL_MAX_MB": 256,
+        "LOG_JOURNAL_FSYNC": False,
+        "LOG_RETENTION_DAYS": 30,
+        "LOG_REDACT": [],
+        "PROXY_HOPS": 0,
+        "AUTO_MIGRATE": None,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+    }
+    assert {name: values[name] for name in expected} == expected
+
+
+def test_environment_is_typed_and_overrides_go_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    monkeypatch.setenv("LOG_REDACT", "iban,pin")
+    monkeypatch.setenv("LOG_JOURNAL_FSYNC", "true")
+    monkeypatch.setenv("AUTO_MIGRATE", "0")
+    monkeypatch.setenv("TRUSTED_HOSTS", "example.org, .example.com")
+    monkeypatch.setenv("MAX_CONTENT_LENGTH", "1000")
+    monkeypatch.setenv("SESSION_COOKIE_SECURE", "1")
+    monkeypatch.setenv("LOG_RETENTION_DAYS", "7")
+    values = load(
+        {
+            "SECRET_KEY": "s",
+            "LOG_RETENTION_DAYS": 3,
+            "PROXY_HOPS": "2",
+            "MINE": [1],
+            "PERMANENT_SESSION_LIFETIME": timedelta(days=1),
+        }
+    )
+    assert values["LOG_LEVEL"] == "DEBUG"
+    assert values["LOG_REDACT"] == ["iban", "pin"]
+    assert values["LOG_JOURNAL_FSYNC"] is True
+    assert values["AUTO_MIGRATE"] is False
+    assert values["TRUSTED_HOSTS"] == ["example.org", ".example.com"]
+    assert values["MAX_CONTENT_LENGTH"] == 1000
+    assert values["SESSION_COOKIE_SECURE"] is True
+    assert (values["LOG_RETENTION_DAYS"], values["PROXY_HOPS"]) == (3, 2)
+    assert values["MINE"] == [1]
+    assert values["PERMANENT_SESSION_LIFETIME"] == timedelta(days=1)
+
+
+def test_empty_is_unset_but_for_the_file() -> None:
+    values = load({"SECRET_KEY": "s", "LOG_LEVEL": "", "AUTO_MIGRATE": "", "LOG_FILE": ""})
+    assert (values["LOG_LEVEL"], values["AUTO_MIGRATE"]) == ("INFO", None)
+    assert values["LOG_FILE"] == ""
+
+
+def test_all_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    found = mistakes(
+        SECRET_KEY="",
+        DATABASE_URL="orakel://user:hidden@host/name",
+        LOG_DATABASE_URL="sqlite://",
+        LOG_LEVEL="LOUD",
+        LOG_RETENTION_DAYS="soon",
+        LOG_FILE_MAX_MB="0",
+        LOG_JOURNAL_FSYNC="perhaps",
+        PORT="http",
+        MAX_CONTENT_LENGTH="much",
+    )
+    assert set(found) == {
+        "SECRET_KEY",
+        "DATABASE_URL",
+        "LOG_DATABASE_URL",
+        "LOG_LEVEL",
+        "LOG_RETENTION_DAYS",
+        "LOG_FILE_MAX_MB",
+        "LOG_JOURNAL_FSYNC",
+        "PORT",
+        "MAX_CONTENT_LENGTH",
+    }
+    assert "postgresql" in found["DATABASE_URL"]
+    assert "WARNING" in found["LOG_LEVEL"]
+    assert "1 or more" in found["LOG_FILE_MAX_MB"]
+    assert "hidden" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://u:hidden@host:port/name", "://"])
+def test_a_url_that_is_none(url: str) -> None:
+    assert "hidden" not in mistakes(DATABASE_URL=url)["DATABASE_URL"]
+
+
+def test_a_missing_driver_names_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for extra, module, url in (
+        ("postgresql", "psycopg", "postgres://host/name"),
+        ("mysql", "pymysql", "mysql://host/name"),
+    ):
+        monkeypatch.setitem(__import__("sys").modules, module, None)
+        found = mistakes(DATABASE_URL=url)["DATABASE_URL"]
+        assert f"uv sync --extra {extra}" in found
+        assert f'pip install -e ".[{extra}]"' in found
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p@h/n", "postgresql+psycopg://u:p@h/n"),
+        ("postgresql://u@h/n?sslmode=require", "postgresql+psycopg://u@h/n?sslmode=require"),
+        ("postgresql+psycopg://u@h/n", "postgresql+psycopg://u@h/n"),
+    ],
+)
+def test_postgresql_urls(given: str, used: str) -> None:
+    pytest.importorskip("psycopg")
+    values = load({"SECRET_KEY": "s", "DATABASE_URL": given})
+    assert values["SQLALCHEMY_DATABASE_URI"] == used
+    assert values["SQLALCHEMY_BINDS"] == {"log": used}
+
+
+def test_mysql_urls() -> None:
+    pytest.importorskip("pymysql")
+    for scheme in ("mysql", "mariadb"):
+        values = load({"SECRET_KEY": "s", "DATABASE_URL": f"{scheme}://u@h/n"})
+        assert values["DATABASE_URL"] == f"{scheme}+pymysql://u@h/n"
+
+
+def test_sqlite_urls(tmp_path: Path) -> None:
+    values = load({"SECRET_KEY": "s", "DATABASE_URL": "sqlite:///data/x.db?timeout=20"})
+    assert values["DATABASE_URL"] == f"sqlite:///{INSTANCE}/data/x.db?timeout=20"
+    values = load({"SECRET_KEY": "s", "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"})
+    assert values["DATABASE_URL"] == f"sqlite:///{tmp_path}/x.db"
+    for url in ("sqlite://", "sqlite:///:memory:"):
+        values = load({"SECRET_KEY": "s", "DATABASE_URL": url})
+        log = Path(str(values["LOG_DATABASE_URL"]).removeprefix("sqlite:///"))
+        assert log.is_absolute()
+        assert not log.is_relative_to(INSTANCE)
+
+
+def test_debugging_and_testing_need_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load({"TESTING": True})["SECRET_KEY"]
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert load()["SECRET_KEY"]
+    monkeypatch.setenv("FLASK_DEBUG", "0")
+    assert "not set" in mistakes(SECRET_KEY="")["SECRET_KEY"]
+
+
+def test_testing_has_a_journal_of_its_own_and_no_file() -> None:
+    first, second = load({"TESTING": True}), load({"TESTING": True})
+    assert first["LOG_JOURNAL_DIR"] != second["LOG_JOURNAL_DIR"]
+    assert first["LOG_FILE"] == ""
+
+
+def test_what_flask_is_told(make_app: Callable[..., Flask]) -> None:
+    app = make_app(PROXY_HOPS=1, TRUSTED_HOSTS="a.org")
+    assert app.config["SESSION_COOKIE_HTTPONLY"]
+    assert app.config["TRUSTED_HOSTS"] == ["a.org"]
+    client = app.test_client()
+    assert client.get("/healthz").status_code == 400
+    forwarded = {"X-Forwarded-Host": "a.org"}
+    assert client.get("/healthz", headers=forwarded).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        ["flask", "run", "-p", "0"],
+        ["flask", "db", "upgrade"],
+        ["flask", "routes"],
+        ["flask", "--help"],
+        ["gunicorn", "-b", "127.0.0.1:0", "app:create_app()"],
+        ["gunicorn", "-b", "127.0.0.1:0", "--preload", "app:create_app()"],
+        ["-c", "from app import create_app; create_app()"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_ends_every_process_once(start: list[str], command: Command) -> None:
+    if start[0] == "gunicorn":
+        pytest.importorskip("fcntl", reason="gunicorn does not run on Windows")
+    ended = command(*start, LOG_LEVEL="LOUD", WEB_CONCURRENCY="3")
+    assert ended.returncode == 4
+    assert ended.stderr.count("The configuration is wrong") == 1
+    assert "LOG_LEVEL: expected one of DEBUG" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_debug_is_for_the_flask_command_alone(copied: Path, command: Command, serve: Serve) -> None:
+    (copied / ".env").write_text("SECRET_KEY=from the file\n")
+    del command.environment["SECRET_KEY"], command.environment["FLASK_SKIP_DOTENV"]
+    with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()") as server:
+        assert status(f"{server.url}/healthz") == 200
+        assert status(f"{server.url}/demo") == 404
+    with serve("flask", "run", "-p", "0") as server:
+        assert status(f"{server.url}/demo") == 200
+
+
+def status(url: str) -> int:
+    try:
+        with urlopen(url) as response:
+            return int(response.status)
+    except HTTPError as error:
+        error.close()
+        return error.code

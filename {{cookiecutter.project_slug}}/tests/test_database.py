@@ -1,0 +1,227 @@
+"""The column type, the engines, and SQLite's transactions."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import click
+import pytest
+import sqlalchemy.exc
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import Connection, create_engine, select, text
+from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.orm import Session
+
+from app.accounts.models import User
+from app.config import database
+from app.database import READING, Model, db, engine_options, prepare, utcnow
+
+from .conftest import SERVER, login
+
+on_sqlite = pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
+on_server = pytest.mark.skipif(SERVER.startswith("sqlite"), reason="about servers only")
+
+
+def new_user(name: str, **columns: object) -> User:
+    return User(username=name, password_hash="a hash", **columns)
+
+
+def test_times_are_aware_and_exact(app: Flask) -> None:
+    moment = datetime(2024, 2, 29, 23, 59, 59, 123457, timezone(timedelta(hours=-7)))
+    with app.app_context():
+        db.session.add(new_user("ada", created_at=moment))
+        db.session.commit()
+        db.session.remove()
+        found = db.session.scalars(select(User).where(User.created_at == moment)).one()
+        assert found.created_at == moment
+        assert found.created_at.tzinfo is UTC
+        assert db.session.scalar(select(User).where(User.created_at > moment)) is None
+
+
+def test_a_time_without_a_zone_is_refused(app: Flask) -> None:
+    with app.app_context():
+        db.session.add(new_user("ada", created_at=datetime(2024, 1, 1)))  # noqa: DTZ001  # the point
+        with pytest.raises(StatementError, match="has no time zone"):
+            db.session.flush()
+
+
+def test_errors_do_not_repeat_what_was_to_be_stored(app: Flask) -> None:
+    with app.app_context():
+        db.session.add_all([new_user("ada"), new_user("ada")])
+        with pytest.raises(IntegrityError) as raised:
+            db.session.flush()
+    assert "a hash" not in str(raised.value)
+
+
+def test_a_released_savepoint_dies_with_its_transaction(app: Flask) -> None:
+    with app.app_context():
+        db.session.add(new_user("before"))
+        db.session.flush()
+        with db.session.begin_nested():
+            db.session.add(new_user("within"))
+        db.session.rollback()
+        assert db.session.scalars(select(User)).all() == []
+        with db.session.begin_nested() as savepoint:
+            db.session.add(new_user("undone"))
+            db.session.flush()
+            savepoint.rollback()
+        db.session.add(new_user("kept"))
+        db.session.commit()
+        assert db.session.scalars(select(User.username)).all() == ["kept"]
+
+
+def test_models_work_without_flask(database_urls: dict[str, str]) -> None:
+    engine = create_engine(database(database_urls["DATABASE_URL"]))
+    Model.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(new_user("ada"))
+        session.commit()
+        assert session.scalars(select(User)).one().created_at <= utcnow()
+    engine.dispose()
+
+
+def test_every_constraint_has_a_name(app: Flask) -> None:
+    for metadata in db.metadatas.values():
+        for table in metadata.tables.values():
+            assert all(each.name for each in table.constraints | table.indexes)
+
+
+def test_the_log_takes_two_connections_at_most(app: Flask) -> None:
+    with app.app_context():
+        engine = db.engines["log"]
+        assert engine is not db.engine
+    with ExitStack() as opened:
+        for _ in range(2):
+            opened.enter_context(engine.connect())
+        engine.pool._timeout = 0.01  # type: ignore[attr-defined]  # not the usual five seconds
+        with pytest.raises(sqlalchemy.exc.TimeoutError):
+            engine.connect()
+
+
+@on_server
+def test_the_log_never_waits_long_for_a_lock(app: Flask) -> None:
+    with app.app_context(), db.engines["log"].connect() as connection:
+        postgresql = connection.dialect.name == "postgresql"
+        limit = "SHOW lock_timeout" if postgresql else "SELECT @@innodb_lock_wait_timeout"
+        assert connection.scalar(text(limit)) == ("2s" if postgresql else 2)
+        connection.rollback()
+        assert connection.scalar(text(limit)) == ("2s" if postgresql else 2)
+
+
+@on_server
+def test_connections_that_the_server_ended_are_replaced(
+    app: Flask, client: FlaskClient, user: User, database_urls: dict[str, str]
+) -> None:
+    login(client, user)
+    assert client.get("/").status_code == 200
+    for url in database_urls.values():
+        end_connections(url)
+    assert user.username in client.get("/").text
+    assert client.get("/readyz").status_code == 200
+
+
+def end_connections(url: str) -> None:
+    """What an administrator, a firewall or the server's own time limit does overnight."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            find = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            find, end = f"{find} AND pid <> pg_backend_pid()", "SELECT pg_terminate_backend({})"
+        else:
+            find = "SELECT id FROM information_schema.processlist WHERE db = DATABASE()"
+            find, end = f"{find} AND id <> CONNECTION_ID()", "KILL {}"
+        found = connection.scalars(text(find)).all()
+        assert found
+        for connection_id in found:
+            connection.execute(text(end.format(connection_id)))
+    engine.dispose()
+
+
+def pragma(connection: Connection, name: str) -> object:
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+@on_sqlite
+def test_sqlite_settings_of_every_connection(app: Flask) -> None:
+    with app.app_context():
+        for bind, wait in ((None, 5000), ("log", 100)):
+            with db.engines[bind].connect() as connection:
+                assert pragma(connection, "journal_mode") == "wal"
+                assert pragma(connection, "synchronous") == 1
+                assert pragma(connection, "foreign_keys") == 1
+                assert pragma(connection, "busy_timeout") == wait
+
+
+@on_sqlite
+def test_the_urls_timeout_is_honoured(tmp_path: Path, make_app: Callable[..., Flask]) -> None:
+    app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/x.db?timeout=20")
+    with app.app_context(), db.engine.connect() as connection:
+        assert pragma(connection, "busy_timeout") == 20_000
+
+
+@on_sqlite
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_locked_database_can_be_connected_to(lock: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE t (x)")
+    other.execute(f"BEGIN {lock}")
+    url = f"sqlite:///{path}?timeout=0"
+    engine = create_engine(url, **engine_options(url))
+    prepare(engine)
+    engine.connect().close()
+    other.execute("ROLLBACK")
+    other.close()
+    engine.dispose()
+
+
+def keeps_others_from_writing() -> bool:
+    """Whether a transaction that begins here takes the write lock at once."""
+    db.session.rollback()
+    db.session.execute(select(User)).all()
+    path = str(db.engine.url.database)
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
+
+
+@on_sqlite
+def test_who_may_write_begins_with_the_lock(app: Flask) -> None:
+    for method, locks in (("GET", False), ("HEAD", False), ("POST", True), ("DELETE", True)):
+        with app.test_request_context(method=method):
+            assert keeps_others_from_writing() is locks
+    for command, locks in (("shell", False), ("user", True)):
+        with app.app_context(), click.Context(click.Command(command), info_name=command):
+            assert keeps_others_from_writing() is locks
+    with app.app_context():
+        assert keeps_others_from_writing()
+        with db.engine.connect().execution_options(**READING) as connection:
+            connection.execute(select(User))  # while the session above still keeps its lock
+
+
+@on_sqlite
+def test_statements_outside_of_transactions(app: Flask) -> None:
+    with (
+        app.app_context(),
+        db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        connection.execute(text("VACUUM"))
+
+
+def test_a_database_in_memory(make_app: Callable[..., Flask]) -> None:
+    app = make_app(DATABASE_URL="sqlite://", LOG_DATABASE_URL="")
+    with app.app_context():
+        upgrade()
+        db.session.add(new_user("ada"))
+        db.session.commit()
+    with app.app_context():
+        db.session.execute(select(User))
+        with Session(db.engine) as other:
+            assert other.scalars(select(User.username)).all() == ["ada"]

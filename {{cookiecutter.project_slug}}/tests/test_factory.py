@@ -1,0 +1,66 @@
+"""create_app, again and again, and what is found in it."""
+
+import gc
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import Engine
+
+from app import create_app
+from app.database import db
+
+from .conftest import Command
+
+
+def open_things() -> tuple[int, int, int]:
+    """How many handlers, threads and files there are."""
+    gc.collect()
+    gc.collect()  # the engines, which the first round let go of
+    files = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc") else 0
+    return len(logging.getLogger().handlers), threading.active_count(), files
+
+
+def test_a_hundred_applications_leave_nothing_behind(
+    app: Flask, make_app: Callable[..., Flask], database_urls: dict[str, str], tmp_path: Path
+) -> None:
+    with app.app_context():
+        db.engine.dispose()
+    make_app(LOG_FILE=tmp_path / "app.log")
+    before = open_things()
+    left: list[weakref.ref[Flask] | weakref.ref[Engine]] = []
+    for number in range(100):
+        made = create_app({**database_urls, "TESTING": True, "LOG_FILE": tmp_path / "app.log"})
+        made.test_client().get("/healthz")
+        with made.app_context():
+            left.append(weakref.ref(made))
+            left.extend(weakref.ref(engine) for engine in db.engines.values())
+        if number == 50:
+            logging.getLogger("shop").warning("what starts a writer")
+    del made
+    make_app(LOG_FILE=tmp_path / "app.log")  # whose pipeline takes the place of the last one's
+    assert open_things() == before
+    assert [thing() for thing in left if thing()] == []
+
+
+def test_commands_need_no_database(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    for args in (["routes"], ["db", "heads"], ["--help"]):
+        assert command("flask", *args, DATABASE_URL=f"sqlite:///{path}").returncode == 0
+    assert not path.exists()
+
+
+def test_shell_knows_the_models_by_name(app: Flask) -> None:
+    with app.app_context():
+        names = app.make_shell_context()
+    assert {"app", "db", "select", "User", "LogEntry", "LogGroup"} <= set(names)
+
+
+def test_the_shell_as_people_use_it(command: Command) -> None:
+    command("flask", "db", "upgrade")
+    lines = "print(db.session.scalars(select(User)).all(), app.name)\n"
+    assert "[] app" in command("flask", "shell", input=lines).stdout

@@ -1,0 +1,154 @@
+"""The console and the file; the database's part has tests of its own."""
+
+import logging
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from .conftest import Command
+
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (\w+) +([\w.]+) \[([^\]]+)\] (.*)")
+
+
+@pytest.fixture
+def app(app: Flask) -> Flask:
+    @app.get("/say")
+    def say() -> str:
+        logging.getLogger("shop.till").error("Out of %s", "change")
+        app.logger.error("The application's own logger")
+        return "said"
+
+    @app.get("/fail")
+    def fail() -> str:
+        raise RuntimeError("broken")
+
+    return app
+
+
+def test_a_line_names_time_level_logger_and_request(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
+    app.test_client().get("/say", headers={"X-Request-ID": "from-the-proxy"})
+    logging.getLogger("shop").warning("Outside of any request")
+    lines = [LINE.fullmatch(line) for line in capsys.readouterr().err.splitlines()]
+    assert [match.groups() for match in lines if match] == [
+        ("ERROR", "shop.till", "from-the-proxy", "Out of change"),
+        ("ERROR", "app", "from-the-proxy", "The application's own logger"),
+        ("WARNING", "shop", "-", "Outside of any request"),
+    ]
+
+
+@pytest.mark.parametrize("level", ["INFO", "ERROR"])
+@pytest.mark.parametrize("debug", [True, False])
+def test_an_error_is_on_the_console_once(
+    level: str,
+    debug: bool,
+    app: Flask,
+    make_app: Callable[..., Flask],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    again = make_app(LOG_LEVEL=level, DEBUG=debug, PROPAGATE_EXCEPTIONS=False)
+
+    @again.get("/fail")
+    def fail() -> str:
+        raise RuntimeError("broken")
+
+    assert again.test_client().get("/fail").status_code == 500
+    again.logger.error("said once")
+    said = capsys.readouterr().err
+    assert said.count("RuntimeError: broken") == 1
+    assert said.count("said once") == 1
+
+
+def test_every_response_has_a_request_id(app: Flask) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    client = app.test_client()
+    for path in ("/healthz", "/no-such-page", "/fail"):
+        first, second = (client.get(path).headers["X-Request-ID"] for _ in range(2))
+        assert first != second
+    for sent in ("a1b2-c3", "Root=1-67891233-abcdef012345678912345678", "x" * 128):
+        assert client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"] == sent
+    for sent in ("", "x" * 129, "two words", "<script>", "a\u00e4"):
+        answer = client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"]
+        assert re.fullmatch("[0-9a-f]{32}", answer)
+
+
+def test_levels(make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]) -> None:
+    make_app(LOG_LEVEL="error")
+    logging.getLogger("shop").warning("quiet")
+    logging.getLogger("shop").error("loud")
+    said = capsys.readouterr().err
+    assert "loud" in said
+    assert "quiet" not in said
+
+
+def test_the_file(tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "logs" / "app.log"
+    make_app(LOG_FILE=path, LOG_LEVEL="CRITICAL")
+    logging.getLogger("shop").info("for the file alone")
+    assert "for the file alone" in path.read_text("utf-8")
+    assert "for the file alone" not in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_one_warning(
+    tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "app.log", tmp_path):
+        app = make_app(LOG_FILE=path)
+        assert app.test_client().get("/healthz").status_code == 200
+        logging.getLogger("shop").warning("still said")
+        said = capsys.readouterr().err
+        assert said.count("LOG_FILE") == 1
+        assert "still said" in said
+
+
+FILL = """
+import logging
+from app import create_app
+create_app({"LOG_FILE_MAX_MB": 1, "LOG_FILE_COUNT": 9, "LOG_LEVEL": "CRITICAL"})
+for number in range(2_000):
+    logging.getLogger("filler").info("%04d %s", number, "x" * 200)
+"""
+
+
+def test_several_processes_share_the_file(tmp_path: Path, command: Command) -> None:
+    path = tmp_path / "app.log"
+    with ThreadPoolExecutor(3) as pool:
+        ended = list(pool.map(lambda _: command("-c", FILL, LOG_FILE=str(path)), range(3)))
+    assert [process.stderr for process in ended] == [""] * 3
+    files = list(tmp_path.glob("app.log*"))
+    assert len(files) > 1
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    assert len(lines) == 6_000
+    assert all(LINE.fullmatch(line) for line in lines)
+
+
+def test_caplog_hears_an_application_made_in_the_test(
+    make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+) -> None:
+    make_app()
+    logging.getLogger("shop").warning("heard")
+    assert caplog.messages == ["heard"]
+
+
+class Theirs(logging.Handler):
+    closed = False
+
+    def emit(self, record: logging.LogRecord) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
+        super().close()
+
+
+def test_handlers_of_others_stay_and_stay_open(make_app: Callable[..., Flask]) -> None:
+    root, theirs = logging.getLogger(), Theirs()
+    root.addHandler(theirs)
+    for _ in range(3):
+        make_app()
+        assert root.handlers.count(theirs) == 1
+        assert not theirs.closed
+    root.removeHandler(theirs)

@@ -1,0 +1,100 @@
+"""What holds for every page and every form, those included that nobody has thought of yet."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask, url_for
+from flask.testing import FlaskClient
+
+from app.accounts.models import User
+
+from .conftest import login
+
+APP = Path(__file__).parent.parent / "app"
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def pages(app: Flask) -> list[str]:
+    """The path of every page that takes no arguments."""
+    with app.test_request_context():
+        return [
+            url_for(rule.endpoint)
+            for rule in app.url_map.iter_rules()
+            if "GET" in (rule.methods or ()) and not rule.arguments
+        ]
+
+
+def test_every_form_wants_its_token(app: Flask, client: FlaskClient, admin: User) -> None:
+    login(client, admin)
+    forms = [(rule, method) for rule in app.url_map.iter_rules() for method in UNSAFE & (rule.methods or set())]
+    assert len(forms) > 4
+    for rule, method in forms:
+        path = app.url_map.bind("localhost").build(rule.endpoint, dict.fromkeys(rule.arguments, 1))
+        answer = client.open(path, method=method)
+        assert (rule.endpoint, answer.status_code) == (rule.endpoint, 400)
+        assert "CSRF" in answer.text
+
+
+def test_every_page_keeps_to_the_content_policy(app: Flask, client: FlaskClient, admin: User) -> None:
+    app.debug = True
+    login(client, admin)
+    for path in [*pages(app), "/absent"]:
+        answer = client.get(path)
+        assert answer.status_code < 500, path
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", answer.text), path
+        assert not re.search(r'(src|href|action)="(https?:)?//', answer.text), path
+
+
+def test_every_input_has_a_label(app: Flask, client: FlaskClient, admin: User) -> None:
+    app.debug = True
+    for path in pages(app):
+        page = client.get(path).text
+        for name in re.findall(r'<(?:input|textarea|select)(?![^>]*type="hidden")[^>]* id="([^"]+)"', page):
+            assert f'for="{name}"' in page, (path, name)
+
+
+def test_every_asset_is_served_from_here(client: FlaskClient) -> None:
+    for name in ("pico.classless.min.css", "site.css", "site.js", "icon.svg"):
+        with client.get(f"/static/{name}") as answer:
+            assert answer.status_code == 200
+            assert b"sourceMappingURL" not in answer.data
+
+
+def test_the_log_shows_in_the_navigation_of_admins_alone(app: Flask, user: User, admin: User) -> None:
+    for somebody, sees in ((None, False), (user, False), (admin, True)):
+        client = app.test_client()
+        if somebody:
+            login(client, somebody)
+        assert ('href="/logs"' in client.get("/").text) is sees
+
+
+def test_the_demo_shows_in_the_navigation_in_debug_alone(app: Flask, client: FlaskClient) -> None:
+    assert 'href="/demo"' not in client.get("/login").text
+    app.debug = True
+    assert 'href="/demo"' in client.get("/login").text
+
+
+@pytest.mark.parametrize("path", ["/?q=%00", "/absent/%00", "/login?next=/%00"])
+def test_no_request_carries_a_nul(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 400
+
+
+def test_no_form_carries_a_nul(client: FlaskClient) -> None:
+    answer = client.post("/login", data={"username": "ada\0", "password": "x"})
+    assert answer.status_code == 400
+    assert "NUL" in answer.text
+
+
+def test_no_template_switches_escaping_off() -> None:
+    templates = [*APP.rglob("*.html")]
+    assert templates
+    for template in templates:
+        text = template.read_text("utf-8")
+        assert not re.search(r"\|\s*safe\b|autoescape", text), template
