@@ -1,0 +1,89 @@
+"""A real browser on a site that has something in its log."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from running import Site, serve  # noqa: E402 (found by the line above when this is no test)
+
+PASSWORD = "correct horse battery staple"
+WIDTHS = (1280, 375)
+SCHEMES = ("light", "dark")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serve_shop(project: Path, bin_folder: Path) -> Iterator[Site]:
+    """Serve the project after a day of its shop; its first admin is yet to be made."""
+    shutil.copy(HERE / "shop.py", project)
+    with serve(bin_folder / "flask", "run", cwd=project) as site:
+        subprocess.run([bin_folder / "python", "shop.py"], cwd=project, check=True)
+        yield site
+
+
+def log_in(context: BrowserContext, site: Site) -> None:
+    """As the admin, who is made by the first of all log-ins."""
+    page = context.new_page()
+    page.goto(f"{site.url}/login")
+    page.fill("[name=username]", "ada")
+    page.fill("[name=password]", PASSWORD)
+    page.click("main button")
+    page.close()
+
+
+def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
+    """One of each of the log's pages."""
+    entries = context.request.get(f"{site.url}/logs.json?level=ERROR").json()["entries"]
+    error = next(entry for entry in entries if "PaymentRefused" in str(entry["exception"]))
+    hostile = context.request.get(f"{site.url}/logs.json?logger=shop.guestbook").json()["entries"]
+    group = f"/logs/groups/{error['fingerprint']}"
+    return {
+        "rows": "/logs",
+        "filtered": "/logs?level=WARNING&logger=shop.orders&since=12h",
+        "search": "/logs?q=order&since=7d",
+        "nothing": "/logs?level=CRITICAL&logger=shop.mail",
+        "around": f"/logs?around={error['id']}",
+        "detail": f"/logs/{error['id']}",
+        "hostile": f"/logs/{hostile[-1]['id']}",
+        "long": f"/logs/{hostile[0]['id']}",
+        "groups": "/logs/groups",
+        "muted": "/logs/groups?status=muted",
+        "group": group,
+        "status": "/logs/status",
+        "mistake": "/logs?since=banana",
+    }
+
+
+def watch(page: Page, site: Site) -> list[str]:
+    """What a browser complains about from now on: errors, breaches of the policy, requests to other hosts."""
+    complaints: list[str] = []
+    page.add_init_script(
+        "document.addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"
+    )
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: None if at_home(request.url, site) else complaints.append(request.url))
+    return complaints
+
+
+def at_home(url: str, site: Site) -> bool:
+    return url.startswith((site.url, "data:", "about:")) or bool(re.match("blob:", url))

@@ -1,0 +1,101 @@
+"""A shop that has had a day: written into a project and run there, it fills the project's log.
+
+What goes wrong really goes wrong, in this file; then it is repeated over the last day.
+"""
+
+import logging
+import random
+from datetime import timedelta
+from itertools import count
+
+from app import create_app, dblog
+from app.database import db, utcnow
+from app.dblog.models import LogEntry, LogGroup
+from app.dblog.store import store
+from sqlalchemy import select
+
+STOCK = {"espresso": 12, "flat white": 3, "cold brew": 0}
+orders = logging.getLogger("shop.orders")
+payments = logging.getLogger("shop.payments")
+mail = logging.getLogger("shop.mail")
+guestbook = logging.getLogger("shop.guestbook")
+
+
+class OutOfStock(Exception):
+    """There is none left."""
+
+
+class PaymentRefused(Exception):
+    """The bank said no."""
+
+
+def take(drink: str, cups: int) -> None:
+    left = STOCK[drink]
+    if cups > left:
+        raise OutOfStock(f"{cups} × {drink} ordered, {left} left")
+    STOCK[drink] = left - cups
+
+
+def charge(order: int, amount: float) -> None:
+    try:
+        raise ConnectionResetError("the bank closed the connection")
+    except ConnectionResetError as error:
+        raise PaymentRefused(f"order {order}: {amount:.2f} EUR were not charged") from error
+
+
+def serve_customers() -> None:
+    guestbook.warning("<script>alert('guest')</script> {{ 7 * 7 }} \x1b[31mred\x1b[0m abc\u202egnp.exe")
+    guestbook.warning("A guest wrote a lot: %s", "la " * 4_000)
+    for order, drink in enumerate(("cold brew", "espresso", "mocha"), 4711):
+        try:
+            take(drink, 2)
+            orders.info("Order %s: 2 × %s", order, drink, extra={"order": {"id": order, "table": 7}})
+        except OutOfStock:
+            orders.exception("Order %s cannot be served", order, extra={"order": {"id": order, "drink": drink}})
+        except KeyError:
+            orders.exception("Order %s is for something that is not on the menu", order)
+    try:
+        charge(4712, 7.4)
+    except PaymentRefused:
+        payments.exception("Payment of order %s failed", 4712, extra={"attempt": 3, "bank": "Sparkasse"})
+    payments.warning("The bank answers slowly: %.1f s", 4.2)
+    orders.warning("Only %s × flat white left", STOCK["flat white"])
+    mail.info("Receipt for order %s sent", 4711)
+    mail.error("Receipt for order %s not sent: mailbox full", 4712)
+    payments.critical("No payment has gone through for %s minutes", 15)
+
+
+#: How often each logger's records are repeated over the day.
+OFTEN = {"shop.orders": 25, "shop.payments": 9, "shop.mail": 40, "shop.guestbook": 1}
+
+
+def repeat() -> None:
+    """The same records at other times of the day, busier towards noon."""
+    random.seed(4)
+    numbers = count(1)
+    with db.engines["log"].begin() as connection:
+        titles = {each.fingerprint: each.title for each in connection.execute(select(LogGroup.__table__))}
+        copies = []
+        for entry in connection.execute(select(LogEntry.__table__)).mappings().all():
+            times = OFTEN.get(entry["logger"], 0) * (3 if entry["level"] < 30 else 1)
+            for _ in range(times):
+                hours = min(abs(random.gauss(9, 7)), 22.0) if random.random() < 0.97 else random.random() / 3
+                moment = utcnow() - timedelta(hours=hours)
+                hour = moment.replace(minute=0, second=0, microsecond=0)
+                number = next(numbers)
+                event = {"event_id": f"copy-{number}", "request_id": f"order-{4713 + number // 3}"}
+                time = {"created_at": moment, "hour": hour}
+                copies.append({**entry, **event, **time, "title": titles[entry["fingerprint"]]})
+        copies.sort(key=lambda copy: copy["created_at"])
+        store(connection, copies, replay=False)
+
+
+if __name__ == "__main__":
+    app = create_app({"LOG_DB_LEVEL": "INFO", "LOG_LEVEL": "CRITICAL"})
+    logging.getLogger("shop").setLevel(logging.INFO)
+    with app.test_request_context("/orders", method="POST", headers={"X-Request-ID": "order-4711-of-table-7"}):
+        app.preprocess_request()
+        serve_customers()
+    with app.app_context():
+        dblog.flush(10)
+        repeat()

@@ -1,0 +1,192 @@
+"""The log's pages in a real browser: wide and narrow, light and dark, with JavaScript and without."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import SCHEMES, WIDTHS, addresses, chromium, log_in, serve_shop, watch
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from running import Site
+
+pytestmark = pytest.mark.slow
+
+REFUSED = "the server responded with a status of 400"
+
+
+@pytest.fixture(scope="module")
+def site(default_project: Path, venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    project = shutil.copytree(default_project, tmp_path_factory.mktemp("browser") / "my_flask_app")
+    with serve_shop(project, venv) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def state(browser: Browser, site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The cookies of an admin."""
+    context = browser.new_context()
+    log_in(context, site)
+    path = str(tmp_path_factory.mktemp("state") / "state.json")
+    context.storage_state(path=path)
+    context.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from the npm registry."""
+    folder = tmp_path_factory.mktemp("axe")
+    npm = ("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), "axe-core@4")
+    subprocess.run(npm, check=True, capture_output=True)
+    return (folder / "node_modules/axe-core/axe.min.js").read_text()
+
+
+@pytest.fixture
+def context(browser: Browser, state: str) -> Iterator[BrowserContext]:
+    context = browser.new_context(storage_state=state, viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+def test_from_the_demo_to_the_error(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/demo")
+    complaints = watch(page, site)
+    page.get_by_role("button", name="Fail half-way").click()
+    page.get_by_role("link", name="log row").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Failed half-way through saving")
+    expect(page.locator(".log-here", has_text="raise RuntimeError")).to_be_visible()
+    expect(page.get_by_text("library frame")).to_have_count(0)
+    page.get_by_role("link", name="All of this request").click()
+    expect(page.locator(".log-row")).to_have_count(1)
+    assert complaints == []
+
+    page.goto(f"{site.url}/demo")
+    with page.expect_response("**/demo/exception") as answer:
+        page.get_by_role("button", name="Raise an exception").click()
+    assert answer.value.status == 500
+    page.goto(f"{site.url}/logs")
+    page.locator(".log-row", has_text="Exception on /demo/exception").first.click()
+    expect(page.locator(".log-error", has_text="raised on purpose")).to_be_visible()
+    folded = page.locator(".log-library").first
+    expect(folded).not_to_have_attribute("open", "")
+    folded.locator("summary").click()
+    expect(folded.locator("li").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page(browser: Browser, state: str, site: Site, axe: str, width: int, scheme: str) -> None:
+    context = browser.new_context(
+        storage_state=state,
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    for name, address in addresses(context, site).items():
+        page = context.new_page()
+        complaints = watch(page, site)
+        page.goto(site.url + address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert [each for each in complaints if not (name == "mistake" and REFUSED in each)] == [], name
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")["violations"]
+        assert found == [], f"{name}: {json.dumps(found, indent=1)[:3000]}"
+        page.close()
+    context.close()
+
+
+def test_keys(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/logs")
+    first, second = page.locator(".log-row").nth(0), page.locator(".log-row").nth(1)
+    page.keyboard.press("j")
+    expect(first).to_be_focused()
+    page.keyboard.press("j")
+    expect(second).to_be_focused()
+    page.keyboard.press("k")
+    expect(first).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.locator("#log-search")).to_be_focused()
+    page.keyboard.type("jk?")
+    expect(page.locator("#log-search")).to_have_value("jk?")
+    page.locator("h1").evaluate("element => document.activeElement.blur()")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/logs/\d+$"))
+
+
+def test_news_are_said_and_nothing_moves(page: Page, site: Site) -> None:
+    page.clock.install()
+    page.goto(f"{site.url}/logs?level=WARNING")
+    before = page.locator(".log-row").first.bounding_box()
+    other = page.context.new_page()
+    other.goto(f"{site.url}/demo")
+    other.get_by_role("button", name="Log a warning").click()
+    page.clock.fast_forward(11_000)
+    link = page.get_by_role("link", name="new row")
+    expect(link).to_be_visible()
+    assert page.locator(".log-row").first.bounding_box() == before
+    link.click()
+    expect(page.locator(".log-row").first).to_contain_text("coffee")
+
+
+def test_copying(page: Page, site: Site) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(site.url + addresses(page.context, site)["detail"])
+    page.get_by_role("button", name="Copy as text").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "PaymentRefused: order 4712" in copied
+    assert "The above exception was the direct cause" in copied
+
+
+def test_titles_of_times_have_both_zones(browser: Browser, state: str, site: Site) -> None:
+    context = browser.new_context(storage_state=state, timezone_id="Asia/Tokyo", locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{site.url}/logs")
+    title = page.locator(".log-rows time").first.get_attribute("title") or ""
+    assert " UTC\n" in title
+    assert "GMT+9" in title
+    context.close()
+
+
+def test_without_javascript(browser: Browser, state: str, site: Site) -> None:
+    context = browser.new_context(storage_state=state, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.url}/logs")
+    expect(page.get_by_role("button", name="Keys")).to_be_hidden()
+    page.fill("[name=q]", "payment")
+    page.select_option("[name=level]", "ERROR")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("q=payment&level=ERROR&"))
+    page.get_by_role("link", name="Remove the filter message").click()
+    page.get_by_role("link", name="Clear all").click()
+    page.get_by_role("link", name="Older").click()
+    page.get_by_role("link", name="Newer").click()
+    page.locator(".log-row", has_text="Payment of order").first.click()
+    expect(page.locator(".log-here").first).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    page.get_by_text("As text", exact=True).click()
+    expect(page.locator("#log-as-text")).to_be_visible()
+    page.get_by_role("link", name="Its group").click()
+    page.get_by_role("button", name="Mute").click()
+    expect(page.locator(".log-status")).to_have_text("Muted")
+    page.get_by_role("button", name="Reopen").click()
+    expect(page.locator(".log-status")).to_have_text("Open")
+    context.close()

@@ -1,0 +1,140 @@
+"""Generate projects from what is committed, and use them as their developer would.
+
+TEMPLATE_TREE=work takes the working tree as it stands, less what git ignores, instead of HEAD.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = "{{cookiecutter.project_slug}}"
+BIN = Path(sys.executable).parent
+IDENTITY = (
+    "-c",
+    "user.name=Test",
+    "-c",
+    "user.email=test@example.org",
+    "-c",
+    "commit.gpgsign=false",
+)
+
+# What the developer's own shell may set and a new project must not see.
+FOREIGN = ("DATABASE_URL", "SECRET_KEY", "VIRTUAL_ENV", "PYTHONPATH", "COOKIECUTTER_CONFIG")
+FOREIGN_PREFIXES = ("FLASK_", "LOG_", "GIT_")
+
+
+def run(
+    *command: str | Path, cwd: Path, check: bool = True, env: Mapping[str, str] | None = None, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; if it fails, its whole output is the test's message."""
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=env, input=typed, capture_output=True, text=True, check=False, timeout=1800
+    )
+    if check and done.returncode:
+        pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def git(*arguments: str | Path, cwd: Path) -> str:
+    return run("git", *IDENTITY, *arguments, cwd=cwd).stdout
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its content, by its name within."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+class Bake(Protocol):
+    def __call__(
+        self, *options: str | Path, check: bool = True, to: Path | None = None, **answers: str
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of the tests' own, where caches of the tools are still shared."""
+    folder = tmp_path_factory.mktemp("home")
+    os.environ.setdefault("UV_CACHE_DIR", run(BIN / "uv", "cache", "dir", cwd=ROOT).stdout.strip())
+    pip_cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "pip")
+    os.environ.setdefault("PIP_CACHE_DIR", str(pip_cache))
+    os.environ["HOME"] = str(folder)
+    for name in [*os.environ]:
+        if name in FOREIGN or name.startswith(FOREIGN_PREFIXES):
+            del os.environ[name]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean clone of the template: what a user would download."""
+    clone = tmp_path_factory.mktemp("template") / "flask-dblog-template"
+    git("clone", "--quiet", ROOT, clone, cwd=ROOT)
+    if os.environ.get("TEMPLATE_TREE") == "work":
+        for name in git("ls-files", "-z", cwd=clone).split("\0")[:-1]:
+            (clone / name).unlink()
+        listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+        for path in (Path(name) for name in listed.split("\0")[:-1] if (ROOT / name).is_file()):
+            (clone / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, clone / path)
+        git("add", "--all", cwd=clone)
+        git("commit", "--quiet", "--allow-empty", "--message", "As it stands", cwd=clone)
+    return clone
+
+
+@pytest.fixture(scope="session")
+def bake(template: Path) -> Bake:
+    """Run cookiecutter without prompts; `to` is the folder that the project goes into."""
+
+    def cookiecutter(
+        *options: str | Path, check: bool = True, to: Path | None = None, **answers: str
+    ) -> subprocess.CompletedProcess[str]:
+        given = [f"{name}={answer}" for name, answer in answers.items()]
+        return run(
+            BIN / "cookiecutter",
+            template,
+            "--no-input",
+            *options,
+            *given,
+            cwd=to or ROOT,
+            check=check,
+        )
+
+    return cookiecutter
+
+
+@pytest.fixture(scope="session")
+def default_project(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project that the defaults give. Look, do not touch."""
+    folder = tmp_path_factory.mktemp("default")
+    bake(to=folder)
+    return folder / "my_flask_app"
+
+
+@pytest.fixture
+def project(default_project: Path, tmp_path: Path) -> Path:
+    """A copy of the default project, to do with as one likes."""
+    return Path(shutil.copytree(default_project, tmp_path / "my_flask_app"))
+
+
+def install(project: Path, folder: Path, python: str | Path) -> Path:
+    """The commands of a new environment that holds all a generated project may depend on."""
+    uv = BIN / "uv"
+    run(uv, "venv", "--quiet", "--python", python, folder, cwd=project)
+    requirements = ("--requirements", project / "pyproject.toml", "--all-extras")
+    run(uv, "pip", "install", "--quiet", "--python", folder / "bin/python", *requirements, cwd=project)
+    return folder / "bin"
+
+
+@pytest.fixture(scope="session")
+def venv(default_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One such environment for all tests."""
+    return install(default_project, tmp_path_factory.mktemp("venv") / "venv", sys.executable)

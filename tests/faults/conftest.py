@@ -1,0 +1,145 @@
+"""A generated project on one database or the other, and programs that log there until something happens to them."""
+
+import json
+import os
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pymysql  # type: ignore[import-untyped]  # it has no types
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
+SERVERS = {
+    "PostgreSQL": os.environ.get("POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
+    "MariaDB": os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
+}
+
+
+@dataclass
+class Counts:
+    """What is in the log: each message, how often; and the sums of the three tables of counts."""
+
+    messages: dict[str, int]
+    groups: int
+    hours: int
+    group_hours: int
+
+    @property
+    def rows(self) -> int:
+        return sum(self.messages.values())
+
+    def agree(self) -> bool:
+        return self.rows == self.groups == self.hours == self.group_hours
+
+
+@dataclass
+class Site:
+    """A project in a folder, and the interpreter that has what it needs."""
+
+    folder: Path
+    python: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
+        own = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "LOG_FILE": "", "SECRET_KEY": "x"}
+        return os.environ | own | self.env | dict(changes or {})
+
+    def run(
+        self, *words: str | Path, check: bool = True, changes: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run Python to its end; words are its arguments."""
+        done = subprocess.run(
+            [self.python, *words],
+            cwd=self.folder,
+            env=self.environment(changes),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if check and done.returncode:
+            pytest.fail(f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def program(
+        self, name: str, *arguments: str, check: bool = True, **changes: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return self.run(PROGRAMS / f"{name}.py", *arguments, check=check, changes=changes)
+
+    def start(self, name: str, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+        """Start a program; it is spoken to over its standard input and output."""
+        return subprocess.Popen(
+            [self.python, PROGRAMS / f"{name}.py", *arguments],
+            cwd=self.folder,
+            env=self.environment(changes),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def flask(self, *words: str, **changes: str) -> str:
+        return self.run("-m", "flask", *words, changes=changes).stdout
+
+    def flush(self, **changes: str) -> None:
+        self.flask("log", "flush", "--timeout", "200", **changes)
+
+    def counts(self, **changes: str) -> Counts:
+        return Counts(**json.loads(self.program("counts", check=True, **changes).stdout))
+
+    def journal(self) -> list[Path]:
+        folder = self.folder / "instance" / "journal"
+        return [path for path in folder.iterdir() if path.suffix == ".jsonl"] if folder.exists() else []
+
+
+def reachable(name: str) -> str:
+    """The URL of a running database server; in CI one that is missing is a failure."""
+    url = urlsplit(SERVERS[name])
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
+    except OSError:
+        if os.environ.get("CI") == "true":
+            raise
+        # The only reason: a laptop need not run both servers.
+        pytest.skip(f"{name} is not at {url.netloc}: start it, or set {name.upper()}_URL")
+    return SERVERS[name]
+
+
+def on_server(url: str, statement: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "postgresql":
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+        return
+    server = {"host": parts.hostname, "port": parts.port or 3306, "user": parts.username or "root"}
+    with pymysql.connect(**server, password=parts.password or "") as maria, maria.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.fixture
+def site(project: Path, venv: Path) -> Site:
+    """The default project, with tables, on SQLite."""
+    site = Site(project, venv / "python")
+    site.flask("db", "upgrade")
+    return site
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL", "MariaDB"])
+def any_site(request: pytest.FixtureRequest, project: Path, venv: Path) -> Iterator[Site]:
+    """The default project, with tables, on each database."""
+    site = Site(project, venv / "python")
+    if request.param == "SQLite":
+        site.flask("db", "upgrade")
+        yield site
+        return
+    server, name = reachable(request.param), f"scratch_{uuid.uuid4().hex[:12]}"
+    on_server(server, f"CREATE DATABASE {name}")
+    site.env["DATABASE_URL"] = urlsplit(server)._replace(path=f"/{name}").geturl()
+    site.flask("db", "upgrade")
+    yield site
+    on_server(server, f"DROP DATABASE {name}" + (" WITH (FORCE)" if request.param == "PostgreSQL" else ""))

@@ -1,0 +1,23 @@
+# mypy: ignore-errors
+# It runs in the environment of the generated project.
+"""Print what is in the log as JSON, see conftest.Counts."""
+
+import json
+from collections import Counter
+
+from app import create_app
+from app.database import db
+from app.dblog.models import LogEntry, LogGroup, LogGroupHour, LogHour
+from sqlalchemy import func, select
+
+with create_app().app_context(), db.engines["log"].connect() as log:
+    print(
+        json.dumps(
+            {
+                "messages": Counter(log.scalars(select(LogEntry.message))),
+                "groups": int(log.scalar(select(func.sum(LogGroup.count))) or 0),
+                "hours": int(log.scalar(select(func.sum(LogHour.count))) or 0),
+                "group_hours": int(log.scalar(select(func.sum(LogGroupHour.count))) or 0),
+            }
+        )
+    )

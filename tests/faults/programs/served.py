@@ -1,0 +1,22 @@
+# mypy: ignore-errors
+# It runs in the environment of the generated project.
+"""The project with one more page, which logs; for gunicorn."""
+
+import logging
+
+from app import create_app
+from app.database import db
+from sqlalchemy import text
+
+app = create_app()
+
+
+@app.get("/say/<name>")
+def say(name: str) -> str:
+    db.session.execute(text("SELECT 1"))
+    logging.getLogger("served").error("%s", name)
+    return name
+
+
+# Before the server forks, with --preload.
+logging.getLogger("served").error("loaded")

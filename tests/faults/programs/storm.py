@@ -1,0 +1,37 @@
+# mypy: ignore-errors
+# It runs in the environment of the generated project.
+"""Log from four threads until killed; print what was logged, each time after the call has returned."""
+
+import logging
+import os
+import sys
+import threading
+import time
+from itertools import count
+
+from app import create_app
+
+app = create_app()
+logger = logging.getLogger("storm")
+name = sys.argv[1]
+
+
+def work(thread: int) -> None:
+    for number in count():
+        key = f"{name}/{thread}/{number}"
+        if number % 7:
+            logger.error("%s", key)
+        else:
+            try:
+                raise RuntimeError(key)
+            except RuntimeError:
+                logger.exception("%s", key)
+        os.write(1, f"{key}\n".encode())
+        if number % 10 == 0:
+            # As fast as one can, but so that the database can follow to the end of the test.
+            time.sleep(0.05)
+
+
+logging.getLogger().handlers = [each for each in logging.getLogger().handlers if each.name == "database"]
+for thread in range(4):
+    threading.Thread(target=work, args=(thread,)).start()

@@ -1,0 +1,73 @@
+"""The journal's disk: read-only, full, and well again."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Site
+from .test_outages import speaker
+
+NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
+
+
+def mount(*words: str | Path) -> bool:
+    return subprocess.run(["mount", *words], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not mount("-t", "tmpfs", "-o", "size=128k", "tmpfs", folder):
+        # The only reason: that takes root and the right to mount.
+        pytest.skip("a small tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk(site: Site, small_disk: Path) -> None:
+    """What does not fit waits in memory; when there is room again the journal goes on behind it."""
+    ballast = small_disk / "ballast"
+    with speaker(site, LOG_JOURNAL_DIR=str(small_disk / "journal")) as process:
+        process.say("before", 20)
+        with ballast.open("wb", buffering=0) as file:
+            try:
+                while file.write(b"x" * 512):
+                    pass
+            except OSError:
+                pass
+        process.say("full", 300)
+        ballast.unlink()
+        process.say("after", 300)
+    counts = site.counts()
+    assert {each: counts.messages.get(each) for each in process.said} == dict.fromkeys(process.said, 1)
+    assert counts.agree()
+
+
+def test_a_full_disk_and_no_database(site: Site, small_disk: Path) -> None:
+    """Nothing raises and nothing waits; what was written before is shipped by the next process."""
+    journal = str(small_disk / "journal")
+    with speaker(site, LOG_JOURNAL_DIR=journal, LOG_DATABASE_URL=NOWHERE) as process:
+        process.say("journal", 20)
+        process.say("x" * 1_000, 300)
+    site.flush(LOG_JOURNAL_DIR=journal)
+    counts = site.counts()
+    assert {f"journal {number}" for number in range(20)} <= counts.messages.keys()
+    assert counts.agree()
+
+
+def test_a_read_only_disk(site: Site, small_disk: Path) -> None:
+    assert mount("-o", "remount,ro", small_disk)
+    with speaker(site, LOG_JOURNAL_DIR=str(small_disk / "journal")) as process:
+        process.say("read-only", 200)
+    counts = site.counts()
+    assert {each for each in counts.messages if "read-only" in each} == set(process.said)
+
+
+def test_a_folder_that_cannot_be_made_is_named_once(site: Site) -> None:
+    (site.folder / "a-file").write_text("")
+    done = site.program("end", "normally", LOG_JOURNAL_DIR=str(site.folder / "a-file" / "journal"))
+    assert done.stderr.count("the journal cannot be written") == 1
+    assert site.counts().rows == 50

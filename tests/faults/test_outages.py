@@ -1,0 +1,102 @@
+"""The log's database goes away: before the start, under load, between the rows and their commit, and after it."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from running import wait_until
+
+from .conftest import Site, on_server, reachable
+from .postgres import Server, Wire, programs
+
+
+class Speaker:
+    """A process that logs a line when told so, and says when the call has returned."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.said: list[str] = []
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+
+    def say(self, prefix: str, count: int) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        for number in range(count):
+            line = f"{prefix} {number}"
+            self.process.stdin.write(f"{line}\n")
+            self.process.stdin.flush()
+            assert self.process.stdout.readline() == f"{line}\n"
+            self.said.append(line)
+
+
+@contextmanager
+def speaker(site: Site, **changes: str) -> Iterator[Speaker]:
+    with site.start("steady", **changes) as process:
+        yield Speaker(process)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    bin = programs()
+    if bin is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL's initdb is not here")
+        # The only reason: a laptop need not have it.
+        pytest.skip("PostgreSQL's initdb is not here")
+    server = Server(bin)
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_stopped_and_started_again(site: Site, server: Server) -> None:
+    site.env["LOG_DATABASE_URL"] = server.url
+    site.flask("db", "upgrade")
+    server.stop()
+    with speaker(site) as process:
+        process.say("away at the start", 100)
+        server.start()
+        process.say("there", 100)
+        for mode in ("fast", "immediate"):
+            server.stop(mode)
+            process.say(f"stopped: {mode}", 100)
+            server.start()
+            process.say(f"started: {mode}", 100)
+    site.flush()
+    counts = site.counts()
+    assert counts.messages == dict.fromkeys(process.said, 1)
+    assert counts.agree()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statement", [b"INSERT INTO log_entry", b"INSERT INTO log_hour", b"COMMIT"])
+@pytest.mark.parametrize("deliver", [True, False], ids=["after it was sent", "before it was sent"])
+def test_a_connection_that_is_cut(site: Site, statement: bytes, deliver: bool) -> None:
+    """After COMMIT was sent nobody can tell whether it was done; it was, and the rows are not stored again."""
+    url = urlsplit(reachable("PostgreSQL"))
+    name = f"scratch_{os.urandom(6).hex()}"
+    on_server(url.geturl(), f"CREATE DATABASE {name}")
+    wire = Wire(url.port or 5432)
+    site.env["LOG_DATABASE_URL"] = url._replace(
+        netloc=f"{url.username}@127.0.0.1:{wire.port}", path=f"/{name}"
+    ).geturl()
+    try:
+        site.flask("db", "upgrade")
+        with speaker(site) as process:
+            wire.cut, wire.deliver = statement, deliver
+            process.say("cut", 200)
+            wait_until(lambda: wire.cuts == 1)
+            process.say("mended", 200)
+        site.flush()
+        counts = site.counts()
+        assert counts.messages == dict.fromkeys(process.said, 1)
+        assert counts.agree()
+        assert site.journal() == []
+    finally:
+        wire.close()
+        on_server(url.geturl(), f"DROP DATABASE {name} WITH (FORCE)")

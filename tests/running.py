@@ -1,0 +1,91 @@
+"""A generated project as a running site, and a visitor with cookies."""
+
+import html
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    """Ask again and again until it is so; fails the test if it takes longer than that."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"still not so after {seconds} s"
+        time.sleep(0.05)
+
+
+@dataclass
+class Site:
+    url: str
+    output: Path
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=10).ok
+        except requests.RequestException:
+            return False
+
+
+@contextmanager
+def serve(
+    *command: str | Path, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 60, answers: str = ""
+) -> Iterator[Site]:
+    """Run a server until the block ends. "PORT" in the command and FLASK_RUN_PORT are a free port.
+
+    `answers` is what the command is told at its prompts.
+    """
+    port = free_port()
+    site = Site(f"http://127.0.0.1:{port}", cwd.parent / f"output-{port}.txt")
+    words = [str(word).replace("PORT", str(port)) for word in command]
+    environment = os.environ | {"FLASK_RUN_PORT": str(port), **(env or {})}
+    with (
+        site.output.open("wb") as output,
+        subprocess.Popen(
+            words, cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
+        ) as process,
+    ):
+        assert process.stdin
+        process.stdin.write(answers.encode())
+        process.stdin.close()
+        try:
+            wait_until(lambda: site.answers() or process.poll() is not None, seconds)
+            assert process.poll() is None, site.output.read_text()
+            yield site
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(timeout=10)
+
+
+class Visitor(requests.Session):
+    """Somebody who fills in forms, hidden fields included."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self.site = site
+
+    def see(self, path: str, **headers: str) -> requests.Response:
+        return self.get(self.site.url + path, headers=headers, timeout=60)
+
+    def submit(self, page: str, to: str = "", **fields: str) -> requests.Response:
+        """Send the form of a page, to the page itself or elsewhere."""
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.see(page).text)
+        assert token, f"{page} has no form"
+        form = {"csrf_token": html.unescape(token[1]), **fields}
+        return self.post(self.site.url + (to or page), data=form, timeout=60)

@@ -1,0 +1,162 @@
+"""From the first start to the error that shows up in the log, as a developer walks it."""
+
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import run
+from running import Visitor, serve, wait_until
+
+PASSWORD = "correct horse battery staple"
+ON_PURPOSE = "This exception was raised on purpose"
+
+
+def test_from_the_first_start_to_the_log(project: Path, venv: Path) -> None:
+    flask = venv / "flask"
+    with serve(flask, "run", cwd=project) as site:
+        visitor = Visitor(site)
+        assert visitor.see("/").status_code == 200
+        assert visitor.see("/posts").status_code == 200
+
+        visitor.submit("/login", username="ada", password=PASSWORD)
+        assert visitor.see("/logs").status_code == 200
+        visitor.submit("/", to="/logout")
+        assert "/login" in visitor.see("/logs").url
+        visitor.submit("/login", username="ada", password=PASSWORD)
+
+        written = visitor.submit("/posts/new", title="First post", body="It was saved.")
+        assert written.status_code == 200
+        assert "First post" in Visitor(site).see("/posts").text
+
+        assert visitor.submit("/demo", to="/demo/exception").status_code == 500
+        wait_until(lambda: "/demo/exception" in visitor.see("/logs").text)
+        listed = [json.loads(line) for line in run(flask, "log", "list", "--json", cwd=project).stdout.splitlines()]
+        [entry] = [entry for entry in listed if "/demo/exception" in entry["message"]]
+        assert ON_PURPOSE in visitor.see(f"/logs/{entry['id']}").text
+    assert entry["exception"].endswith("RuntimeError")
+    assert entry["level"] in {"ERROR", 40}
+
+
+def test_eight_who_post_at_once_are_all_saved(project: Path, venv: Path) -> None:
+    names = [f"writer{number}" for number in range(8)]
+    start = threading.Barrier(len(names))
+
+    with serve(venv / "flask", "run", cwd=project) as site:
+        for name in names:
+            run(venv / "flask", "user", "create", name, "--password-stdin", cwd=project, typed=PASSWORD)
+
+        def write(name: str) -> int:
+            visitor = Visitor(site)
+            visitor.submit("/login", username=name, password=PASSWORD)
+            visitor.see("/posts/new")
+            start.wait(timeout=60)
+            return visitor.submit("/posts/new", title=f"By {name}", body="All at once.").status_code
+
+        with ThreadPoolExecutor(len(names)) as threads:
+            assert set(threads.map(write, names)) == {200}
+        page = Visitor(site).see("/posts").text
+    assert [name for name in names if f"By {name}" not in page] == []
+
+
+def test_half_way_through_a_transaction(project: Path, venv: Path) -> None:
+    with serve(venv / "flask", "run", cwd=project) as site:
+        visitor = Visitor(site)
+        outcome = visitor.submit("/demo", to="/demo/transaction").text
+    assert "the rollback took it back" in outcome
+    assert "survived it" in outcome
+
+
+def test_first_admin_only_for_the_developer_at_the_machine(project: Path, venv: Path) -> None:
+    with serve(venv / "flask", "run", cwd=project) as site:
+        visitor = Visitor(site)
+        assert 'type="password"' in visitor.see("/login").text
+        strangers: list[dict[str, str]] = [
+            {"X-Forwarded-For": "127.0.0.1"},
+            {"X-Forwarded-Host": "localhost"},
+            {"Forwarded": "for=127.0.0.1"},
+            {"X-Real-Ip": "127.0.0.1"},
+            {"Via": "1.1 proxy"},
+            {"Host": "example.org"},
+        ]
+        for headers in strangers:
+            page = visitor.see("/login", **headers).text
+            assert 'type="password"' not in page, headers
+            assert "flask user create" in page
+
+
+def test_gunicorn_in_the_same_folder_is_not_in_debug(project: Path, venv: Path) -> None:
+    run(venv / "flask", "db", "upgrade", cwd=project)
+    with serve(venv / "gunicorn", "--bind", "127.0.0.1:PORT", "app:create_app()", cwd=project) as site:
+        visitor = Visitor(site)
+        front = visitor.see("/")
+        assert front.status_code == 200
+        assert front.headers["X-Request-ID"]
+        assert visitor.see("/demo").status_code == 404
+        assert visitor.post(f"{site.url}/demo/exception", timeout=10).status_code in {400, 404}
+        login = visitor.see("/login").text
+        assert 'type="password"' not in login
+        assert "flask user create" in login
+        assert visitor.see("/readyz").json()["status"] == "ok"
+
+        command = (venv / "flask", "user", "create", "ada", "--admin", "--password-stdin")
+        made = f"echo '{PASSWORD}' | {' '.join(map(str, command))}"
+        run("sh", "-c", made, cwd=project)
+        visitor.submit("/login", username="ada", password=PASSWORD)
+        assert visitor.see("/logs").status_code == 200
+
+
+def test_records_wait_for_a_log_without_tables(project: Path, venv: Path) -> None:
+    flask = venv / "flask"
+    run(flask, "db", "upgrade", cwd=project)
+    later = os.environ | {"LOG_DATABASE_URL": "sqlite:///later.db", "LOG_DB_LEVEL": "INFO"}
+    command = (venv / "gunicorn", "--bind", "127.0.0.1:PORT", "app:create_app()")
+    with serve(*command, cwd=project, env=later) as site:
+        run("sh", "-c", f"echo '{PASSWORD}' | {flask} user create ada --password-stdin", cwd=project)
+        visitor = Visitor(site)
+        visitor.submit("/login", username="ada", password="wrong password")
+        wait_until(lambda: visitor.see("/readyz").json()["status"] == "degraded")
+        assert visitor.see("/").status_code == 200
+    assert site.output.read_text().count("flask db upgrade") == 1
+
+    run(flask, "db", "upgrade", cwd=project, env=later)
+    run(flask, "log", "flush", cwd=project, env=later)
+    listed = run(flask, "log", "list", "--json", "--logger", "app.accounts.views", cwd=project, env=later)
+    assert [json.loads(line)["message"] for line in listed.stdout.splitlines()] == ["A login failed"]
+
+
+BROKEN = {
+    "SECRET_KEY": "",
+    "DATABASE_URL": "oracle://somewhere/db",
+    "LOG_LEVEL": "LOUD",
+    "LOG_RETENTION_DAYS": "a month",
+    "PROXY_HOPS": "two",
+}
+
+
+@pytest.mark.parametrize("command", ["flask --no-debug run", "flask --no-debug routes", "gunicorn app:create_app()"])
+def test_configuration_errors_are_told_once_and_together(project: Path, venv: Path, command: str) -> None:
+    (project / ".env").unlink()
+    program, *words = command.split()
+    words += ["--bind", "127.0.0.1:0"] if program == "gunicorn" else []
+    ended = run(venv / program, *words, cwd=project, check=False, env=os.environ | BROKEN)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode != 0
+    assert "Traceback" not in said
+    for name in BROKEN:
+        assert said.count(name) == 1, said
+
+
+def test_commands_of_the_project(project: Path, venv: Path) -> None:
+    def flask(*words: str) -> str:
+        return run(venv / "flask", *words, cwd=project).stdout
+
+    flask("db", "upgrade")
+    flask("db", "check")
+    flask("db", "downgrade", "base")
+    flask("db", "upgrade")
+    assert "/logs" in flask("routes")
+    shell = "print(app.name, db.session.scalars(select(User)).all(), Post, LogEntry)"
+    assert "app []" in run("sh", "-c", f"echo '{shell}' | {venv}/flask shell", cwd=project).stdout

@@ -1,0 +1,69 @@
+"""What a generated project brings: its own tests, on every database, by DATABASE_URL alone."""
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import BIN, Bake, files, install, run
+
+SERVERS = {
+    "PostgreSQL": os.environ.get("POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
+    "MariaDB": os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
+}
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> str:
+    """The URL of a running database server; in CI one that is missing is a failure."""
+    name: str = request.param
+    url = urlsplit(SERVERS[name])
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
+    except OSError:
+        if os.environ.get("CI") == "true":
+            raise
+        # The only reason: a laptop need not run both servers.
+        pytest.skip(f"{name} is not at {url.netloc}: start it, or set {name.upper()}_URL")
+    return SERVERS[name]
+
+
+def own_tests(venv: Path, project: Path, **variables: str) -> None:
+    environment = os.environ | variables
+    done = run(venv / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project, env=environment)
+    assert " passed" in done.stdout
+
+
+def test_on_sqlite(venv: Path, project: Path, tmp_path: Path) -> None:
+    """And they leave nothing behind in the project's folder, but for the tools' caches."""
+    before = files(project)
+    caches = {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis")}
+    own_tests(venv, project, **caches)
+    assert files(project).keys() == before.keys()
+
+
+@pytest.mark.slow
+def test_on_a_server(venv: Path, project: Path, server: str) -> None:
+    own_tests(venv, project, DATABASE_URL=server)
+
+
+@pytest.mark.slow
+def test_without_the_example(bake: Bake, venv: Path, tmp_path: Path) -> None:
+    bake(to=tmp_path, example="no")
+    own_tests(venv, tmp_path / "my_flask_app")
+
+
+@pytest.mark.slow
+def test_on_the_newest_python(project: Path, tmp_path: Path) -> None:
+    # Before pyenv's shims, which say no to a version that is not the chosen one.
+    chosen = sorted(Path(os.environ.get("PYENV_ROOT", "nowhere")).glob("versions/*/bin"))
+    path = {"PATH": os.pathsep.join([*map(str, chosen), os.environ["PATH"]])}
+    for version in ("3.14", "3.13", "3.12"):
+        find = (BIN / "uv", "python", "find", "--no-python-downloads", version)
+        found = run(*find, cwd=tmp_path, check=False, env=os.environ | path)
+        if found.returncode == 0:
+            own_tests(install(project, tmp_path / "venv", found.stdout.strip()), project)
+            return
+    # The only reason: this machine's Python is the oldest that will do, and the tests above ran on it.
+    pytest.skip("no Python newer than 3.11 is installed")

@@ -1,0 +1,193 @@
+"""What the two READMEs tell people to type works as it stands there."""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import BIN, ROOT, git, run
+from running import Site, Visitor, serve, wait_until
+
+# Enter at every prompt, more often than there are prompts.
+DEFAULTS = "\n" * 20
+
+
+def chapter(text: str, title: str) -> str:
+    """A README's text from a heading to the next of its rank."""
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def lines(readme: Path, title: str, language: str = "sh") -> list[str]:
+    return blocks(chapter(readme.read_text("utf-8"), title), language)
+
+
+@pytest.fixture
+def user(template: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody for whom gh: is a clone on this machine."""
+    repository = tmp_path / "gh" / "org" / "flask-dblog-template"
+    git("clone", "--quiet", "--bare", template, repository, cwd=tmp_path)
+    config = tmp_path / "cookiecutter.yaml"
+    folders = "".join(f"{name}: {tmp_path / name}\n" for name in ("cookiecutters_dir", "replay_dir"))
+    config.write_text(f"abbreviations:\n  gh: git+file://{tmp_path}/gh/{{0}}\n{folders}")
+    return {"COOKIECUTTER_CONFIG": str(config), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+@contextmanager
+def typed(script: str, cwd: Path, env: dict[str, str]) -> Iterator[Site]:
+    """A shell that runs these lines, the last of which is the server."""
+    cwd.mkdir(exist_ok=True)
+    with serve("bash", "-e", "-c", script, cwd=cwd, env=env, seconds=300, answers=DEFAULTS) as site:
+        yield site
+
+
+def test_the_two_lines_with_uv(user: dict[str, str], tmp_path: Path) -> None:
+    with typed(lines(ROOT / "README.md", "Run")[0], tmp_path / "here", user) as site:
+        assert "My Flask App" in Visitor(site).see("/").text
+
+
+@pytest.mark.slow
+def test_the_same_with_pip(user: dict[str, str], tmp_path: Path) -> None:
+    with typed(lines(ROOT / "README.md", "Run")[1], tmp_path / "here", user) as site:
+        assert "My Flask App" in Visitor(site).see("/").text
+
+    project = tmp_path / "here" / "my_flask_app"
+    url = {"DATABASE_URL": "postgresql://localhost/x"}
+    refused = run(project / ".venv/bin/flask", "routes", cwd=project, check=False, env=os.environ | url)
+    assert refused.returncode != 0
+    assert 'pip install -e ".[postgresql]"' in refused.stderr
+    assert "Traceback" not in refused.stderr
+    run(project / ".venv/bin/pip", "install", "--quiet", "-e", ".[dev]", cwd=project)
+    run(project / ".venv/bin/pytest", "-q", "tests/test_main.py", cwd=project)
+
+
+@pytest.mark.parametrize("which", [0, pytest.param(1, marks=pytest.mark.slow)], ids=["uv", "pip"])
+def test_generated_chapter_run(user: dict[str, str], project: Path, which: int) -> None:
+    with typed(lines(project / "README.md", "Run")[which], project, user) as site:
+        assert Visitor(site).see("/").status_code == 200
+
+
+@pytest.mark.slow
+def test_generated_chapter_test(user: dict[str, str], project: Path) -> None:
+    [command, _servers] = lines(project / "README.md", "Test")
+    run("bash", "-e", "-c", command, cwd=project, env=os.environ | user)
+
+
+def in_shell(venv: Path, project: Path, script: str) -> str:
+    """Run lines with the environment's commands first, as in an activated one."""
+    path = {"PATH": f"{venv}{os.pathsep}{os.environ['PATH']}"}
+    return run("bash", "-e", "-c", script, cwd=project, env=os.environ | path).stdout
+
+
+def add_books(venv: Path, project: Path) -> str:
+    """Follow the chapter "Add a model"; what the Python session printed comes back."""
+    text = chapter((project / "README.md").read_text("utf-8"), "Add a model")
+    written = dict(re.findall(r"^`(app/books/\S+)`\n\n```python\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE))
+    (project / "app/books").mkdir()
+    for name, content in written.items():
+        (project / name).write_text(content)
+
+    [place, lines_to_add] = re.findall(
+        r"In `app/__init__.py`, below `(.*?)`:\n\n```python\n(.*?)```", text, flags=re.DOTALL
+    )[0]
+    factory = project / "app/__init__.py"
+    source = factory.read_text()
+    assert place in source
+    factory.write_text(source.replace(f"{place}\n", f"{place}\n{lines_to_add}", 1))
+
+    [commands] = blocks(text, "sh")
+    in_shell(venv, project, commands)
+    session = blocks(text, "python")[-1].replace(">>> ", "")
+    return in_shell(venv, project, f"flask shell <<'END'\n{session}END")
+
+
+def test_add_a_model(project: Path, venv: Path) -> None:
+    in_shell(venv, project, "flask db upgrade")
+    assert "Book" in add_books(venv, project)
+    with serve(venv / "flask", "run", cwd=project) as site:
+        assert Visitor(site).see("/books").json() == ["Flatland"]
+
+    in_shell(venv, project, "ruff check && ruff format --check && mypy")
+    [revision] = set((project / "migrations/versions").glob("*add_books*.py"))
+    assert "_log" not in revision.read_text(), "it reads like a revision of a single database"
+
+
+CHILD = """
+
+class Page(Model):
+    __tablename__ = "pages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    book_id: Mapped[int] = mapped_column(ForeignKey("books.id", ondelete="CASCADE"))
+"""
+
+
+def test_dropping_a_column_of_a_parent_keeps_the_children(project: Path, venv: Path) -> None:
+    """On SQLite the table is made anew, and a cascade would take its children along."""
+    in_shell(venv, project, "flask db upgrade")
+    add_books(venv, project)
+    models = project / "app/books/models.py"
+    source = models.read_text().replace("import String", "import ForeignKey, String") + CHILD
+    column = "    extra: Mapped[str | None] = mapped_column(String(9), unique=True)\n"
+    models.write_text(source.replace("\n\n\nclass Page", f"\n{column}\n\nclass Page", 1))
+    in_shell(venv, project, 'flask db migrate -m "Pages" && flask db upgrade')
+    in_shell(venv, project, "echo 'db.session.add(Page(book_id=1)); db.session.commit()' | flask shell")
+
+    models.write_text(models.read_text().replace(column, ""))
+    in_shell(venv, project, 'flask db migrate -m "No extra" && flask db upgrade && flask db check')
+    assert "[1]" in in_shell(venv, project, "echo 'print(list(db.session.scalars(select(Page.id))))' | flask shell")
+
+
+def test_models_without_flask(project: Path, venv: Path) -> None:
+    in_shell(venv, project, "flask db upgrade && echo 'a long password' | flask user create ada --password-stdin")
+    [script] = lines(project / "README.md", "Models without Flask", "python")
+    assert run(venv / "python", "-c", script, cwd=project).stdout == "ada\n"
+
+
+def test_read_the_log(project: Path, venv: Path) -> None:
+    [logging] = lines(project / "README.md", "Read the log", "python")
+    in_shell(venv, project, "flask db upgrade")
+    logging = "sku = 'tea'\n" + logging.replace("__name__", "'shop'")
+    in_shell(venv, project, f"flask shell <<'END'\n{logging}END")
+    wait_until(lambda: "Stock of tea is low" in in_shell(venv, project, "flask log list --logger shop"))
+    [commands] = lines(project / "README.md", "Read the log")
+    in_shell(venv, project, commands.replace("show 42", "show 1"))
+
+
+def test_remove_the_example(project: Path, venv: Path) -> None:
+    text = chapter((project / "README.md").read_text("utf-8"), "Remove the example")
+    in_shell(venv, project, "flask db upgrade")
+    in_shell(venv, project, "rm -r app/blog tests/test_blog.py")
+    for path in in_shell(venv, project, "grep -rlI --include=*.py --include=*.html '\\bblog' app").splitlines():
+        source = (project / path).read_text()
+        kept = [line for line in source.splitlines(keepends=True) if not re.search(r"\bblog\b", line)]
+        (project / path).write_text("".join(kept))
+    in_shell(venv, project, " && ".join(re.findall(r"`(flask db [^`]+)`", text)))
+    in_shell(venv, project, "flask db check")
+    assert run("ls", "migrations/versions", cwd=project).stdout.count("posts") == 2
+    with serve(venv / "flask", "run", cwd=project) as site:
+        assert Visitor(site).see("/").status_code == 200
+        assert Visitor(site).see("/posts").status_code == 404
+
+
+def test_every_variable_is_explained(default_project: Path) -> None:
+    table = chapter((default_project / "README.md").read_text("utf-8"), "Configure")
+    explained = set(re.findall(r"`([A-Z][A-Z_]+)`", table))
+    offered = set(re.findall(r"^#? ?([A-Z_]+)=", (default_project / ".env.example").read_text(), re.MULTILINE))
+    read = set(re.findall(r'env\.\w+\("([A-Z_]+)"', (default_project / "app/config.py").read_text()))
+    assert offered <= explained
+    assert read - {"SESSION_COOKIE_SAMESITE"} <= explained
+
+
+def test_dependencies_are_explained(default_project: Path) -> None:
+    described = tomllib.loads((default_project / "pyproject.toml").read_text())["project"]
+    extras = described["optional-dependencies"]
+    table = chapter((default_project / "README.md").read_text("utf-8"), "Why each dependency")
+    for requirement in [*described["dependencies"], *extras["postgresql"], *extras["mysql"]]:
+        assert re.split(r"[\[<>=]", requirement)[0] in table
