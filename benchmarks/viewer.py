@@ -1,0 +1,272 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#     "alembic>=1.20.1,<2",
+#     "concurrent-log-handler>=0.9.31,<1",
+#     "environs>=15.2,<16",
+#     "Flask>=3.1.3,<4",
+#     "Flask-Login>=0.6.3,<1",
+#     "Flask-Migrate>=4.1,<5",
+#     "Flask-SQLAlchemy>=3.1.1,<4",
+#     "Flask-WTF>=1.3,<2",
+#     "orjson>=3.13,<4",
+#     "psycopg[binary]>=3.3,<4",
+#     "PyMySQL[rsa]>=1.2,<2",
+#     "python-dotenv>=1.2,<2",
+#     "SQLAlchemy>=2.1.9,<3",
+#     "WTForms>=3.3,<4",
+# ]
+# ///
+"""How long the log's pages, their JSON and the commands take, however many rows there are.
+
+For each database and number of rows: a scratch database is filled with thirty days of a realistic mix, every page is
+asked for until it is warm and then timed, and the database is deleted. Prints a Markdown table of medians in
+milliseconds, as the README shows it: `uv run benchmarks/viewer.py`, which takes half an hour and 15 GB of disk.
+"""
+
+import argparse
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, func, select, text
+from viewer_rows import GONE_GROUP, fill
+
+PROJECT = Path(__file__).resolve().parent.parent / "{{cookiecutter.project_slug}}"
+SERVERS = {
+    "postgresql": "postgresql+psycopg://postgres@127.0.0.1:5432",
+    "mariadb": "mysql+pymysql://root@127.0.0.1:3306",
+}
+MAINTENANCE = {"postgresql": "postgres", "mariadb": "mysql"}
+SCRATCH = "dblog_viewer_benchmark"
+PASSWORD = "correct horse battery staple"
+WARM, TIMES = 3, 9
+DAYS = 30
+WRITE = "/write"
+
+PAGES = {
+    "rows, 24 h": "/logs",
+    "rows, 30 days": "/logs?since=30d",
+    "rows, page half-way": "/logs?since=30d&before={middle}",
+    "around a row": "/logs?around={id}",
+    "level": "/logs?level=ERROR",
+    "rare level, 30 days": "/logs?level=CRITICAL&since=30d",
+    "absent level": "/logs?level=60&since=30d",
+    "logger": "/logs?logger=app.orders&since=30d",
+    "user": "/logs?user=77&since=30d",
+    "absent user": "/logs?user=999999&since=30d",
+    "request": "/logs?request=req-1000",
+    "group that stopped": "/logs?group={group}",
+    "level and logger": "/logs?level=CRITICAL&logger=app.orders&since=30d",
+    "level and user": "/logs?level=CRITICAL&user=77&since=30d",
+    "text": "/logs?q=payment&since=30d",
+    "absent text": "/logs?q=zebra&since=30d",
+    "absent text, level": "/logs?q=zebra&level=WARNING&since=30d",
+    "detail": "/logs/{id}",
+    "groups": "/logs/groups",
+    "all groups": "/logs/groups?status=all",
+    "group": "/logs/groups/{group}",
+    "status": "/logs/status",
+    "JSON": "/logs.json",
+    "JSON, level": "/logs.json?level=ERROR&since=30d",
+    "JSON, absent text": "/logs.json?q=zebra&since=30d",
+    "JSON, detail": "/logs/{id}.json",
+    "JSON, news": "/logs/news.json?after={middle}",
+}
+COMMANDS = {
+    "list": "list",
+    "list --level": "list --level ERROR",
+    "list --json": "list --json",
+    "list --grep (absent)": "list --grep zebra",
+    "show": "show {id}",
+    "groups": "groups",
+    "status": "status",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 10_000_000])
+    parser.add_argument("--database", nargs="+", choices=["sqlite", *SERVERS], default=["sqlite", "postgresql"])
+    parser.add_argument("--prune", action="store_true", help="then time writing requests while a tenth of it is pruned")
+    chosen = parser.parse_args()
+    sys.path.insert(0, str(PROJECT))
+    results: dict[str, dict[str, float]] = {}
+    for name in chosen.database:
+        for rows in chosen.rows:
+            with filled_app(name, rows) as app:
+                for case, milliseconds in measured(app):
+                    results.setdefault(case, {})[f"{name} {rows:,}"] = milliseconds
+                    print(f"{milliseconds:8.1f}  {name} {rows:,}  {case}", file=sys.stderr, flush=True)
+                if chosen.prune:
+                    print(f"{name} {rows:,}: {pruned(app)}", flush=True)
+    columns = [f"{name} {rows:,}" for name in chosen.database for rows in chosen.rows]
+    print_table(columns, results)
+
+
+@contextmanager
+def filled_app(name: str, rows: int) -> Iterator[Any]:
+    """An application whose log has so many rows, on a database of its own that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="dblog-") as folder:
+        url = f"sqlite:///{folder}/log.db"
+        if server := SERVERS.get(name):
+            url = f"{server}/{SCRATCH}"
+            on_server(name, f"DROP DATABASE IF EXISTS {SCRATCH}", f"CREATE DATABASE {SCRATCH}")
+        app = make_app(url, folder)
+        try:
+            with app.app_context():
+                import_module("flask_migrate").upgrade()
+                started = time.monotonic()
+                fill(import_module("app.database").db.engines["log"], rows)
+            print(f"{name}: {rows:,} rows in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+            yield app
+        finally:
+            app.extensions["dblog"].writer.close(2)
+            with app.app_context():
+                for engine in import_module("app.database").db.engines.values():
+                    engine.dispose()
+            if server:
+                on_server(name, f"DROP DATABASE {SCRATCH}")
+
+
+def on_server(name: str, *statements: str) -> None:
+    engine = create_engine(f"{SERVERS[name]}/{MAINTENANCE[name]}", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def make_app(url: str, folder: str) -> Any:
+    app = import_module("app").create_app(
+        {
+            "SECRET_KEY": "benchmark",
+            "DATABASE_URL": f"sqlite:///{folder}/app.db",
+            "LOG_DATABASE_URL": url,
+            "LOG_JOURNAL_DIR": f"{folder}/journal",
+            "LOG_FILE": "",
+            "LOG_LEVEL": "ERROR",
+            "LOG_RETENTION_DAYS": 0,
+            "WTF_CSRF_ENABLED": False,
+        }
+    )
+    app.add_url_rule(WRITE, view_func=write)
+    return app
+
+
+def write() -> str:
+    db = import_module("app.database").db
+    db.session.execute(text("UPDATE users SET email = 'ada@example.org' WHERE username = 'admin'"))
+    db.session.commit()
+    logging.getLogger("benchmark").warning("written")
+    return "written"
+
+
+def measured(app: Any) -> Iterator[tuple[str, float]]:
+    """Every page and command with its median time in milliseconds."""
+    client = admin_client(app)
+    row = client.get("/logs.json").get_json()["entries"][0]["id"]
+    middle = middle_cursor(app)
+    places = {"id": row, "middle": middle, "group": GONE_GROUP}
+    for case, address in PAGES.items():
+        yield case, median(partial(see, client, address.format(**places)))
+    runner = app.test_cli_runner()
+    for case, command in COMMANDS.items():
+        arguments = ["log", *command.format(**places).split()]
+        yield f"flask log {case}", median(partial(command_runs, runner, arguments))
+
+
+def pruned(app: Any) -> str:
+    """The p99 of a request that writes and logs, alone and while the process prunes three of the thirty days."""
+    writer = app.extensions["dblog"].writer
+    retention = import_module("app.dblog.retention")
+    client = app.test_client()
+    before = import_module("app.database").utcnow() - timedelta(days=DAYS - 3)
+
+    def p99(is_over: Callable[[], bool]) -> tuple[float, int]:
+        times = []
+        while not is_over():
+            started = time.perf_counter()
+            see(client, WRITE)
+            times.append((time.perf_counter() - started) * 1000)
+            time.sleep(0.005)
+        return statistics.quantiles(times, n=100)[98], len(times)
+
+    end = time.monotonic() + 20
+    alone, _ = p99(lambda: time.monotonic() > end)
+    writer._retention = retention.Retention(writer.engine, DAYS - 3)
+    looked = [0.0, True]
+
+    def is_over() -> bool:
+        if time.monotonic() > looked[0]:
+            looked[:] = time.monotonic() + 1, retention.has_older(writer.engine, before)
+        return not looked[1]
+
+    started = time.monotonic()
+    during, requests = p99(is_over)
+    seconds = time.monotonic() - started
+    kept_up = "all of them in the log" if writer.flush(30) else "not all of them in the log"
+    return (
+        f"p99 of a writing request {alone:.1f} ms alone, {during:.1f} ms while pruning ({during / alone:.2f} x);"
+        f" a tenth of the rows gone in {seconds:.0f} s, {requests} requests meanwhile, {kept_up}"
+    )
+
+
+def admin_client(app: Any) -> Any:
+    with app.app_context():
+        db = import_module("app.database").db
+        user = import_module("app.accounts.models").User(username="admin", is_admin=True)
+        user.set_password(PASSWORD)
+        db.session.add(user)
+        db.session.commit()
+    client = app.test_client()
+    client.post("/login", data={"username": "admin", "password": PASSWORD})
+    return client
+
+
+def middle_cursor(app: Any) -> str:
+    entry = import_module("app.dblog.models").LogEntry
+    with app.app_context(), import_module("app.dblog.queries").reading() as log:
+        number = log.scalar(select(func.max(entry.id))) // 2
+        moment = log.scalar(select(entry.created_at).where(entry.id == number))
+    return str(import_module("app.dblog.filters").Cursor(moment, number))
+
+
+def median(call: Callable[[], None]) -> float:
+    times = []
+    for _ in range(WARM + TIMES):
+        started = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times[WARM:])
+
+
+def see(client: Any, address: str) -> None:
+    response = client.get(address)
+    if response.status_code != 200:
+        raise SystemExit(f"{response.request.url}: {response.status}")
+
+
+def command_runs(runner: Any, arguments: list[str]) -> None:
+    result = runner.invoke(args=arguments)
+    if result.exit_code:
+        raise SystemExit(result.output)
+
+
+def print_table(columns: list[str], results: dict[str, dict[str, float]]) -> None:
+    print(f"| ms | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
+    for case, times in results.items():
+        print(f"| {case} | {' | '.join(f'{times[column]:.1f}' for column in columns)} |")
+
+
+if __name__ == "__main__":
+    main()

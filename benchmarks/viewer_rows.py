@@ -1,0 +1,157 @@
+"""Thirty days of a realistic log, made by the database itself: patterns of a few hundred groups, with new values."""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, Table, text
+
+FAMILIES, PATTERNS, CHUNK = 300, 3_000, 500_000
+LOGGERS = ("app.orders", "app.accounts", "app.mail", "app.search", "app.api", "sqlalchemy.pool", "urllib3", "celery")
+EXCEPTIONS = ("ValueError", "KeyError", "TimeoutError", "app.orders.PaymentFailed", "sqlalchemy.exc.OperationalError")
+#: A third of the first twenty days' rows, and none since: its list must not wade through all that came later.
+GONE_GROUP = f"1-{0:032x}"
+
+COLUMNS = (
+    *("level", "logger", "message", "exception", "trace", "frames", "fingerprint", "method", "path", "endpoint"),
+    *("ip", "user_id", "is_admin", "host", "pid", "thread", "source", "extra"),
+)
+TEXT = {"sqlite": "TEXT", "postgresql": "TEXT", "mysql": "CHAR"}
+MOMENT = {
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', julianday('now', '-30 days') + {n} * 30.0 / {rows}) || '000'",
+    "postgresql": "now() - interval '30 days' + {n} * (interval '30 days' / {rows})",
+    "mysql": "utc_timestamp(6) - interval 30 day + interval floor({n} * (2592000000000 / {rows})) microsecond",
+}
+HOUR = {
+    "sqlite": "strftime('%Y-%m-%d %H:00:00.000000', created_at)",
+    "postgresql": "date_trunc('hour', created_at)",
+    "mysql": "date_format(created_at, '%Y-%m-%d %H:00:00')",
+}
+COUNTS = (
+    "INSERT INTO log_group (fingerprint, level, title, count, first_seen, last_seen, status)"
+    " SELECT fingerprint, MAX(level), MIN(message), COUNT(*), MIN(created_at), MAX(created_at),"
+    " CASE WHEN fingerprint LIKE '%7' THEN 'resolved' WHEN fingerprint LIKE '%3' THEN 'muted' ELSE 'open' END"
+    " FROM log_entry GROUP BY fingerprint",
+    "INSERT INTO log_hour (hour, level, logger, count)"
+    " SELECT {hour}, level, logger, COUNT(*) FROM log_entry GROUP BY {hour}, level, logger",
+    "INSERT INTO log_group_hour (fingerprint, hour, count)"
+    " SELECT fingerprint, {hour}, COUNT(*) FROM log_entry GROUP BY fingerprint, {hour}",
+)
+
+
+def fill(engine: Engine, rows: int) -> None:
+    """Fill the log's empty tables and let the database look at them."""
+    dialect = engine.dialect.name.replace("mariadb", "mysql")
+    entry = Table("log_entry", MetaData(), autoload_with=engine)
+    with engine.begin() as connection:
+        make_patterns(connection)
+    # Built at the end, as for any bulk load.
+    for index in entry.indexes:
+        index.drop(engine)
+    for start in range(0, rows, CHUNK):
+        with engine.begin() as connection:
+            connection.execute(text(rows_statement(dialect, rows, start, min(start + CHUNK, rows))))
+    for index in entry.indexes:
+        index.create(engine)
+    with engine.begin() as connection:
+        for statement in COUNTS:
+            connection.execute(text(statement.format(hour=HOUR[dialect])))
+        for table in ("pattern", "number"):
+            connection.execute(text(f"DROP TABLE {table}"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(
+            text({"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE log_entry"}.get(dialect, "SELECT 1"))
+        )
+
+
+def rows_statement(dialect: str, rows: int, start: int, end: int) -> str:
+    number = f"({start} + a.n * 1000 + b.n)"
+    message = f"REPLACE(message, '#', CAST({number} AS {TEXT[dialect]}))"
+    values = (
+        {
+            "event_id": f"CAST({number} AS {TEXT[dialect]})",
+            "created_at": MOMENT[dialect].format(n=number, rows=rows),
+            "request_id": f"REPLACE('req-#', '#', CAST(({number} - {number} % 3) / 3 AS {TEXT[dialect]}))",
+        }
+        | {name: name for name in COLUMNS}
+        | {"message": message}
+    )
+    if dialect == "mysql":
+        values["request_id"] = values["request_id"].replace(" / 3", " DIV 3")
+    gone = f"{number} % 3 = 0 AND {number} < {rows * 2 // 3}"
+    chosen = f"CASE WHEN {gone} THEN 0 ELSE 1 + {number} % {PATTERNS - 1} * 7919 % {PATTERNS - 1} END"
+    return (
+        f"INSERT INTO log_entry ({', '.join(values)}) SELECT {', '.join(values.values())}"
+        f" FROM number a CROSS JOIN number b JOIN pattern ON pattern.n = {chosen}"
+        f" WHERE a.n < {CHUNK // 1000} AND {number} < {end} ORDER BY {number}"
+    )
+
+
+def make_patterns(connection: Connection) -> None:
+    kinds = ", ".join(
+        f"{name} {'INTEGER' if name in ('level', 'user_id', 'pid') else 'BOOLEAN' if name == 'is_admin' else 'TEXT'}"
+        for name in COLUMNS
+    )
+    connection.execute(text(f"CREATE TABLE pattern (n INTEGER PRIMARY KEY, {kinds})"))
+    connection.execute(
+        text(f"INSERT INTO pattern VALUES (:n, {', '.join(f':{name}' for name in COLUMNS)})"), [*patterns()]
+    )
+    connection.execute(text("CREATE TABLE number (n INTEGER PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO number VALUES (:n)"), [{"n": n} for n in range(1000)])
+
+
+def patterns() -> Iterator[dict[str, Any]]:
+    random.seed(1)
+    families = [family(number) for number in range(FAMILIES)]
+    for n in range(PATTERNS):
+        here = families[n % FAMILIES if n else 0]
+        user = random.choice((None, None, random.randrange(1, 500)))
+        path = f"/{here['logger'].partition('.')[2] or 'jobs'}/{random.randrange(10_000)}"
+        yield here | {
+            "n": n,
+            "method": random.choice(("GET", "GET", "POST")),
+            "path": path,
+            "ip": f"192.0.2.{random.randrange(256)}",
+            "user_id": user,
+            "is_admin": None if user is None else user % 50 == 0,
+            "pid": 4000 + n % 8,
+            "extra": json.dumps({"order": n, "customer": f"c-{n * 17 % 9973}"}) if n % 4 == 0 else None,
+        }
+
+
+def family(number: int) -> dict[str, Any]:
+    """What the rows of one group have in common."""
+    level = random.choices((20, 30, 40, 50), (70, 20, 9.5, 0.5))[0] if number > 2 else (30, 50, 40)[number]
+    logger = random.choice(LOGGERS) if number > 2 else "app.orders"
+    function = f"step_{number}"
+    thing = random.choice(("payment", "invoice", "delivery", "login", "search", "report", "upload", "session"))
+    same: dict[str, Any] = {
+        "level": level,
+        "logger": logger,
+        "message": f"{thing.capitalize()} {number} of order # took longer than the customer was willing to wait",
+        "exception": None,
+        "trace": None,
+        "frames": None,
+        "fingerprint": f"1-{number:032x}",
+        "endpoint": f"{logger}.{function}",
+        "host": "web-1",
+        "thread": "MainThread",
+        "source": f"{logger}:{number} {function}",
+    }
+    if level >= 40:
+        same["exception"] = random.choice(EXCEPTIONS)
+        frames = [frame(f"/srv/shop/app/{thing}.py", number + step, function) for step in range(3)]
+        lines = "".join(
+            f'  File "{each["file"]}", line {each["line"]}, in {function}\n    save(order)\n' for each in frames
+        )
+        same["trace"] = f"Traceback (most recent call last):\n{lines * 2}{same['exception']}: the {thing} was refused\n"
+        same["frames"] = json.dumps(
+            [{"class": same["exception"], "text": f"the {thing} was refused", "frames": frames}]
+        )
+    return same
+
+
+def frame(file: str, line: int, function: str) -> dict[str, Any]:
+    source = [f"    {name} = order.{name} or default_{name}" for name in ("customer", "address", "items", "total")]
+    return {"file": file, "line": line, "function": function, "project": True, "first": line - 5, "source": source * 2}
