@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +68,18 @@ def serve(
             assert process.poll() is None, site.output.read_text()
             yield site
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(timeout=10)
+            stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ask it to end until it does: a gunicorn worker that is still starting loses the first signal."""
+    for _ in range(10):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=3)
+    raise AssertionError(f"{process.args} did not end")
 
 
 class Visitor(requests.Session):

@@ -12,6 +12,7 @@ from flask import Flask, has_request_context, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, event, make_url
 from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -171,3 +172,12 @@ def only_reads() -> bool:
         return request.method in READING_METHODS
     command = click.get_current_context(silent=True)
     return command is not None and command.info_name == "shell"
+
+
+def explain(error: DBAPIError) -> str:
+    """What is wrong with the application's database, in one sentence for whoever typed a command."""
+    # PostgreSQL's own words go on for several lines; the first says it.
+    said, *_ = str(error.orig).splitlines() or [""]
+    return (
+        f"The database did not answer as expected; is it running, and has `flask db upgrade` been run? It said: {said}"
+    )

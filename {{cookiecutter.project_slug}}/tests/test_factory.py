@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
 from app import create_app
-from app.database import db
+from app.database import LOG, db
 
 from .conftest import Command
 
@@ -45,6 +45,31 @@ def test_a_hundred_applications_leave_nothing_behind(
     make_app(LOG_FILE=tmp_path / "app.log")  # whose pipeline takes the place of the last one's
     assert open_things() == before
     assert [thing() for thing in left if thing()] == []
+
+
+def test_a_writer_that_is_late_closes_its_connection_itself(app: Flask) -> None:
+    """The pool that it returns the connection to is thrown away by then."""
+    entered, proceed = threading.Event(), threading.Event()
+    with app.app_context():
+        engine = db.engines[LOG]
+    engine.dispose()
+    opened: list[object] = []
+    event.listen(engine, "connect", lambda connection, _: opened.append(connection))
+    event.listen(engine, "close", lambda connection, _: opened.remove(connection))
+
+    def hold(_connection: Connection) -> None:
+        entered.set()
+        assert proceed.wait(60)
+
+    event.listen(engine, "begin", hold)
+    logging.getLogger("shop").error("on its way")
+    assert entered.wait(60)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "dblog-writer"]
+    app.extensions["dblog"].writer.close(timeout=0)
+    assert opened
+    proceed.set()
+    thread.join(60)
+    assert not opened
 
 
 def test_commands_need_no_database(command: Command, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app.database import db
+from app.database import db, explain
 
 from .models import User, normal_name
 from .users import AccountError, change_password, create_user, find_user, free_name
@@ -97,7 +97,4 @@ def plain_errors() -> Iterator[None]:
     except AccountError as refusal:
         raise click.ClickException(str(refusal)) from None
     except (OperationalError, ProgrammingError) as error:
-        raise click.ClickException(
-            "The database did not answer as expected; is it running, and has"
-            f" `flask db upgrade` been run? It said: {error.orig}"
-        ) from None
+        raise click.ClickException(explain(error)) from None

@@ -8,9 +8,9 @@ from datetime import timedelta
 import click
 from flask import current_app
 from flask.cli import AppGroup
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app.database import utcnow
+from app.database import explain, utcnow
 
 from . import queries
 from .entries import ACTIONS
@@ -86,6 +86,5 @@ def plain_errors() -> Iterator[None]:
         yield
     except BadFilter as mistake:
         raise click.UsageError(str(mistake)) from None
-    except SQLAlchemyError as error:
-        reason = getattr(error, "orig", None) or error
-        raise click.ClickException(f"The trail cannot be read: {reason}") from None
+    except (OperationalError, ProgrammingError) as error:
+        raise click.ClickException(explain(error)) from None

@@ -164,7 +164,9 @@ class Writer:
             self.journal.close()
             if self._own is not None and not unshipped(self._own.folder, self._own.name):
                 self._own.remove()
-        self.engine.dispose()
+        # While the thread still uses a connection, it alone can close it, and does so at its end.
+        if self._thread is None or not self._thread.is_alive():
+            self.engine.dispose()
 
     def after_fork(self) -> None:
         """Leave everything to the parent, its connections too, and start afresh in the child."""
@@ -190,6 +192,7 @@ class Writer:
         while not self._is_late():
             self._listen(pause)
             pause = self._turn()
+        self.engine.dispose()
 
     def _is_late(self) -> bool:
         return self._until is not None and (time.monotonic() > self._until or not self._is_pending())
