@@ -5,11 +5,13 @@ TEMPLATE_TREE=work takes the working tree as it stands, less what git ignores, i
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +26,11 @@ IDENTITY = (
     "-c",
     "commit.gpgsign=false",
 )
+
+SERVERS = {
+    "PostgreSQL": os.environ.get("POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
+    "MariaDB": os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
+}
 
 # What the developer's own shell may set and a new project must not see.
 FOREIGN = ("DATABASE_URL", "SECRET_KEY", "VIRTUAL_ENV", "PYTHONPATH", "COOKIECUTTER_CONFIG")
@@ -40,6 +47,23 @@ def run(
     if check and done.returncode:
         pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def absent(what: str) -> NoReturn:
+    """Skip on a laptop, which need not have everything; in CI that would be a check that nobody made."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def reachable(name: str) -> str:
+    """The URL of a running database server."""
+    url = urlsplit(SERVERS[name])
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
+    except OSError:
+        absent(f"{name} is not at {url.netloc}: start it, or set {name.upper()}_URL")
+    return SERVERS[name]
 
 
 def git(*arguments: str | Path, cwd: Path) -> str:

@@ -79,7 +79,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=3)
-    raise AssertionError(f"{process.args} did not end")
+    raise AssertionError("the server did not end")
 
 
 class Visitor(requests.Session):

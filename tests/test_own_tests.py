@@ -1,32 +1,15 @@
 """What a generated project brings: its own tests, on every database, by DATABASE_URL alone."""
 
 import os
-import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from conftest import BIN, Bake, files, install, run
-
-SERVERS = {
-    "PostgreSQL": os.environ.get("POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
-    "MariaDB": os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
-}
+from conftest import BIN, SERVERS, Bake, files, install, reachable, run
 
 
 @pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> str:
-    """The URL of a running database server; in CI one that is missing is a failure."""
-    name: str = request.param
-    url = urlsplit(SERVERS[name])
-    try:
-        socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
-    except OSError:
-        if os.environ.get("CI") == "true":
-            raise
-        # The only reason: a laptop need not run both servers.
-        pytest.skip(f"{name} is not at {url.netloc}: start it, or set {name.upper()}_URL")
-    return SERVERS[name]
+    return reachable(request.param)
 
 
 def own_tests(venv: Path, project: Path, **variables: str) -> None:

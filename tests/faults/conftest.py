@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,12 +12,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pymysql  # type: ignore[import-untyped]  # it has no types
 import pytest
+from conftest import reachable
 
 PROGRAMS = Path(__file__).parent / "programs"
-SERVERS = {
-    "PostgreSQL": os.environ.get("POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
-    "MariaDB": os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
-}
 
 
 @dataclass
@@ -95,19 +91,6 @@ class Site:
     def journal(self) -> list[Path]:
         folder = self.folder / "instance" / "journal"
         return [path for path in folder.iterdir() if path.suffix == ".jsonl"] if folder.exists() else []
-
-
-def reachable(name: str) -> str:
-    """The URL of a running database server; in CI one that is missing is a failure."""
-    url = urlsplit(SERVERS[name])
-    try:
-        socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
-    except OSError:
-        if os.environ.get("CI") == "true":
-            raise
-        # The only reason: a laptop need not run both servers.
-        pytest.skip(f"{name} is not at {url.netloc}: start it, or set {name.upper()}_URL")
-    return SERVERS[name]
 
 
 def on_server(url: str, statement: str) -> None:
