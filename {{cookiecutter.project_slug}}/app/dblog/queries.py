@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, inspect, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, func, inspect, literal, or_, select, true, union_all
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -181,20 +181,22 @@ def _search(
     if cursor:
         limits.append(_beyond(cursor, ascending))
     most = SCAN if rest else size + 1
-    # A limit inside, so that no database can choose another plan than that index, read in order.
+    # A limit around each condition, so that no database can look for matches in all there is.
     keys = [_keys([*source, *limits], ascending).limit(most) for source in sources]
-    if len(keys) > 1:
-        both = union_all(*(select(part.subquery()) for part in keys)).subquery()
-        ordered = select(both).order_by(*_order(both.c, ascending))
-    else:
+    matches = and_(true(), *rest).label("matches")
+    if len(keys) == 1:
         ordered = keys[0]
-    candidates = ordered.limit(most).subquery()
+        judged = ordered.add_columns(matches)
+    else:
+        ordered = _merged(keys, ascending).limit(most)
+        merged = ordered.subquery()
+        judged = select(merged, matches).join(LogEntry, LogEntry.id == merged.c.id)
+        judged = judged.order_by(*_order(merged.c, ascending)).limit(most)
+    candidates = judged.subquery()
     query = (
         select(*columns)
-        .select_from(candidates)
-        .join(LogEntry, LogEntry.id == candidates.c.id)
-        # Never so, but it keeps the planner from searching a whole table for the condition first.
-        .where(*(or_(condition, candidates.c.id < 0) for condition in rest))
+        .join_from(candidates, LogEntry, LogEntry.id == candidates.c.id)
+        .where(candidates.c.matches)
         .order_by(*_order(candidates.c, ascending))
         .limit(size + 1)
     )
@@ -248,8 +250,13 @@ def _times(filters: Filters) -> list[Condition]:
     return times
 
 
-def _keys(conditions: Sequence[Condition], ascending: bool) -> Select[datetime, int]:
+def _keys(conditions: Sequence[Condition], ascending: bool) -> Select[Any, Any]:
     return select(LogEntry.created_at, LogEntry.id).where(*conditions).order_by(*_order(LogEntry, ascending))
+
+
+def _merged(parts: Sequence[Select[Any, Any]], ascending: bool) -> Select[Any, Any]:
+    both = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    return select(both).order_by(*_order(both.c, ascending))
 
 
 def _order(row: Any, ascending: bool) -> tuple[ColumnElement[Any], ...]:
