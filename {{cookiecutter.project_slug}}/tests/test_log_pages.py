@@ -92,6 +92,8 @@ FILTERS = {
     "level=ERROR": ["a", "b"],
     "level=50": ["b"],
     "level=info&logger=cafe": ["c"],
+    "level=WARNING&q=c": ["a", "c"],
+    "level=ERROR&q=c": ["a"],
     "logger=cafe": ["c"],
     "q=B": ["b"],
     "q=OutOfCoffee": ["a"],
@@ -179,20 +181,24 @@ def test_total_is_capped_and_absent_where_the_counts_lack_the_filter(app: Flask,
 
 def test_a_search_stops_and_goes_on(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "SCAN", 10)
+    ages = [number * timedelta(minutes=1) for number in range(36, 0, -1)]
     put(
         app,
-        *(row("needle" if number == 3 else "hay", age=number * timedelta(minutes=1)) for number in range(35, 0, -1)),
+        *(
+            row("needle" if number in (1, 33) else "hay", age=age, level=30 + number % 3 * 10)
+            for number, age in enumerate(ages)
+        ),
     )
-    put(app, row("needle", age=timedelta(minutes=34)))
-    first = viewer.get("/logs.json?q=needle").get_json()
-    assert [entry["message"] for entry in first["entries"]] == ["needle"]
-    assert first["searched_to"]
-    assert "Searched back to" in viewer.get("/logs?q=needle").text
-    found, address, pages = 0, "/logs.json?q=needle", 0
-    while address:
-        page = viewer.get(address).get_json()
-        found, address, pages = found + len(page["entries"]), page["older"], pages + 1
-    assert (found, pages) == (2, 4)
+    for query in ("q=needle", "q=needle&level=WARNING", "q=needle&logger=shop"):
+        first = viewer.get(f"/logs.json?{query}").get_json()
+        assert [entry["message"] for entry in first["entries"]] == ["needle"]
+        assert first["searched_to"]
+        assert "Searched back to" in viewer.get(f"/logs?{query}").text
+        found, address, pages = 0, f"/logs.json?{query}", 0
+        while address:
+            page = viewer.get(address).get_json()
+            found, address, pages = found + len(page["entries"]), page["older"], pages + 1
+        assert (found, pages) == (2, 4), query
     nothing = viewer.get("/logs?q=nothing").text
     assert "Nothing found so far" in nothing
     assert "Continue" in nothing
@@ -293,6 +299,7 @@ def test_groups_go_by_pages(app: Flask, viewer: FlaskClient) -> None:
         address = older[1].replace("&amp;", "&") if older else ""
     assert sorted(found, reverse=True) == found
     assert len(found) == 60
+    assert viewer.get("/logs/groups?before=banana").status_code == 400
 
 
 HOSTILE = [
@@ -370,6 +377,30 @@ def test_exports_follow_the_filter(app: Flask, viewer: FlaskClient, monkeypatch:
     assert next(csv.DictReader(io.StringIO(viewer.get("/logs.csv?logger=tea").text)))["message"] == "'=1+1"
     assert viewer.get("/logs.csv?since=banana").status_code == 400
     assert viewer.get("/logs.csv?q=nothing").text.count("\n") == 1
+
+
+def test_an_export_reads_no_further_than_it_is_read(
+    app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.dblog.export.BATCH", 4)
+    put(app, *(row(f"m{number}", age=number * HOUR) for number in range(20, 0, -1)))
+    pages: list[int] = []
+
+    def counted(*arguments: Any, size: int, **others: Any) -> queries.Page:
+        pages.append(size)
+        return queries.page(*arguments, size=size, **others)
+
+    monkeypatch.setattr("app.dblog.export.page", counted)
+    for form in ("csv", "jsonl"):
+        pages.clear()
+        answer = viewer.get(f"/logs.{form}")
+        chunks = iter(answer.response)
+        for _ in range(3):
+            next(chunks)
+        assert pages == [4], form
+        assert len([*chunks]) == (18 if form == "csv" else 17)
+        assert pages == [4] * 5
+        answer.close()
 
 
 def test_news(app: Flask, viewer: FlaskClient) -> None:
