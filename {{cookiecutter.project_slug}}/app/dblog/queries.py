@@ -1,7 +1,7 @@
 """The rows that the pages, their JSON twins, the exports and the commands show.
 
 Pages go by key (time and id of the last row shown), never by offset: the thousandth costs what the first does.
-What no index answers is searched backwards, :data:`SCAN` rows a page, so a page's cost is bounded at any size.
+What no index answers is searched backwards, at most :data:`SCAN` rows a page, so its cost is bounded at any size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from .filters import BadFilter, Cursor, Filters
 from .models import LogEntry
 
 PAGE_SIZE = 50
+#: Half as many where an index leads to each of them somewhere else in the table.
 SCAN = 2_000
 BRIEF_TEXT = 400
 
@@ -180,7 +181,9 @@ def _search(
     limits = _times(filters)
     if cursor:
         limits.append(_beyond(cursor, ascending))
-    most = SCAN if rest else size + 1
+    most = size + 1
+    if rest:
+        most = SCAN // 2 if any(sources) else SCAN
     # A limit around each condition, so that no database can look for matches in all there is.
     keys = [_keys([*source, *limits], ascending).limit(most) for source in sources]
     matches = and_(true(), *rest).label("matches")
@@ -203,7 +206,7 @@ def _search(
     entries = log.execute(query).all()
     if not rest or len(entries) > size:
         return _Found(entries, None)
-    last = log.execute(ordered.limit(1).offset(SCAN - 1)).first()
+    last = log.execute(ordered.limit(1).offset(most - 1)).first()
     return _Found(entries, _key(last) if last else None)
 
 
