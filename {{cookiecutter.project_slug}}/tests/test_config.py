@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 from flask import Flask
+from sqlalchemy import URL
 
 from app.config import INSTANCE, PROJECT, ConfigError, load
 
@@ -31,12 +32,17 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def sqlite(path: str, **options: str) -> str:
+    """The URL of a file, some of whose folders' names may have to be quoted."""
+    return str(URL.create("sqlite", database=path, query=options))
+
+
 def test_defaults() -> None:
     values = load({"SECRET_KEY": "s"})
     expected = {
         "SECRET_KEY": "s",
-        "DATABASE_URL": f"sqlite:///{INSTANCE}/app.db",
-        "LOG_DATABASE_URL": f"sqlite:///{INSTANCE}/log.db",
+        "DATABASE_URL": sqlite(f"{INSTANCE}/app.db"),
+        "LOG_DATABASE_URL": sqlite(f"{INSTANCE}/log.db"),
         "LOG_LEVEL": "INFO",
         "LOG_FILE": f"{PROJECT}/instance/app.log",
         "LOG_FILE_LEVEL": "INFO",
@@ -162,9 +168,9 @@ def test_mysql_urls() -> None:
 
 def test_sqlite_urls(tmp_path: Path) -> None:
     values = load({"SECRET_KEY": "s", "DATABASE_URL": "sqlite:///data/x.db?timeout=20"})
-    assert values["DATABASE_URL"] == f"sqlite:///{INSTANCE}/data/x.db?timeout=20"
+    assert values["DATABASE_URL"] == sqlite(f"{INSTANCE}/data/x.db", timeout="20")
     values = load({"SECRET_KEY": "s", "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"})
-    assert values["DATABASE_URL"] == f"sqlite:///{tmp_path}/x.db"
+    assert values["DATABASE_URL"] == sqlite(f"{tmp_path}/x.db")
     for url in ("sqlite://", "sqlite:///:memory:"):
         values = load({"SECRET_KEY": "s", "DATABASE_URL": url})
         log = Path(str(values["LOG_DATABASE_URL"]).removeprefix("sqlite:///"))
