@@ -27,6 +27,7 @@ lint: project
 bench: .venv/ready
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/uv run benchmarks/handler.py
+	$(BIN)/uv run benchmarks/audit.py
 
 ## Every page of the log as a picture, wide and narrow, light and dark, in .demo/screenshots
 screenshots: project

@@ -1,7 +1,27 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#     "alembic>=1.20.1,<2",
+#     "click>=8.1.8,<9",
+#     "concurrent-log-handler>=0.9.31,<1",
+#     "environs>=15.2,<16",
+#     "Flask>=3.1.3,<4",
+#     "Flask-Login>=0.6.3,<1",
+#     "Flask-Migrate>=4.1,<5",
+#     "Flask-SQLAlchemy>=3.1.1,<4",
+#     "Flask-WTF>=1.3,<2",
+#     "orjson>=3.13,<4",
+#     "portalocker>=4.4,<5",
+#     "python-dotenv>=1.2,<2",
+#     "SQLAlchemy>=2.1.9,<3",
+#     "WTForms>=3.3,<4",
+#     "SQLAlchemy-Continuum>=2,<3",
+# ]
+# ///
 """What the trail costs: 1,000 inserts and 1,000 updates in a flush, beside none and beside SQLAlchemy-Continuum.
 
-The three take turns in one process on a SQLite file each, so that all meet the same weather. Prints a Markdown table
-of medians and of their ratio to no audit. Needs what a generated project needs, and SQLAlchemy-Continuum.
+`uv run benchmarks/audit.py` prints a Markdown table of medians and of their ratio to no audit. The three take turns in
+one process, on a SQLite file each, so that all meet the same weather.
 """
 
 import statistics
