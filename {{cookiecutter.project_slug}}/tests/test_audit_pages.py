@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.database import db, utcnow
 
-from .conftest import login
+from .conftest import Command, login
 
 PAGES = ["/audit", "/audit.json", "/audit/User/1", "/audit/User/1.json"]
 
@@ -86,6 +87,12 @@ def test_pages_go_by_key_both_ways(visitor: FlaskClient, entries: list[int]) -> 
     assert (first["newer"], third["older"]) == (None, None)
     assert fetch(visitor, second["newer"])["entries"] == first["entries"]
     assert fetch(visitor, third["newer"])["entries"] == second["entries"]
+
+
+def test_a_cursor_is_no_filter(visitor: FlaskClient, entries: list[int]) -> None:
+    older = fetch(visitor, "/audit.json")["older"].replace(".json", "")
+    assert "Clear the filters" not in visitor.get(older).text
+    assert "Clear the filters" in visitor.get(f"{older}&model=Book").text
 
 
 def test_an_objects_history_goes_by_key(visitor: FlaskClient, entries: list[int]) -> None:
@@ -177,6 +184,13 @@ def test_between_the_log_and_the_trail(app: Flask, client: FlaskClient, admin: U
     assert 'href="/logs?request=r-1"' in client.get(f"/audit/User/{admin.id}").text
 
 
+def test_what_no_request_did_has_no_log(visitor: FlaskClient, user: User) -> None:
+    page = visitor.get("/audit?request=system").text
+    assert "all by system" in page
+    assert "/logs?request=" not in page
+    assert "/logs?request=" not in visitor.get(f"/audit/User/{user.id}").text
+
+
 # In a terminal
 
 
@@ -251,3 +265,14 @@ def test_without_a_database(make_app: Callable[..., Flask]) -> None:
     assert result.exit_code == 1
     assert "`flask db upgrade`" in result.output
     assert result.output.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of a POSIX shell")
+def test_a_closed_pipe_ends_quietly(app: Flask, command: Command) -> None:
+    with app.app_context():
+        db.session.add_all(User(username="x" * 60 + str(number), password_hash="x") for number in range(1500))
+        db.session.commit()
+    listed = f"{sys.executable} -m flask audit list --json --limit 1500 | head -n 1"
+    done = command("-c", f"import subprocess; subprocess.run({listed!r}, shell=True)")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

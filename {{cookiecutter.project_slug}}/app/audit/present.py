@@ -16,13 +16,14 @@ def who(entry: AuditEntry) -> str:
     """The user, else the command, else what little is known."""
     if entry.user_id is not None:
         return f"user {entry.user_id}"
-    if outside_requests(entry):
+    if outside_requests(entry.request_id):
         return str(entry.request_id)
     return "nobody"
 
 
-def outside_requests(entry: AuditEntry) -> bool:
-    return entry.request_id == SYSTEM or (entry.request_id or "").startswith(CLI)
+def outside_requests(request_id: str | None) -> bool:
+    """Whether it stands for a command or for the system, of which there is no log to link to."""
+    return request_id == SYSTEM or (request_id or "").startswith(CLI)
 
 
 def value(shown: Any) -> str:
@@ -45,7 +46,7 @@ def as_line(entry: AuditEntry) -> str:
 
 def as_text(entry: AuditEntry) -> str:
     """One entry for a terminal, a line a field."""
-    cause = f"{entry.request_id} {entry.ip or ''}".strip() if not outside_requests(entry) else ""
+    cause = f"{entry.request_id} {entry.ip or ''}".strip() if not outside_requests(entry.request_id) else ""
     head = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {entry.action}  {who(entry)}  {cause}".rstrip()
     fields = [f"    {field}: {value(old)} → {value(new)}" for field, (old, new) in entry.changes.items()]
     return "\n".join(map(inert, [head, *fields]))

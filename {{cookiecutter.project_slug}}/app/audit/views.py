@@ -45,8 +45,8 @@ def helpers() -> dict[str, object]:
 
 @bp.get("/audit")
 def index() -> ResponseReturnValue:
-    terms = current_terms()
-    return render_template("audit/index.html", page=find(terms), terms=terms, actions=ACTIONS)
+    page = find(current_terms())
+    return render_template("audit/index.html", page=page, terms=without_cursor(), actions=ACTIONS)
 
 
 @bp.get("/audit.json")
@@ -67,6 +67,10 @@ def history_json(model: str, object_id: str) -> ResponseReturnValue:
 
 def current_terms() -> dict[str, str]:
     return {name: term for name, term in request.args.items() if term}
+
+
+def without_cursor() -> dict[str, Any]:
+    return {name: term for name, term in current_terms().items() if name not in CURSORS}
 
 
 def find(terms: dict[str, str]) -> Page:
@@ -92,5 +96,4 @@ def beside(**cursor: str | None) -> str | None:
     """This page with the same filters but another cursor; None where that is None."""
     if None in cursor.values():
         return None
-    kept: dict[str, Any] = {name: term for name, term in current_terms().items() if name not in CURSORS}
-    return url_for(request.endpoint or "audit.index", **kept | cursor | (request.view_args or {}))
+    return url_for(request.endpoint or "audit.index", **without_cursor() | cursor | (request.view_args or {}))
