@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Result, true
+from sqlalchemy import Result, true
 from sqlalchemy.orm import Mapper, ORMExecuteState
 
-from .entries import DELETE, UPDATE, Identity, differences, entry, write
+from .entries import DELETE, UPDATE, differences, entry, write
 from .marks import is_audited
-from .reading import by_identity, named, query, read
+from .reading import Rows, by_identity, named, query, read
 
 
 def on_execute(execution: ORMExecuteState) -> Result[Any] | None:
@@ -17,33 +17,27 @@ def on_execute(execution: ORMExecuteState) -> Result[Any] | None:
         return None
     before = lock(execution, mapper)
     result = execution.invoke_statement()
-    connection = execution.session.connection({"mapper": mapper})
-    if execution.is_delete:
-        entries = [entry(DELETE, mapper, each, differences(mapper, old, {})) for each, old in before.items()]
-    else:
+    connection = execution.session.connection(execution.bind_arguments)
+    after: Rows = {identity: {} for identity in before}
+    if execution.is_update:
         after = read(connection, mapper, before)
-        changed = {each: differences(mapper, before[each], new) for each, new in after.items()}
-        entries = [entry(UPDATE, mapper, each, changes) for each, changes in changed.items() if changes]
-    write(connection, entries)
+    action = UPDATE if execution.is_update else DELETE
+    changes = {identity: differences(mapper, before[identity], new) for identity, new in after.items()}
+    write(connection, [entry(action, mapper, identity, each) for identity, each in changes.items()])
     return result
 
 
-def lock(execution: ORMExecuteState, mapper: Mapper[Any]) -> dict[Identity, dict[str, Any]]:
+def lock(execution: ORMExecuteState, mapper: Mapper[Any]) -> Rows:
     """The rows that the statement will change, kept from changing until it has."""
     statement: Any = execution.statement
+    parameters: Any = execution.parameters
     # Chosen as SQLAlchemy itself does when it synchronises a session: by the same options and condition.
     rows = query(mapper).options(*statement._with_options).with_for_update()
-    found: dict[Identity, dict[str, Any]] = {}
-    for where in conditions(execution, mapper):
-        given = None if execution.is_executemany else execution.parameters
-        found |= by_identity(mapper, execution.session.execute(rows.where(where), given))
-    return found
-
-
-def conditions(execution: ORMExecuteState, mapper: Mapper[Any]) -> list[ColumnElement[bool]]:
-    statement: Any = execution.statement
     if execution.is_executemany:  # by primary key, one dictionary an object
         keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-        objects: Any = execution.parameters
-        return list(named(mapper, [tuple(each[key] for key in keys) for each in objects]))
-    return [true() if statement.whereclause is None else statement.whereclause]
+        conditions = named(mapper, [tuple(each[key] for key in keys) for each in parameters])
+        found = [execution.session.execute(rows.where(condition)) for condition in conditions]
+    else:
+        condition = true() if statement.whereclause is None else statement.whereclause
+        found = [execution.session.execute(rows.where(condition), parameters)]
+    return {identity: row for each in found for identity, row in by_identity(mapper, each).items()}

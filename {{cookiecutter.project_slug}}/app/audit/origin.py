@@ -10,7 +10,7 @@ from flask import current_app, g, has_request_context, request
 Actor = Callable[[], tuple[int | None, bool | None]]
 
 SYSTEM, CLI = "system", "cli:"
-MAX_REQUEST_ID, MAX_IP = 128, 64
+MAX_IP = 64
 
 
 def nobody() -> tuple[None, None]:
@@ -19,17 +19,11 @@ def nobody() -> tuple[None, None]:
 
 def origin() -> dict[str, Any]:
     """The columns of an entry that tell its cause; outside of a request a command stands for the request's id."""
-    if not has_request_context():
-        return {"request_id": command() or SYSTEM, "user_id": None, "ip": None}
-    user_id, _is_admin = current_app.extensions["audit"].actor()
-    ip = request.remote_addr and request.remote_addr[:MAX_IP]
-    return {"request_id": g.get("request_id"), "user_id": user_id, "ip": ip}
-
-
-def command() -> str | None:
-    """``cli:user create`` in ``flask user create``, None where no command is running: a script, a worker's thread."""
-    context = click.get_current_context(silent=True)
-    if context is None:
-        return None
-    _program, _, words = context.command_path.partition(" ")
-    return f"{CLI}{words}"[:MAX_REQUEST_ID]
+    if has_request_context():
+        user_id, _is_admin = current_app.extensions["audit"].actor()
+        ip = request.remote_addr and request.remote_addr[:MAX_IP]
+        return {"request_id": g.get("request_id"), "user_id": user_id, "ip": ip}
+    command = click.get_current_context(silent=True)
+    # Without the program: "cli:user create" in `flask user create`.
+    cause = CLI + command.command_path.partition(" ")[2] if command else SYSTEM
+    return {"request_id": cause, "user_id": None, "ip": None}

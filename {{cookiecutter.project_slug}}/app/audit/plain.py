@@ -16,19 +16,17 @@ def plain(value: Any) -> Any:
     match value:
         case enum.Enum():
             return value.name
-        case float():
-            return float(value) if math.isfinite(value) else str(value)
-        case datetime():
-            return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+        case float() if math.isfinite(value):
+            return value
+        case datetime() if value.tzinfo:
+            return value.astimezone(UTC).isoformat()
         case date() | time():
             return value.isoformat()
         case bytes() | bytearray() | memoryview():
             return value.hex()
         case Mapping():
             return {str(plain(name)): plain(each) for name, each in value.items()}
-        case list() | tuple():
+        case list() | tuple() | set() | frozenset():
             return [plain(each) for each in value]
-        case set() | frozenset():
-            return sorted((plain(each) for each in value), key=str)
         case _:
             return str(value)

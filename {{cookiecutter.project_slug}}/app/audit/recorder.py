@@ -1,163 +1,25 @@
-"""Writes the trail: what the ORM changes gets its entries on the same connection, in the same transaction.
+"""Writes the trail: what the ORM changes gets its entries in the same transaction.
 
 During a flush mapper events collect, because `session.dirty` does not know the orphans, and `after_flush` writes,
 when primary keys are known. Statements on many rows do not pass the mappers: see bulk.py. Imported once, this
 holds for every session of the process, with Flask or without.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, event, inspect
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveFlag, Session
 
 from .bulk import on_execute
-from .entries import DELETE, INSERT, UPDATE, Changes, Identity, differences, entry, mask, write
+from .entries import DELETE, INSERT, UPDATE, Changes, differences, entry, write
 from .marks import is_audited, marks
-from .plain import plain
-from .reading import read
+from .models import AuditEntry
+from .reading import Identity, Row, read
 
-NOT_LOADED = LoaderCallableStatus.NO_VALUE
-# What is not in memory, or may have changed there unnoticed since it was loaded.
+# Values in memory that tell nothing, or that may have changed there unnoticed since they were loaded.
 UNSURE = (LoaderCallableStatus, dict, list, set, bytearray)
 IN_MEMORY = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
-
-
-@dataclass(slots=True)
-class Change:
-    """An object that is being flushed, and what was there before."""
-
-    action: str
-    mapper: Mapper[Any]
-    state: InstanceState[Any]
-    connection: Connection
-    old: dict[str, Any]
-
-
-@dataclass
-class Flush:
-    """What the mappers report until the flush is done."""
-
-    session: Session
-    changes: list[Change] = field(default_factory=list)
-
-    @cached_property
-    def deleted(self) -> set[Any]:
-        return {inspect(each).key for each in self.session.deleted}
-
-
-def watch(mapper: Mapper[Any], model: type) -> None:
-    """Begin to record a model that asks for it. Raises ValueError if its trail could not be kept with its data."""
-    if not is_audited(mapper):
-        return
-    table = mapper.local_table
-    if isinstance(table, Table) and table.metadata.info.get("bind_key"):
-        raise ValueError(f"{model.__name__} is on another database: its trail would not roll back with it.")
-    for column in marks(mapper).columns:
-        # Loads the old value of an expired attribute before it takes a new one.
-        event.listen(getattr(model, column), "set", ignore, active_history=True, raw=True)
-    for listener in (before_insert, before_update, before_delete):
-        event.listen(mapper, listener.__name__, listener, raw=True)
-
-
-def ignore(*_event: object) -> None:
-    """Listens only for the sake of the history."""
-
-
-def before_flush(session: Session, *_rest: object) -> None:
-    session.info["audit"] = Flush(session)  # in the place of what a failed flush has left
-
-
-def flush_of(state: InstanceState[Any]) -> Flush:
-    assert state.session is not None  # it is flushing
-    flush: Flush = state.session.info["audit"]
-    return flush
-
-
-def before_insert(mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
-    flush = flush_of(state)
-    if flush.deleted and (key := mapper.identity_key_from_instance(state.obj())) in flush.deleted:
-        # It takes the place of an object that is deleted in the same flush: SQLAlchemy makes that one UPDATE.
-        old = read(connection, mapper, [key[1]])[key[1]]
-        flush.changes.append(Change(UPDATE, mapper, state, connection, old))
-    else:
-        flush.changes.append(Change(INSERT, mapper, state, connection, {}))
-
-
-def before_update(mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
-    fields = marks(mapper).columns.keys() & state.committed_state.keys() | marks(mapper).given_on_update
-    old = values_before(state, connection, fields)
-    flush_of(state).changes.append(Change(UPDATE, mapper, state, connection, old))
-
-
-def before_delete(mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
-    old = values_before(state, connection, marks(mapper).columns)
-    flush_of(state).changes.append(Change(DELETE, mapper, state, connection, old))
-
-
-def after_flush(session: Session, *_rest: object) -> None:
-    flush: Flush = session.info.pop("audit")
-    entries: dict[Connection, list[dict[str, Any]]] = {}
-    for change in flush.changes:
-        changes = differences(change.mapper, change.old, values_after(change))
-        if marks(change.mapper).links:
-            changes |= links(change)
-        if changes or change.action != UPDATE:
-            found = entry(change.action, change.mapper, identity(change.state), changes)
-            entries.setdefault(change.connection, []).append(found)
-    for connection, rows in entries.items():
-        write(connection, rows)
-
-
-def values_before(state: InstanceState[Any], connection: Connection, fields: Iterable[str]) -> dict[str, Any]:
-    """What the database holds in these fields of an object that is about to change."""
-    old = {field: state.committed_state.get(field, state.dict.get(field, NOT_LOADED)) for field in fields}
-    if unsure := [field for field, value in old.items() if isinstance(value, UNSURE)]:
-        row = read(connection, state.mapper, [identity(state)]).get(identity(state), {})
-        old |= {field: row.get(field) for field in unsure}
-    return old
-
-
-def values_after(change: Change) -> dict[str, Any]:
-    """What it holds now, in the fields that matter; what it chose by itself is asked for."""
-    state, columns = change.state, marks(change.mapper).columns.keys()
-    if change.action == DELETE:
-        return {}
-    if change.action == INSERT:
-        fields = columns & (state.dict.keys() | state.expired_attributes)
-    else:
-        fields = change.old.keys() | columns & state.committed_state.keys()
-    new = {field: state.dict[field] for field in fields if field in state.dict}
-    if chosen := fields - new.keys():
-        key = tuple(change.mapper.primary_key_from_instance(state.obj()))
-        row = read(change.connection, change.mapper, [key]).get(key, {})
-        new |= {field: row.get(field) for field in chosen}
-    return new
-
-
-def links(change: Change) -> Changes:
-    """Many-to-many relationships: the keys of the members that left, and of those that came."""
-    changes: Changes = {}
-    masked = marks(change.mapper).masked
-    for link in marks(change.mapper).links:
-        added, unchanged, deleted = change.state.get_history(link, IN_MEMORY)
-        gone, come = ([*deleted, *unchanged], []) if change.action == DELETE else (deleted, added)
-        if gone or come:
-            sides = members(gone), members(come)
-            changes[link] = [list(map(mask, side)) if link in masked else side for side in sides]
-    return changes
-
-
-def members(objects: Iterable[Any]) -> list[Any]:
-    keys = [identity(inspect(each)) for each in objects]
-    return [plain(key[0] if len(key) == 1 else key) for key in keys]
-
-
-def identity(state: InstanceState[Any]) -> Identity:
-    """The primary key; that of a new object is known after its INSERT only."""
-    return state.key[1] if state.key else tuple(state.mapper.primary_key_from_instance(state.obj()))
 
 
 def listen() -> None:
@@ -165,3 +27,92 @@ def listen() -> None:
     event.listen(Session, "before_flush", before_flush)
     event.listen(Session, "after_flush", after_flush)
     event.listen(Session, "do_orm_execute", on_execute)
+
+
+def watch(mapper: Mapper[Any], _model: type) -> None:
+    """Begin to record a model that asks for it. Raises ValueError if its marks are wrong."""
+    if is_audited(mapper):
+        marks(mapper)
+        for listener in (before_insert, before_update, before_delete):
+            event.listen(mapper, listener.__name__, listener, raw=True)
+
+
+def before_flush(session: Session, *_rest: object) -> None:
+    session.info["audit"] = []  # in the place of what a failed flush has left
+
+
+def session_of(state: InstanceState[Any]) -> Session:
+    assert state.session is not None  # it is flushing
+    return state.session
+
+
+def collect(state: InstanceState[Any], action: str, old: Row) -> None:
+    session_of(state).info["audit"].append((state, action, old))
+
+
+def before_insert(mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
+    key = mapper.identity_key_from_instance(state.obj())
+    # It may take the place of an object that is deleted in the same flush: SQLAlchemy makes that one UPDATE.
+    old = read_one(connection, mapper, key[1]) if key in session_of(state).identity_map else {}
+    collect(state, UPDATE if old else INSERT, old)
+
+
+def before_update(_mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
+    collect(state, UPDATE, row_before(connection, state, state.committed_state))
+
+
+def before_delete(_mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
+    collect(state, DELETE, row_before(connection, state, state.dict))
+
+
+def after_flush(session: Session, *_rest: object) -> None:
+    if changes := session.info.pop("audit"):
+        connection = session.connection({"mapper": AuditEntry.__mapper__})
+        write(connection, [recorded(connection, *change) for change in changes])
+
+
+def recorded(connection: Connection, state: InstanceState[Any], action: str, old: Row) -> dict[str, Any]:
+    new = {} if action == DELETE else row_after(connection, state, old)
+    changes = differences(state.mapper, old, new) | links(state, action)
+    return entry(action, state.mapper, identity(state), changes)
+
+
+def row_before(connection: Connection, state: InstanceState[Any], leaving: Mapping[str, Any]) -> Row:
+    """What the database holds of an object before it loses the values `leaving`."""
+    columns, known = marks(state.mapper).columns, state.dict | state.committed_state
+    if columns.keys() <= known.keys() and not any(isinstance(leaving.get(field), UNSURE) for field in columns):
+        return known
+    return read_one(connection, state.mapper, identity(state))
+
+
+def row_after(connection: Connection, state: InstanceState[Any], old: Row) -> Row:
+    """What it holds now; what it chose by itself is asked for."""
+    if marks(state.mapper).columns.keys() & state.expired_attributes:
+        return read_one(connection, state.mapper, state.mapper.identity_key_from_instance(state.obj())[1])
+    return {**old, **state.dict}
+
+
+def read_one(connection: Connection, mapper: Mapper[Any], identity: Identity) -> Row:
+    return next(iter(read(connection, mapper, [identity]).values()), {})
+
+
+def links(state: InstanceState[Any], action: str) -> Changes:
+    """Many-to-many relationships: the keys of the members that left, and of those that came."""
+    changes: Changes = {}
+    for field in marks(state.mapper).links:
+        come, stay, gone = state.get_history(field, IN_MEMORY)
+        if action == DELETE:
+            come, gone = [], [*gone, *stay]
+        if come or gone:
+            changes[field] = [members(gone), members(come)]
+    return changes
+
+
+def members(objects: Iterable[Any]) -> list[Any]:
+    keys = [identity(inspect(each)) for each in objects]
+    return [key[0] if len(key) == 1 else key for key in keys]
+
+
+def identity(state: InstanceState[Any]) -> Identity:
+    """The primary key that the database knew before the flush, if it knew one."""
+    return (state.key or state.mapper.identity_key_from_instance(state.obj()))[1]
