@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Integer, MetaData, String, bindparam, create_engi
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, declarative_base, mapped_column, with_loader_criteria
 
-from app import create_app, dblog
+from app import dblog
 from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.config import database
@@ -554,8 +554,8 @@ def test_password_hashes_of_users_are_masked(app: Flask, user: User) -> None:
         assert stored not in repr(rows)
 
 
-def test_a_hundred_applications_record_once(database_urls: dict[str, str], app: Flask) -> None:
-    create_app({**database_urls, "TESTING": True})
+def test_however_many_applications_there_are_it_is_recorded_once(make_app: Callable[..., Flask], app: Flask) -> None:
+    make_app()
     with app.app_context():
         db.session.add(User(username="ada", password_hash="x"))
         db.session.commit()

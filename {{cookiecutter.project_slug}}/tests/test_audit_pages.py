@@ -111,6 +111,8 @@ def test_an_objects_history_goes_by_key(visitor: FlaskClient, entries: list[int]
         ("since=10m30s", None),
         ("since=630s", lambda number: number <= 10),
         ("until=630s&user=1&model=Book&object=1", lambda number: number > 10 and number % 6 == 4),
+        ("since=2020-01-31", lambda number: True),
+        ("until=2020-01-31T12:00Z", lambda number: False),
         ("request=r-7", lambda number: number == 7),
         ("model=shelf", lambda number: False),
     ],
