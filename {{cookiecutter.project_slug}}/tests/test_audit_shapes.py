@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TypeDecorator,
     delete,
     event,
     select,
@@ -34,6 +35,7 @@ from sqlalchemy.orm import (
     relationship,
 )
 
+from app.audit.entries import differences
 from app.audit.models import AuditEntry
 from app.audit.plain import plain
 
@@ -72,6 +74,29 @@ ticket_seats = Table(
     Column("number", primary_key=True),
     ForeignKeyConstraint(["hall", "number"], ["seats.hall", "seats.number"]),
 )
+
+
+class Folded(TypeDecorator[str]):
+    """Text in which upper case counts for nothing."""
+
+    impl = String(10)
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        return str(x).lower() == str(y).lower()
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+
+
+class Room(Base):
+    __tablename__ = "rooms"
+    __audit__ = True
+
+    size: Mapped[Size] = mapped_column(primary_key=True)
+    colour: Mapped[str] = mapped_column(Folded)
+    doors: Mapped[int] = mapped_column(default=1)
 
 
 class Seat(Base):
@@ -292,8 +317,20 @@ def test_what_listeners_of_the_application_change(session: Session, account: Acc
     assert updates(session)[0]["story"] == ["long", "signed"]
 
 
-class Size(enum.IntEnum):
-    SMALL = 1
+def test_a_value_is_compared_as_its_type_says_and_a_key_as_readable_as_values(session: Session) -> None:
+    room = Room(size=Size.SMALL, colour="red")
+    session.add(room)
+    session.commit()
+    session.refresh(room)
+    room.colour, room.doors = "RED", 2
+    session.commit()
+    assert updates(session) == [{"doors": [1, 2]}]
+    assert set(session.scalars(select(AuditEntry.object_id))) == {"SMALL"}
+
+
+def test_what_is_not_equal_to_itself_has_not_changed() -> None:
+    same = {"doors": float("nan")}
+    assert differences(Room.__mapper__, same, same) == {}
 
 
 @pytest.mark.parametrize(
