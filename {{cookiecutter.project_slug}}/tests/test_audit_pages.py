@@ -126,7 +126,9 @@ def test_filters(visitor: FlaskClient, entries: list[int], query: str, expected:
     assert ids(visitor, f"/audit.json?{query}") == wanted[:50]
 
 
-@pytest.mark.parametrize("query", ["user=me", "action=drop", "until=9999999d", "before=1", "after=1-x"])
+@pytest.mark.parametrize(
+    "query", [f"object={'x' * 256}", "user=me", "action=drop", "until=9999999d", "before=1", "after=1-x"]
+)
 def test_what_cannot_be_understood_is_said(visitor: FlaskClient, query: str) -> None:
     assert visitor.get(f"/audit?{query}").status_code == 400
     assert set(fetch(visitor, f"/audit.json?{query}")) == {"error"}
@@ -251,6 +253,7 @@ def test_prune(app: Flask, runner: FlaskCliRunner, entries: list[int]) -> None:
     [
         (["list", "--since", "yesterday"], "since: an age"),
         (["list", "--user", "ada"], "user: the number"),
+        (["list", "--model", "\udcff"], "model: contains"),
         (["show", "Book", "9"], "The trail has nothing about Book 9."),
         (["prune"], "Missing option '--days'"),
     ],

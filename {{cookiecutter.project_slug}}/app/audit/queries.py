@@ -24,6 +24,7 @@ MAX_TERM = 255
 _DURATION = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")  # what Python makes of bytes on a command line that are no text
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 AnySession = Session | scoped_session[Session]
@@ -52,6 +53,8 @@ class Filters:
         for name, term in given.items():
             if len(term) > MAX_TERM:
                 raise BadFilter(f"{name}: at most {MAX_TERM} characters.")
+            if _SURROGATE.search(term):
+                raise BadFilter(f"{name}: contains characters that are no text.")
         return cls(
             model=given.get("model"),
             object=given.get("object"),
