@@ -1,6 +1,7 @@
 """Two databases, the application's and the log's, each with an engine of its own."""
 
 import contextlib
+import json
 import sqlite3
 import weakref
 from datetime import UTC, datetime
@@ -8,10 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 from flask import Flask, has_request_context, request
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, MetaData, event, make_url
-from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -55,7 +70,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name in {"mysql", "mariadb"}:
-            return dialect.type_descriptor(DATETIME(fsp=6))
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -70,6 +85,37 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None or dialect.name == "postgresql":
             return value and value.astimezone(UTC)
         return value.replace(tzinfo=UTC)
+
+
+# SQLite numbers rows by itself only in a column that is spelled INTEGER.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+# MySQL's TEXT stops at 64 KB.
+LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def key(length: int) -> String:
+    """Text that is compared byte by byte on every database: MySQL's default would take ``A`` and ``a`` for one."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+class JSONText(TypeDecorator[Any]):
+    """JSON in a text column, which holds more than some databases' JSON types, and refuses and reorders nothing."""
+
+    impl = LongText
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:  # a number of more than 64 bits, half of a surrogate pair
+            return json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
 
 
 def init_app(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""The column type, the engines, and SQLite's transactions."""
+"""The column types, the engines, and SQLite's transactions."""
 
 import sqlite3
 from collections.abc import Callable
@@ -12,13 +12,13 @@ import sqlalchemy.exc
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
-from sqlalchemy import Connection, create_engine, select, text
+from sqlalchemy import Column, Connection, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.config import database
-from app.database import READING, Model, db, engine_options, prepare, utcnow
+from app.database import READING, BigId, JSONText, LongText, Model, db, engine_options, key, prepare, utcnow
 
 from .conftest import SERVER, login
 
@@ -47,6 +47,27 @@ def test_a_time_without_a_zone_is_refused(app: Flask) -> None:
         db.session.add(new_user("ada", created_at=datetime(2024, 1, 1)))  # noqa: DTZ001  # the point
         with pytest.raises(StatementError, match="has no time zone"):
             db.session.flush()
+
+
+def test_keys_long_texts_and_json_are_alike_everywhere(scratch: Callable[[], str]) -> None:
+    things = Table(
+        "things",
+        MetaData(),
+        Column("id", BigId, primary_key=True),
+        Column("name", key(20), unique=True),
+        Column("story", LongText),
+        Column("data", JSONText),
+    )
+    data = {"b": [1.5, None, True], "a": "ä", "more than 64 bits": 2**70, "half of a pair": "\ud800"}
+    engine = create_engine(database(scratch()))
+    with engine.begin() as connection:
+        things.create(connection)
+        connection.execute(insert(things), {"name": "a", "story": "x" * 70_000, "data": data})
+        connection.execute(insert(things), {"name": "A"})
+        rows = connection.execute(select(things.c.name, things.c.story, things.c.data).order_by(things.c.id)).all()
+        assert rows == [("a", "x" * 70_000, data), ("A", None, None)]
+        assert connection.scalars(select(things.c.id).where(things.c.name == "A")).all() == [2]
+    engine.dispose()
 
 
 def test_errors_do_not_repeat_what_was_to_be_stored(app: Flask) -> None:

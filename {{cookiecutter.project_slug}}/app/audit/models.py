@@ -1,45 +1,12 @@
 """The trail's table, in the application's own database: it must commit and roll back with the data."""
 
-import json
 from datetime import datetime
 from typing import Any
 
-import orjson
-from sqlalchemy import BigInteger, Dialect, Index, Integer, String, Text
-from sqlalchemy.dialects import mysql
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
-from app.database import Model, UTCDateTime
-
-# SQLite numbers rows by itself only in a column that is spelled INTEGER.
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def key(length: int) -> String:
-    """Text that is compared byte by byte on every database: MySQL's default would take ``A`` and ``a`` for one."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
-
-
-class JSONText(TypeDecorator[Any]):
-    """JSON in a text column, which every database compares alike and migrates without surprises."""
-
-    # MySQL's TEXT stops at 64 KB.
-    impl = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        try:
-            return orjson.dumps(value).decode()
-        except TypeError:  # a number of more than 64 bits, half of a surrogate pair
-            return json.dumps(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+from app.database import BigId, JSONText, Model, UTCDateTime, key
 
 
 class AuditEntry(Model):

@@ -3,40 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-import orjson
-from sqlalchemy import BigInteger, Dialect, Index, Integer, SmallInteger, String, Text
-from sqlalchemy.dialects import mysql
+from sqlalchemy import BigInteger, Index, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
-from app.database import Model, UTCDateTime
+from app.database import BigId, JSONText, LongText, Model, UTCDateTime, key
 
 OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
-
-# MySQL's TEXT stops at 64 KB.
-LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-# SQLite numbers rows by itself only in a column that is spelled INTEGER.
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def key(length: int) -> String:
-    """Text that is compared byte by byte on every database: MySQL's default would take ``A`` and ``a`` for one."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
-
-
-class JSONText(TypeDecorator[Any]):
-    """JSON data in a text column, which holds more than some databases' JSON types and refuses less."""
-
-    impl = LongText
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else orjson.dumps(value).decode()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else orjson.loads(value)
 
 
 class LogEntry(Model):
