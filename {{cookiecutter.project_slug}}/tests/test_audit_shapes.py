@@ -66,6 +66,20 @@ class Dog(Animal):
     breed: Mapped[str] = mapped_column(String(10))
 
 
+class Cat(Animal):
+    __audit__ = False
+    __mapper_args__ = {"polymorphic_identity": "cat"}  # noqa: RUF012
+
+
+class Ghost(Base):
+    __tablename__ = "ghosts"
+    __audit__ = True
+    __audit_excluded__ = ("id", "name")
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(10))
+
+
 ticket_seats = Table(
     "ticket_seats",
     Base.metadata,
@@ -174,6 +188,25 @@ def test_a_model_of_two_tables_has_one_trail(session: Session) -> None:
     ]
 
 
+def test_a_model_that_turns_off_what_it_inherits(session: Session) -> None:
+    session.add(Cat(name="Tom"))
+    session.flush()
+    session.execute(update(Cat).values(name="Kit"))
+    assert trail(session) == []
+
+
+def test_that_an_object_came_and_went_is_recorded_even_if_nothing_of_it_is(session: Session) -> None:
+    ghost = Ghost()
+    session.add(ghost)
+    session.commit()
+    ghost.name = "Banquo"
+    session.commit()
+    session.delete(ghost)
+    session.commit()
+    entries = list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+    assert [(entry.action, entry.changes) for entry in entries] == [("insert", {}), ("delete", {})]
+
+
 def test_keys_of_several_columns(session: Session) -> None:
     session.add_all(Seat(hall=hall, number=number) for hall in ("red", "blue") for number in (1, 2))
     session.commit()
@@ -221,9 +254,9 @@ def test_many_to_many_with_keys_of_several_columns(session: Session) -> None:
     assert updates(session) == [{"seats": [[["red", 1]], []]}]
 
 
-def test_relationships_are_masked_and_excluded_too(session: Session) -> None:
+def test_relationships_are_masked_excluded_and_only_shown_too(session: Session) -> None:
     seats = [Seat(hall="red", number=number) for number in (1, 2, 3)]
-    session.add(Ticket(code="a", guarded=seats[:1], unseen=seats[1:2]))
+    session.add(Ticket(code="a", guarded=seats[:1], unseen=seats[1:2], shown=seats[2:]))
     session.commit()
     [inserted] = [changes for changes in trail(session) if "code" in changes]
     assert inserted == {"code": [None, "a"], "guarded": ["[masked]", "[masked]"]}
