@@ -3,7 +3,7 @@
 import enum
 import math
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Any
 
 SIMPLE = {str, int, bool, type(None)}
@@ -18,10 +18,8 @@ def plain(value: Any) -> Any:
             return value.name
         case float() if math.isfinite(value):
             return value
-        case datetime() if value.tzinfo:
-            return value.astimezone(UTC).isoformat()
-        case date() | time():
-            return value.isoformat()
+        case datetime():
+            return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
         case bytes() | bytearray() | memoryview():
             return value.hex()
         case Mapping():
@@ -29,4 +27,4 @@ def plain(value: Any) -> Any:
         case list() | tuple() | set() | frozenset():
             return [plain(each) for each in value]
         case _:
-            return str(value)
+            return str(value)  # of dates, times, decimals and UUIDs as they are written, too
