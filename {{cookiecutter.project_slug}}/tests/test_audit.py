@@ -146,6 +146,16 @@ def test_all_of_an_expired_object_that_is_deleted(session: Session) -> None:
     assert trail(session, "delete")[0]["price"] == ["2.00", None]
 
 
+def test_a_change_that_was_never_written_before_the_object_goes(session: Session) -> None:
+    book = saved(session, price=Decimal("2.00"))
+    with session.no_autoflush:
+        book.price = Decimal("3.00")  # expired by the commit, so that SQLAlchemy does not know the old price
+        assert book.title, "the rest is loaded"
+        session.delete(book)
+    session.commit()
+    assert trail(session, "delete")[0]["price"] == ["2.00", None]
+
+
 def test_an_expression_is_recorded_with_its_outcome(session: Session) -> None:
     book = saved(session, price=Decimal("2.00"))
     book.price = Book.price + 1

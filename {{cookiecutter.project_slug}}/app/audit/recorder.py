@@ -62,7 +62,7 @@ def before_update(_mapper: Mapper[Any], connection: Connection, state: InstanceS
 
 
 def before_delete(_mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
-    collect(state, DELETE, row_before(connection, state, state.dict))
+    collect(state, DELETE, row_before(connection, state, state.dict | state.committed_state))
 
 
 def after_flush(session: Session, *_rest: object) -> None:
