@@ -91,15 +91,8 @@ def internal(message: str) -> dict[str, object]:
 
 def encode_failed(record: logging.LogRecord, error: Exception) -> bytes:
     """The little that is certain, for a record that :func:`encode` could not take; ``error`` says why."""
-    event = {
-        "v": VERSION,
-        "time": record.created,
-        "level": _level(record),
-        "logger": spoken(record.name, NAME_LIMIT),
-        "message": f"{spoken(record.msg)} {RAISED.format(type(error).__name__)}",
-        "host": _HOST,
-        "pid": record.process,
-    }
+    event = internal(f"{spoken(record.msg)} {RAISED.format(type(error).__name__)}")
+    event |= {"time": record.created, "level": _level(record), "logger": spoken(record.name, NAME_LIMIT)}
     return orjson.dumps(event) + b"\n"
 
 
@@ -147,17 +140,14 @@ def _request_facts() -> orjson.Fragment:
     if facts is None:
         request_id = g.get("request_id")
         ip, endpoint = request.remote_addr, request.endpoint
-        facts = orjson.Fragment(
-            orjson.dumps(
-                {
-                    "id": None if request_id is None else spoken(request_id, 128),
-                    "method": text(request.method, 16),
-                    "path": text(request.path, 2_048),
-                    "ip": None if ip is None else text(ip, 64),
-                    "endpoint": None if endpoint is None else _name(endpoint),
-                }
-            )
-        )
+        made = {
+            "id": None if request_id is None else spoken(request_id, 128),
+            "method": text(request.method, 16),
+            "path": text(request.path, 2_048),
+            "ip": None if ip is None else text(ip, 64),
+            "endpoint": None if endpoint is None else _name(endpoint),
+        }
+        facts = orjson.Fragment(orjson.dumps(made))
         if request_id is not None:
             environ[_FACTS] = facts
     return facts

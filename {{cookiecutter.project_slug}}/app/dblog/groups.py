@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from app.database import LOG, db, utcnow
 
+from .delivery import is_contention
 from .filters import BadFilter, check_text, parse_time
 from .models import MUTED, OPEN, RESOLVED, LogEntry, LogGroup, LogGroupHour
 from .present import level_name
 from .queries import FULL, Entry, Unreadable
-from .writer import is_contention
 
 STATUSES = (OPEN, RESOLVED, MUTED)
 ALL = "all"

@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 import threading
-import traceback
 from types import TracebackType
 
 from flask import Flask, got_request_exception, request
@@ -18,45 +17,45 @@ from .writer import Writer
 
 EXIT_SECONDS = 2.0
 
-_current: tuple[Writer, DatabaseLogHandler] | None = None
+_writer: Writer
+_handler: DatabaseLogHandler
 _installed = False
 
 
 def make_current(writer: Writer, handler: DatabaseLogHandler) -> None:
     """From now on the process's exceptions, forks and end concern this pipeline; the earlier one is closed."""
-    global _current, _installed
-    _close()
-    _current = writer, handler
+    global _writer, _handler, _installed
+    if _installed:
+        _writer.close(EXIT_SECONDS)
+    _writer, _handler = writer, handler
     if not _installed:
         _installed = True
         _install()
 
 
 def current_writer() -> Writer | None:
-    return _current[0] if _current else None
+    return _writer if _installed else None
 
 
 def record_exception(name: str, message: str, args: tuple[object, ...], error: BaseException) -> None:
     """Record an exception in the database's log alone: whoever else should see it does."""
-    if _current is None:
-        return
-    handler = _current[1]
-    file, line, function = "", 0, "?"
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        # The last one is where it was raised.
-        file, line, function = frame.f_code.co_filename, number, frame.f_code.co_name
-    info = (type(error), error, error.__traceback__)
-    record = logging.getLogger(name).makeRecord(name, logging.ERROR, file, line, message, args, info, function)
-    if record.levelno >= handler.level:
-        handler.handle(record)
+    # A logger of its own: no other handler hears of it.
+    logger = logging.Logger(name)
+    logger.addHandler(_handler)
+    logger.error(message, *args, exc_info=error)
 
 
 def _install() -> None:
     got_request_exception.connect(_on_request_exception)
     _chain_excepthooks()
-    atexit.register(_close)
+    atexit.register(lambda: _writer.close(EXIT_SECONDS))
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
+        # With the lock, or a lock file that another thread is about to take would stay locked by the child.
+        os.register_at_fork(
+            before=lambda: _writer.journal.lock.acquire(),
+            after_in_parent=lambda: _writer.journal.lock.release(),
+            after_in_child=lambda: _writer.after_fork(),
+        )
 
 
 def _on_request_exception(app: Flask, exception: BaseException, **_: object) -> None:
@@ -84,24 +83,3 @@ def _chain_excepthooks() -> None:
         of_threads(args)
 
     sys.excepthook, threading.excepthook = excepthook, threading_excepthook
-
-
-def _close() -> None:
-    if _current is not None:
-        _current[0].close(EXIT_SECONDS)
-
-
-def _before_fork() -> None:
-    # A lock file that another thread is about to take would otherwise stay locked by the child.
-    if _current is not None:
-        _current[0].journal.lock.acquire()
-
-
-def _after_fork_in_parent() -> None:
-    if _current is not None:
-        _current[0].journal.lock.release()
-
-
-def _after_fork() -> None:
-    if _current is not None:
-        _current[0].after_fork()

@@ -13,7 +13,7 @@ import os
 import secrets
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from pathlib import Path
 
 from .spool import State, lock_file, pending_bytes, segment_path, write_state
@@ -44,21 +44,29 @@ class Journal:
         self._reset()
 
     def _reset(self) -> None:
-        self.name: str | None = None
-        self.written = 0
-        self.shipped = 0
+        self.name = secrets.token_hex(8)
+        self.state = State()
         self.memory: deque[tuple[str, bytes]] = deque()
-        self.dropped: Counter[str] = Counter()
         self.error: OSError | None = None
+        self.full_until = 0.0
         self._remembered = 0
-        self.token = secrets.token_hex(8)
-        self._segment = self._size = 0
+        self._segment = self._size = self._room = 0
         self._fd = self._lock_fd = -1
         self._torn = False
         self._busy = False
         self._nested: list[bytes] = []
-        self._others = 0
-        self._surveyed = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._lock_fd >= 0
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Segment and offset of what will be written next."""
+        return self._segment, self._size
+
+    def is_pending(self) -> bool:
+        return bool(self.memory) or self.position > self.state.reached
 
     def append(self, line: bytes) -> None:
         """Write one line, which then survives the process.
@@ -79,14 +87,22 @@ class Journal:
                 self._busy = False
 
     def _append(self, line: bytes) -> None:
-        if self._is_full(len(line)):
-            self.dropped[FULL] += 1
-            return
         try:
-            self._write(line)
+            if len(line) > self._room and self._is_full(len(line)):
+                self.state.dropped[FULL] += 1
+            else:
+                self._write(line)
         except OSError as error:
             self.error = error
             self._remember(line)
+
+    def _is_full(self, size: int) -> bool:
+        """Look how much room there is, and take some: other processes, dead ones too, fill the same folder."""
+        if time.monotonic() >= self.full_until:
+            wanted = max(size, self._segment_bytes)
+            self._room = min(wanted, self.max_bytes - pending_bytes(self.folder))
+            self.full_until = time.monotonic() + 1 if size > self._room else 0.0
+        return size > self._room
 
     def _write(self, line: bytes) -> None:
         if self._fd < 0 or self._size >= self._segment_bytes:
@@ -96,63 +112,44 @@ class Journal:
         data = b"\n" + line if torn else line
         count = os.write(self._fd, data)
         self._size += count
-        self.written += count
         if count < len(data):
-            os.ftruncate(self._fd, os.fstat(self._fd).st_size - count)
-            self._torn = torn
+            os.ftruncate(self._fd, self._size - count)
             self._size -= count
-            self.written -= count
+            self._torn = torn
             raise OSError("short write")
+        self._room -= count
         self._torn = False
         self.error = None
         if self.fsync:
             _sync(self._fd)
 
-    def _is_full(self, more: int) -> bool:
-        if self.written - self.shipped + self._others + more <= self.max_bytes:
-            return False
-        if time.monotonic() - self._surveyed > 1:
-            self._survey()
-        return self.written - self.shipped + self._others + more > self.max_bytes
-
-    def _survey(self) -> None:
-        """Count what others (dead processes too) have waiting on the same disk."""
-        self._others = pending_bytes(self.folder, besides=self.name)
-        self._surveyed = time.monotonic()
-
     def _remember(self, line: bytes) -> None:
         if len(self.memory) >= MEMORY_RECORDS:
-            self.dropped[UNWRITABLE] += 1
+            self.state.dropped[UNWRITABLE] += 1
             return
         self._remembered += 1
-        self.memory.append((f"{self.token}-memory-{self._remembered:010d}", line))
+        self.memory.append((f"{self.name}-memory-{self._remembered:010d}", line))
 
     def _open_segment(self) -> None:
-        name = self.name or self._claim()
-        fd = os.open(segment_path(self.folder, name, self._segment + 1), _APPEND, 0o600)
+        if not self.is_open:
+            self._claim()
+        fd = os.open(segment_path(self.folder, self.name, self._segment + 1), _APPEND, 0o600)
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd
         self._segment += 1
         self._size = 0
         self._torn = False
-        self._survey()
 
-    def _claim(self) -> str:
-        """Take a new name, under a lock that tells everybody that its process lives."""
+    def _claim(self) -> None:
+        """Lock the name, which tells everybody that its process lives."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while self.name is None:
-            name = secrets.token_hex(8)
-            self._lock_fd = lock_file(self.folder, name)
-            if self._lock_fd >= 0:
-                try:
-                    write_state(self.folder, name, State())
-                except OSError:
-                    os.close(self._lock_fd)
-                    self._lock_fd = -1
-                    raise
-                self.name = name
-        return self.name
+        while not self.is_open:
+            self._lock_fd = lock_file(self.folder, self.name)
+            if not self.is_open:
+                # Somebody took the new file for a dead process's.
+                self.name = secrets.token_hex(8)
+        write_state(self.folder, self.name, self.state)
 
     def close(self) -> None:
         """Let go of the files: what is unshipped is now anybody's to adopt. A later record opens a new journal."""

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from itertools import islice
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any
@@ -31,12 +30,11 @@ NAME_LIMIT = 200
 SLACK = 1_000
 MAX_DEPTH = 8
 MAX_ITEMS = 500
-MAX_SEARCHED = 10_000
 
 ATOMS = frozenset({str, int, float, bool, type(None)})
 _MAPPINGS = (Mapping, Headers)
-_SEQUENCES = (list, tuple, set, frozenset, Row)
-_PRINTED = (datetime, date, time, Decimal, UUID, PurePath)
+_CONTAINERS = (*_MAPPINGS, list, tuple, set, frozenset, Row)
+_PRINTED = (Enum, datetime, date, time, Decimal, UUID, PurePath)
 _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+@")
 _URL_SECRET = re.compile(
     r"([?&][^\s=&]*(?:passw|pwd|secret|token|key|auth|signature)[^\s=&]*=)[^\s&#'\"]+", re.IGNORECASE
@@ -113,116 +111,87 @@ def stand_in(value: object) -> str | None:
 def shield(value: object, secret: re.Pattern[str]) -> object:
     """A logging argument that is safe to format: ``value`` itself wherever it is, or what stands for it.
 
-    Containers are searched and copied where something in them must not be seen; other objects are not.
+    Containers are searched, and copied where something in them must not be seen; other objects are not.
     """
     if type(value) in ATOMS:
         return value
     if (name := stand_in(value)) is not None:
         return name
-    return value if _is_harmless(value, secret, MAX_DEPTH, [MAX_SEARCHED]) else plain(value, secret)
-
-
-def _is_harmless(value: object, secret: re.Pattern[str], depth: int, room: list[int]) -> bool:
-    if type(value) in ATOMS:
-        return True
-    if stand_in(value) is not None:
-        return False
-    if not isinstance(value, (*_MAPPINGS, *_SEQUENCES)):
-        return True
-    room[0] -= len(value)
-    if depth == 0 or room[0] < 0:
-        return False
-    if isinstance(value, _MAPPINGS):
-        return not any(
-            (isinstance(key, str | bytes) and is_secret(str(key), secret))
-            or not _is_harmless(item, secret, depth - 1, room)
-            for key, item in value.items()
-        )
-    return not _is_secret_pair(value, secret) and all(_is_harmless(item, secret, depth - 1, room) for item in value)
-
-
-def _is_secret_pair(value: object, secret: re.Pattern[str]) -> bool:
-    """Whether this is one of a list of headers, like ("Authorization", "Bearer …")."""
-    if not isinstance(value, tuple) or len(value) != 2 or not isinstance(value[0], str):
-        return False
-    return is_secret(value[0], secret)
+    if not isinstance(value, _CONTAINERS):
+        return value
+    copy = _Copy(secret)
+    copied = copy.of(value)
+    return copied if copy.changed else value
 
 
 def plain(value: object, secret: re.Pattern[str]) -> object:
     """``value`` as JSON data: copied now, secret keys redacted, depth, number of items and length of texts bounded."""
-    return _Copy(secret).of(value, MAX_DEPTH)
+    return _Copy(secret).of(value)
 
 
 class _Copy:
-    """One copy in progress: how many items may still come, and which containers are being copied."""
+    """One copy in progress: how many items may still come, and whether something is not to be seen as it is."""
 
     def __init__(self, secret: re.Pattern[str]) -> None:
         self.secret = secret
         self.room = MAX_ITEMS
-        self.open: set[int] = set()
+        self.changed = False
 
-    def of(self, value: object, depth: int) -> object:
+    def of(self, value: object, within: tuple[int, ...] = ()) -> object:
+        """The copy of a value inside containers, outermost first, that are known by their ``id``."""
         try:
-            return self._of(value, depth)
+            return self._of(value, within)
         except Exception as error:
-            return RAISED.format(type(error).__name__)
+            return self.mark(RAISED.format(type(error).__name__))
 
-    def _of(self, value: object, depth: int) -> object:
-        if value is None or value is True or value is False:
+    def mark(self, instead: str) -> str:
+        self.changed = True
+        return instead
+
+    def _of(self, value: object, within: tuple[int, ...]) -> object:
+        if value is None or type(value) is bool:
             return value
         if type(value) not in ATOMS and (name := stand_in(value)) is not None:
-            return name
-        if isinstance(value, Enum):
+            return self.mark(name)
+        if isinstance(value, _PRINTED):
             return spoken(value)
         if isinstance(value, str):
             return text(value, VALUE_LIMIT)
-        if isinstance(value, int):
-            return int(value) if -(2**53) <= value <= 2**53 else _long_number(value)
-        if isinstance(value, float):
-            return float(value) if math.isfinite(value) else f"[{float(value)}]"
+        if isinstance(value, int) and -(2**53) <= value <= 2**53:
+            return int(value)
+        if isinstance(value, float) and math.isfinite(value):
+            return float(value)
         if isinstance(value, bytes | bytearray):
             return text(bytes(value[:VALUE_LIMIT]).decode("utf-8", "backslashreplace"), VALUE_LIMIT)
-        if isinstance(value, _PRINTED):
-            return spoken(value)
-        if isinstance(value, (*_MAPPINGS, *_SEQUENCES)):
-            return self.container(value, depth)
-        return text(repr(value), VALUE_LIMIT)
+        if not isinstance(value, _CONTAINERS):
+            return text(repr(value), VALUE_LIMIT)
+        if id(value) in within:
+            return self.mark(RECURSION)
+        if len(within) == MAX_DEPTH:
+            return self.mark(DEPTH)
+        within = (*within, id(value))
+        return self.mapping(value, within) if isinstance(value, _MAPPINGS) else self.sequence(value, within)
 
-    def container(self, value: Mapping[Any, Any] | Headers | Iterable[object], depth: int) -> object:
-        if depth == 0:
-            return DEPTH
-        if id(value) in self.open:
-            return RECURSION
-        self.open.add(id(value))
-        try:
-            return self.mapping(value, depth) if isinstance(value, _MAPPINGS) else self.sequence(value, depth)
-        finally:
-            self.open.discard(id(value))
-
-    def mapping(self, value: Mapping[Any, Any] | Headers, depth: int) -> dict[str, object]:
+    def mapping(self, value: Mapping[Any, Any] | Headers, within: tuple[int, ...]) -> dict[str, object]:
         copy: dict[str, object] = {}
         for key, item in value.items():
             if self.room <= 0:
-                copy[TRUNCATED] = f"{len(value)} items"
+                copy[self.mark(TRUNCATED)] = f"{len(value)} items"
                 break
             self.room -= 1
-            name = spoken(key, NAME_LIMIT)
-            copy[name] = REDACTED if is_secret(name, self.secret) else self.of(item, depth - 1)
+            name = text(str(self.of(key, within)), NAME_LIMIT)
+            copy[name] = self.mark(REDACTED) if is_secret(name, self.secret) else self.of(item, within)
         return copy
 
-    def sequence(self, value: Iterable[object], depth: int) -> list[object]:
-        if _is_secret_pair(value, self.secret):
-            return [*islice(value, 1), REDACTED]
+    def sequence(self, value: Iterable[object], within: tuple[int, ...]) -> list[object]:
+        if isinstance(value, tuple) and len(value) == 2 and type(value[0]) is str and is_secret(value[0], self.secret):
+            # One of a list of headers, like ("Authorization", "Bearer …").
+            return [self.of(value[0]), self.mark(REDACTED)]
         copy: list[object] = []
         for item in value:
             if self.room <= 0:
-                copy.append(TRUNCATED)
+                copy.append(self.mark(TRUNCATED))
                 break
             self.room -= 1
-            copy.append(self.of(item, depth - 1))
+            copy.append(self.of(item, within))
         return copy
-
-
-def _long_number(value: int) -> str:
-    # str() of a very long int raises; hex() has no limit.
-    return text(str(value) if value.bit_length() < 4_000 else hex(value), VALUE_LIMIT)

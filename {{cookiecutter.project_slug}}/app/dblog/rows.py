@@ -12,6 +12,10 @@ from .trace import class_name, frames_for_page, in_project, render
 FINGERPRINT_VERSION = "1"
 TITLE_LIMIT = 500
 
+# Columns that have the name of the event's field.
+_OF_REQUEST = ("method", "path", "endpoint", "ip")
+_OF_EVENT = ("user_id", "is_admin", "host", "pid", "thread", "source", "extra")
+
 Row = dict[str, Any]
 
 
@@ -36,17 +40,8 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "frames": frames_for_page(captured, root, logged) if captured else None,
         "fingerprint": fingerprint(event, root),
         "request_id": request.get("id"),
-        "method": request.get("method"),
-        "path": request.get("path"),
-        "endpoint": request.get("endpoint"),
-        "ip": request.get("ip"),
-        "user_id": event.get("user_id"),
-        "is_admin": event.get("is_admin"),
-        "host": event.get("host"),
-        "pid": event.get("pid"),
-        "thread": event.get("thread"),
-        "source": event.get("source"),
-        "extra": event.get("extra"),
+        **{name: request.get(name) for name in _OF_REQUEST},
+        **{name: event.get(name) for name in _OF_EVENT},
         "title": _title(event),
         "hour": _hour(logged // 3600),
     }

@@ -6,9 +6,9 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from .delivery import reason
 from .filters import BadFilter
 from .queries import Unreadable
-from .writer import reason
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,7 +9,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-READ_BYTES = 256 * 1024
 STATE_BYTES = 2_048
 QUARANTINE = "quarantine.ndjson"
 DAMAGED = "damaged line in the journal"
@@ -42,18 +42,25 @@ Event = dict[str, Any]
 
 @dataclass
 class State:
-    """How far a journal has been shipped, and what went wrong with it."""
+    """How far a journal has been shipped, and what went wrong with it: records lost, by reason, and those reported."""
 
     segment: int = 1
     offset: int = 0
-    torn: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    reported: dict[str, int] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
     error: str | None = None
 
-    def losses(self) -> Counter[str]:
-        """How many records were lost, by reason."""
-        return Counter(self.dropped) + Counter({DAMAGED: self.torn})
+    def __post_init__(self) -> None:
+        self.dropped, self.reported = Counter(self.dropped), Counter(self.reported)
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        return self.segment, self.offset
+
+    def unreported(self) -> Counter[str]:
+        """The losses that no row in the log tells of yet."""
+        # Other threads count meanwhile; copy() is one step.
+        return self.dropped.copy() - self.reported
 
 
 def segment_path(folder: Path, name: str, segment: int) -> Path:
@@ -66,17 +73,14 @@ def read_state(folder: Path, name: str) -> State:
         line, _, _ = (folder / f"{name}.state").read_bytes().partition(b"\n")
         return State(**orjson.loads(line))
     except (OSError, TypeError, ValueError):
-        return State(segment=min(segments(folder, name), default=1))
+        return State(segment=min(journals(folder).get(name, ()), default=1))
 
 
 def write_state(folder: Path, name: str, state: State) -> None:
     """Overwrite the state in place, which works on a full disk too; raises OSError."""
-    data = orjson.dumps(asdict(state))
     fd = os.open(folder / f"{name}.state", os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        os.write(fd, data.ljust(STATE_BYTES - 1) + b"\n")
-    finally:
-        os.close(fd)
+    with open(fd, "wb", buffering=0) as file:
+        file.write(orjson.dumps(state).ljust(STATE_BYTES - 1) + b"\n")
 
 
 def lock_file(folder: Path, name: str) -> int:
@@ -94,58 +98,46 @@ def lock_file(folder: Path, name: str) -> int:
     return -1
 
 
-def journal_names(folder: Path) -> set[str]:
-    return {found[1] for path in folder.glob("*.*") if (found := _OURS.fullmatch(path.name))}
+def journals(folder: Path) -> dict[str, dict[int, Path]]:
+    """The folder's journals by name, each with its segments by number."""
+    found: dict[str, dict[int, Path]] = {}
+    for path in folder.glob("*.*"):
+        if ours := _OURS.fullmatch(path.name):
+            segments = found.setdefault(ours[1], {})
+            if ours[2]:
+                segments[int(ours[2])] = path
+    return found
 
 
-def segments(folder: Path, name: str) -> dict[int, Path]:
-    """The segments of one journal, by number."""
-    paths = {found[2]: path for path in folder.glob(f"{name}.*") if (found := _OURS.fullmatch(path.name))}
-    return {int(number): path for number, path in paths.items() if number}
+def unshipped(folder: Path) -> Iterator[tuple[Path, int]]:
+    """The segments that are not all in the database, each with the offset from which on it is not."""
+    for name, segments in journals(folder).items():
+        state = read_state(folder, name)
+        for number, path in segments.items():
+            if number >= state.segment:
+                yield path, state.offset if number == state.segment else 0
 
 
-def pending_bytes(folder: Path, besides: str | None = None) -> int:
-    """Bytes in the folder's journals that have not been shipped yet."""
-    return sum(unshipped(folder, name) for name in journal_names(folder) if name != besides)
-
-
-def unshipped(folder: Path, name: str) -> int:
-    """Bytes of one journal that have not been shipped yet."""
-    state = read_state(folder, name)
+def pending_bytes(folder: Path) -> int:
+    """Bytes in the folder's journals that are not in the database yet."""
     total = 0
-    for segment, path in segments(folder, name).items():
-        if segment >= state.segment:
-            try:
-                total += path.stat().st_size - (state.offset if segment == state.segment else 0)
-            except FileNotFoundError:
-                continue
-    return total
-
-
-def unshipped_lines(folder: Path, name: str) -> int:
-    """Lines of one journal that have not been shipped yet."""
-    state = read_state(folder, name)
-    total = 0
-    for segment, path in segments(folder, name).items():
-        if segment >= state.segment:
-            with suppress(FileNotFoundError), path.open("rb") as file:
-                file.seek(state.offset if segment == state.segment else 0)
-                while chunk := file.read(READ_BYTES):
-                    total += chunk.count(b"\n")
+    for path, offset in unshipped(folder):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size - offset
     return total
 
 
 class Reader:
     """Reads one journal.
 
+    :param state: how far it has been read, kept up to date
     :param lock: the descriptor of the lock, where the journal is adopted from a dead process
     """
 
-    def __init__(self, folder: Path, name: str, lock: int = -1) -> None:
+    def __init__(self, folder: Path, name: str, state: State, lock: int = -1) -> None:
         self.folder = folder
         self.name = name
-        self.state = read_state(folder, name)
-        self.acknowledged = 0
+        self.state = state
         self.adopted = lock >= 0
         #: Whether some of what comes next may be in the database already.
         self.replay = self.adopted
@@ -154,64 +146,48 @@ class Reader:
 
     def rewind(self) -> None:
         """Go back to what the database is known to have."""
-        self.segment, self.offset = self.state.segment, self.state.offset
-        self._torn = self._read = 0
+        self.segment, self.offset = self.state.reached
+        self._torn = 0
 
     def read(self, limit: int) -> list[tuple[str, Event]]:
         """The next lines, at most ``limit``, each with its event id; none at the end. Damaged ones are only counted."""
         while True:
             # In this order: when the next segment is there, the last write to this one is over.
             finished = segment_path(self.folder, self.name, self.segment + 1).exists()
-            chunk = self._chunk()
-            end = chunk.rfind(b"\n") + 1
-            if end:
-                if events := self._take(chunk[:end], limit):
-                    return events
-                continue
-            if chunk and (finished or self.adopted):
-                self._torn += 1
-                self._advance(len(chunk))
-            if not finished:
-                return []
-            self.segment, self.offset = self.segment + 1, 0
+            before = self.offset
+            events = self._read_segment(limit, finished or self.adopted)
+            if events:
+                return events
+            if self.offset == before:
+                if not finished:
+                    return []
+                self.segment, self.offset = self.segment + 1, 0
 
-    def _chunk(self) -> bytes:
-        try:
-            with open(segment_path(self.folder, self.name, self.segment), "rb") as file:
-                file.seek(self.offset)
-                chunk = file.read(READ_BYTES)
-                while chunk and b"\n" not in chunk and (more := file.read(READ_BYTES)):
-                    chunk += more
-                return chunk
-        except FileNotFoundError:
-            return b""
-
-    def _take(self, chunk: bytes, limit: int) -> list[tuple[str, Event]]:
+    def _read_segment(self, limit: int, over: bool) -> list[tuple[str, Event]]:
+        """Lines of this segment; one without an end is left for later, unless the writing is over."""
         events = []
-        prefix, offset = f"{self.name}-{self.segment:06d}", self.offset
-        *lines, _ = chunk.split(b"\n", limit)
-        for line in lines:
-            if (event := parse(line)) is not None:
-                events.append((f"{prefix}-{offset:010d}", event))
-            elif line:
-                self._torn += 1
-            offset += len(line) + 1
-        self._advance(offset - self.offset)
+        path = segment_path(self.folder, self.name, self.segment)
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            file.seek(self.offset)
+            for line in islice(file, limit):
+                if not (over or line.endswith(b"\n")):
+                    break
+                if (event := parse(line)) is not None:
+                    events.append((f"{self.name}-{self.segment:06d}-{self.offset:010d}", event))
+                elif line != b"\n":
+                    self._torn += 1
+                self.offset += len(line)
         return events
-
-    def _advance(self, count: int) -> None:
-        self.offset += count
-        self._read += count
 
     def acknowledge(self) -> None:
         """All that was read is in the database: remember that, and remove the segments that are done with."""
-        if (self.segment, self.offset) == (self.state.segment, self.state.offset):
+        if (self.segment, self.offset) == self.state.reached:
             return
         finished = range(self.state.segment, self.segment)
         self.state.segment, self.state.offset = self.segment, self.offset
-        self.state.torn += self._torn
-        self.acknowledged += self._read
-        self._torn = self._read = 0
+        if self._torn:
+            self.state.dropped[DAMAGED] += self._torn
+        self._torn = 0
         self.replay = self.adopted
         self.save()
         for segment in finished:
@@ -226,7 +202,7 @@ class Reader:
 
     def remove(self) -> None:
         """Delete a journal that has been shipped to its end; the lock goes last."""
-        for path in segments(self.folder, self.name).values():
+        for path in journals(self.folder).get(self.name, {}).values():
             path.unlink(missing_ok=True)
         (self.folder / f"{self.name}.state").unlink(missing_ok=True)
         if os.name == "nt":
@@ -251,24 +227,19 @@ def parse(line: bytes) -> Event | None:
     return event
 
 
-def adopt(folder: Path, besides: str | None) -> Iterator[Reader]:
-    """Readers of the journals whose processes are dead; each keeps its lock until it is closed."""
-    for name in journal_names(folder):
-        if name != besides:
-            try:
-                lock = lock_file(folder, name)
-            except OSError:
-                continue
+def adopt(folder: Path) -> Reader | None:
+    """A reader of some journal whose process is dead; it keeps the lock until it is closed."""
+    for name in journals(folder):
+        with suppress(OSError):
+            lock = lock_file(folder, name)
             if lock >= 0:
-                yield Reader(folder, name, lock)
+                return Reader(folder, name, read_state(folder, name), lock)
+    return None
 
 
 def quarantine(folder: Path, event_id: str, content: Mapping[str, object], reason: str) -> None:
-    """Keep a record that no database takes, with the reason, for a person to look at."""
+    """Keep a record that no database takes, with the reason, for a person to look at; raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    line = orjson.dumps({"event_id": event_id, "reason": reason, "record": content}, default=str) + b"\n"
     fd = os.open(folder / QUARANTINE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(fd, line)
-    finally:
-        os.close(fd)
+    with open(fd, "ab", buffering=0) as file:
+        file.write(orjson.dumps({"event_id": event_id, "reason": reason, "record": content}, default=str) + b"\n")

@@ -1,17 +1,19 @@
 """How the log itself is doing: read from the journals' folder, so that a database that hangs cannot hold it up."""
 
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
+from .delivery import reason
 from .models import LogEntry
 from .queries import Unreadable, reading
 from .rollups import rows
-from .spool import QUARANTINE, Reader, journal_names, read_state, unshipped, unshipped_lines
-from .writer import Writer, reason
+from .spool import QUARANTINE, Reader, State, journals, pending_bytes, read_state, unshipped
+from .writer import Writer
 
 #: Seconds that a record may wait before the log counts as degraded.
 PATIENCE = 60.0
@@ -32,22 +34,18 @@ class Health:
 
 def health(writer: Writer) -> Health:
     """The log's health as of now; asks no database."""
-    folder = writer.journal.folder
-    names = journal_names(folder)
-    states = {name: read_state(folder, name) for name in names}
-    pending = sum(unshipped(folder, name) for name in names)
-    oldest = min((logged for name in names if (logged := _oldest(folder, name)) is not None), default=None)
-    age = None if oldest is None else max(0.0, time.time() - oldest)
-    errors = [writer.error, *(state.error for state in states.values())]
-    error = next((error for error in errors if error), None)
-    memory = len(writer.journal.memory)
-    dropped = sum(sum(state.losses().values()) for name, state in states.items() if name != writer.journal.name)
+    folder, own = writer.journal.folder, writer.journal
+    states = {name: read_state(folder, name) for name in journals(folder)}
+    times = [logged for name, state in states.items() if (logged := _oldest(folder, name, state)) is not None]
+    age = max(0.0, time.time() - min(times)) if times else None
+    states[own.name] = own.state
+    error = next((state.error for state in states.values() if state.error), None)
     return Health(
-        state="degraded" if error or memory or (age or 0) > PATIENCE else "ok",
-        pending_bytes=pending,
-        pending_records_in_memory=memory,
+        state="degraded" if error or own.memory or (age or 0) > PATIENCE else "ok",
+        pending_bytes=pending_bytes(folder),
+        pending_records_in_memory=len(own.memory),
         oldest_pending_seconds=age,
-        dropped=dropped + sum(writer.losses().values()),
+        dropped=sum(sum(state.dropped.values()) for state in states.values()),
         quarantined=_count_lines(folder / QUARANTINE),
         error=error,
     )
@@ -68,19 +66,18 @@ def report(writer: Writer) -> dict[str, Any]:
 
 def waiting_records(writer: Writer) -> int:
     """How many records are on their way to the database."""
-    folder = writer.journal.folder
-    return len(writer.journal.memory) + sum(unshipped_lines(folder, name) for name in journal_names(folder))
+    journal = writer.journal
+    return len(journal.memory) + sum(_count_lines(path, offset) for path, offset in unshipped(journal.folder))
 
 
-def _oldest(folder: Path, name: str) -> float | None:
+def _oldest(folder: Path, name: str, state: State) -> float | None:
     """When the first record that is not in the database yet was logged (Unix time)."""
-    events = Reader(folder, name).read(1)
+    events = Reader(folder, name, state).read(1)
     return float(events[0][1]["time"]) if events else None
 
 
-def _count_lines(path: Path) -> int:
-    try:
-        with path.open("rb") as file:
-            return sum(1 for _ in file)
-    except FileNotFoundError:
-        return 0
+def _count_lines(path: Path, offset: int = 0) -> int:
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(offset)
+        return sum(1 for _ in file)
+    return 0

@@ -1,7 +1,7 @@
 """One batch of rows to one transaction: the rows themselves, their groups and the counts by the hour, or nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any
@@ -32,8 +32,8 @@ def store(connection: Connection, rows: Sequence[Row], replay: bool) -> None:
         return
     _insert(connection, rows)
     _add(connection, _group, _groups(rows))
-    _add(connection, _hour, _counts(_hour, _values(rows, "hour", "level", "logger")))
-    _add(connection, _group_hour, _counts(_group_hour, _values(rows, "fingerprint", "hour")))
+    _add(connection, _hour, _counts(_hour, rows))
+    _add(connection, _group_hour, _counts(_group_hour, rows))
 
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> None:
@@ -61,36 +61,29 @@ def _insertion(dialect: Dialect) -> tuple[str, bool, Mapping[str, Callable[[Any]
     return str(compiled), compiled.positional, converters
 
 
-def _values(rows: Sequence[Row], *names: str) -> Iterable[tuple[Any, ...]]:
-    return map(itemgetter(*names), rows)
-
-
 def _groups(rows: Sequence[Row]) -> list[Row]:
-    groups: dict[str, Row] = {}
+    members: dict[str, list[Row]] = {}
     for row in rows:
-        seen, group = row["created_at"], groups.get(row["fingerprint"])
-        if group is None:
-            groups[row["fingerprint"]] = {
-                "fingerprint": row["fingerprint"],
-                "level": row["level"],
-                "title": row["title"],
-                "count": 1,
-                "first_seen": seen,
-                "last_seen": seen,
-                "status": OPEN,
-            }
-            continue
-        group["count"] += 1
-        group["level"] = max(group["level"], row["level"])
-        group["first_seen"] = min(group["first_seen"], seen)
-        group["last_seen"] = max(group["last_seen"], seen)
-    # Sorted, as the counts are: writers that take the same locks in the same order cannot deadlock.
-    return [groups[fingerprint] for fingerprint in sorted(groups)]
+        members.setdefault(row["fingerprint"], []).append(row)
+    return [
+        {
+            "fingerprint": fingerprint,
+            "level": max(row["level"] for row in group),
+            "title": group[0]["title"],
+            "count": len(group),
+            "first_seen": min(row["created_at"] for row in group),
+            "last_seen": max(row["created_at"] for row in group),
+            "status": OPEN,
+        }
+        # Sorted, as the counts are: writers that take the same locks in the same order cannot deadlock.
+        for fingerprint, group in sorted(members.items())
+    ]
 
 
-def _counts(table: Table, keys: Iterable[tuple[Any, ...]]) -> list[Row]:
+def _counts(table: Table, rows: Sequence[Row]) -> list[Row]:
     names = [column.name for column in table.primary_key]
-    return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in sorted(Counter(keys).items())]
+    counts = Counter(map(itemgetter(*names), rows))
+    return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in sorted(counts.items())]
 
 
 def _add(connection: Connection, table: Table, rows: list[Row]) -> None:

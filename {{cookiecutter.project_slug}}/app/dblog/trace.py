@@ -1,7 +1,7 @@
 """Exceptions: captured as frames in the caller's thread (cheap), rendered as text by the writer (dear).
 
-The text is what ``traceback.format_exception`` would have printed: the writer revives the captured chain as
-exceptions of the same name and lets the standard library print it.
+The text is what ``traceback.format_exception`` would have printed: the writer puts the captured chain back into the
+standard library's own objects and lets those print it.
 """
 
 import linecache
@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from .plain import NAME_LIMIT, RAISED, TRUNCATED, VALUE_LIMIT, text
+from .plain import NAME_LIMIT, TRUNCATED, VALUE_LIMIT, text
 
 MAX_FRAMES = 1_024
 MAX_EXCEPTIONS = 64
@@ -91,17 +91,12 @@ def _capture(error: BaseException, trace: TracebackType | None, room: list[int])
 
 
 def _notes(error: BaseException) -> list[str]:
-    try:
-        notes = getattr(error, "__notes__", None)
-        if notes is None:
-            return []
-        if not isinstance(notes, list | tuple):
-            return [text(repr(notes), VALUE_LIMIT)]
-    except Exception as raised:
-        return [RAISED.format(type(raised).__name__)]
-    return [_safe_text(note, "note", VALUE_LIMIT) for note in notes[:MAX_NOTES]] + [TRUNCATED] * (
-        len(notes) > MAX_NOTES
-    )
+    """What ``add_note`` left; anything else that is called so is left out."""
+    with suppress(Exception):
+        notes = list(getattr(error, "__notes__", ()))
+        cut = [TRUNCATED] * (len(notes) > MAX_NOTES)
+        return [_safe_text(note, "note", VALUE_LIMIT) for note in notes[:MAX_NOTES]] + cut
+    return []
 
 
 def _safe_text(value: object, what: str, limit: int) -> str:
@@ -130,28 +125,16 @@ def _frames(trace: TracebackType | None, room: list[int]) -> list[orjson.Fragmen
 def _place(code: CodeType, trace: TracebackType) -> orjson.Fragment:
     # Sources that are in no file (a zipped package's) are only found by way of the frame.
     linecache.lazycache(code.co_filename, trace.tb_frame.f_globals)
-    line, end_line, column, end_column = next(
-        islice(code.co_positions(), trace.tb_lasti // 2, None), (None, None, None, None)
-    )
-    return orjson.Fragment(
-        orjson.dumps(
-            [
-                text(code.co_filename, PATH_LIMIT),
-                trace.tb_lineno if line is None else line,
-                text(code.co_name, NAME_LIMIT),
-                end_line,
-                column,
-                end_column,
-            ]
-        )
-    )
+    positions = islice(code.co_positions(), trace.tb_lasti // 2, None)
+    line, *columns = next(positions, (None, None, None, None))
+    line = trace.tb_lineno if line is None else line
+    place = [text(code.co_filename, PATH_LIMIT), line, text(code.co_name, NAME_LIMIT), *columns]
+    return orjson.Fragment(orjson.dumps(place))
 
 
 def render(captured: Captured, logged: float) -> str:
     """The text of ``traceback.format_exception``; lines of a source changed since ``logged`` (Unix) are left out."""
-    revived = traceback.TracebackException.from_exception(_revive(captured))
-    _restore(revived, captured, logged)
-    return "".join(revived.format())
+    return "".join(_revive(captured, logged).format())
 
 
 def chain(captured: Captured) -> list[Captured]:
@@ -180,12 +163,7 @@ def frames_for_page(captured: Captured, root: str, logged: float) -> list[dict[s
 def _page_frame(frame: list[Any], root: str, logged: float) -> dict[str, object]:
     file, line, function = frame[:3]
     project = in_project(file, root)
-    shown: dict[str, object] = {
-        "file": file,
-        "line": line,
-        "function": function,
-        "project": project,
-    }
+    shown: dict[str, object] = {"file": file, "line": line, "function": function, "project": project}
     version = _version(file, logged) if project else None
     if version is not None and (source := _source(file, line, version)):
         shown["first"] = max(1, line - SOURCE_LINES)
@@ -214,41 +192,27 @@ def _version(file: str, logged: float) -> float | None:
     return None if changed > logged else changed
 
 
-def _revive(captured: Captured) -> BaseException:
-    group = [_revive(inner) for inner in captured.get("group", ())]
-    kind = _revived_type(captured["module"], captured["name"], bool(group))
-    error = kind(captured["text"], group) if group else kind(captured["text"])
-    for note in captured.get("notes", ()):
-        error.add_note(note)
-    if "cause" in captured:
-        error.__cause__ = _revive(captured["cause"])
-    if "context" in captured:
-        error.__context__ = _revive(captured["context"])
-    error.__suppress_context__ = captured.get("from", False)
-    return error
-
-
-@lru_cache(maxsize=256)
-def _revived_type(module: str, name: str, group: bool) -> type[BaseException]:
-    base = BaseExceptionGroup if group else Exception
-    return type(
-        name,
-        (base,),
-        {"__module__": module, "__qualname__": name, "__str__": lambda self: self.args[0]},
-    )
-
-
-def _restore(revived: traceback.TracebackException, captured: Captured, logged: float) -> None:
-    """Put the captured frames, and the interpreter's own lines, back into the chain that is about to be printed."""
+def _revive(captured: Captured, logged: float) -> traceback.TracebackException:
+    kind = _revived_type(captured["module"], captured["name"])
+    revived = traceback.TracebackException(kind, kind(captured["text"]), None)
     revived.stack = _Stack(_summaries(captured["frames"], logged))
+    revived.__notes__ = captured.get("notes")
+    revived.__suppress_context__ = captured.get("from", False)
+    if "cause" in captured:
+        revived.__cause__ = _revive(captured["cause"], logged)
+    if "context" in captured:
+        revived.__context__ = _revive(captured["context"], logged)
+    if "group" in captured:
+        revived.exceptions = [_revive(inner, logged) for inner in captured["group"]]
     if "lines" in captured:
         lines = captured["lines"]
         setattr(revived, "format_exception_only", lambda **_: iter(lines))  # noqa: B010 (a method of this one object)
-    for inner, key in ((revived.__cause__, "cause"), (revived.__context__, "context")):
-        if inner is not None and key in captured:
-            _restore(inner, captured[key], logged)
-    for inner, inner_captured in zip(revived.exceptions or (), captured.get("group", ()), strict=False):
-        _restore(inner, inner_captured, logged)
+    return revived
+
+
+@lru_cache(maxsize=256)
+def _revived_type(module: str, name: str) -> type[Exception]:
+    return type(name, (Exception,), {"__module__": module, "__qualname__": name, "__str__": lambda self: self.args[0]})
 
 
 class _Frame(traceback.FrameSummary):
@@ -272,25 +236,11 @@ def _summaries(frames: list[list[Any]], logged: float) -> Iterator[_Frame]:
         if file not in versions:
             linecache.checkcache(file)
             versions[file] = _version(file, logged)
-        yield _frame(*frame, versions[file])
+        yield _frame(tuple(frame), versions[file])
 
 
 @lru_cache(maxsize=1_024)
-def _frame(
-    file: str,
-    line: int,
-    function: str,
-    end_line: int | None,
-    column: int | None,
-    end_column: int | None,
-    version: float | None,
-) -> _Frame:
-    return _Frame(
-        file,
-        line,
-        function,
-        line="" if version is None else None,
-        end_lineno=end_line,
-        colno=column,
-        end_colno=end_column,
-    )
+def _frame(place: tuple[Any, ...], version: float | None) -> _Frame:
+    file, line, function, end_line, column, end_column = place
+    source = "" if version is None else None
+    return _Frame(file, line, function, line=source, end_lineno=end_line, colno=column, end_colno=end_column)

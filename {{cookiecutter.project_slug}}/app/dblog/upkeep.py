@@ -11,12 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import LOG, db, utcnow
 
+from .delivery import is_contention
 from .queries import Unreadable, reading
 from .retention import Pruned, new_holder, prune
 from .rollups import older_rows
 from .sentences import plain_errors
 from .status import waiting_records
-from .writer import Writer, is_contention
+from .writer import Writer
 
 POLL_SECONDS = 0.1
 LEASE_POLL_SECONDS = 1.0

@@ -5,26 +5,20 @@ Whatever the database does, the caller's thread only ever appends to the journal
 
 import os
 import queue
-import sqlite3
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
-from sqlalchemy import Engine, inspect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine
 
+from .delivery import deliver, diagnose, is_contention, reason
 from .event import internal
 from .journal import Journal
-from .models import LogEntry
-from .plain import text
 from .retention import Retention
-from .rows import Row, make_row
-from .spool import Event, Reader, State, adopt, parse, quarantine, unshipped
-from .store import store
+from .spool import Event, Reader, State, adopt, parse, quarantine
 
 BATCH = 500
 INTERVAL = 0.5
@@ -34,23 +28,8 @@ SAY_AGAIN = 60.0
 
 REFUSED = "refused by the database, and quarantine could not be written"
 
-# What the same statements may overcome in a moment: somebody's lock, a row that was stored meanwhile (it is known at
-# the next try), a server that stops, a full disk. Classes of SQLSTATE, and MySQL's and SQLite's numbers for the like.
-_PASSING_CLASSES = {"40", "53", "55", "57", "58"}
-_PASSING = {"23505", 1020, 1021, 1062, 1114, 1205, 1213, 3024}
-_SQLITE_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_SQLITE_DUPLICATE = sqlite3.SQLITE_CONSTRAINT_UNIQUE
-
 # What wakes the thread: None for a new record, or where to leave the answer to a flush.
 News = queue.SimpleQueue[queue.SimpleQueue[bool] | None]
-
-
-class Unavailable(Exception):
-    """The database takes no row at present; the journal keeps them."""
-
-    def __init__(self, reason: BaseException) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
 
 
 def say(sentence: str) -> None:
@@ -59,16 +38,6 @@ def say(sentence: str) -> None:
         print(f"dblog: {sentence}", file=sys.stderr, flush=True)
     except Exception:
         return
-
-
-def is_contention(error: BaseException) -> bool:
-    """Whether the same statements may succeed in a moment, mostly since somebody else's lock was in the way."""
-    cause = getattr(error, "orig", None)
-    state = getattr(cause, "sqlstate", None) or ""
-    if state[:2] in _PASSING_CLASSES or not _PASSING.isdisjoint({state, *getattr(cause, "args", ())[:1]}):
-        return True
-    code = getattr(cause, "sqlite_errorcode", 0)
-    return code & 0xFF in _SQLITE_PASSING or code == _SQLITE_DUPLICATE
 
 
 class Writer:
@@ -92,16 +61,13 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._news: News | None = None
         self._awake = False
-        self._waiting: list[tuple[int, queue.SimpleQueue[bool]]] = []
+        self._waiting: list[tuple[tuple[int, int], queue.SimpleQueue[bool]]] = []
         self._until: float | None = None
         self._own: Reader | None = None
-        self._unopened = State()
         self._adopted: Reader | None = None
         self._adopt_at = 0.0
-        self._refused: set[str] = set()
         self._delay = FIRST_DELAY
         self._said: dict[str, float] = {}
-        self._said_dropped: Counter[str] = Counter()
         self._retention = Retention(self.engine, self.keep_days)
 
     # Called by any thread
@@ -153,7 +119,7 @@ class Writer:
             # Without an ident it is about to be started, by a daemon thread that the interpreter's end caught there.
             if self._thread.ident is not None:
                 self._thread.join(timeout)
-        elif self._is_pending():
+        elif self.journal.is_pending():
             self.thread_id = threading.get_ident()
             self._turn()
             self.thread_id = None
@@ -161,8 +127,9 @@ class Writer:
             self._adopted.close()
         # In one: a record that another thread logs meanwhile is either seen here or opens a journal of its own.
         with self.journal.lock:
+            done = not self.journal.is_pending()
             self.journal.close()
-            if self._own is not None and not unshipped(self._own.folder, self._own.name):
+            if self._own is not None and done:
                 self._own.remove()
         # While the thread still uses a connection, it alone can close it, and does so at its end.
         if self._thread is None or not self._thread.is_alive():
@@ -176,14 +143,6 @@ class Writer:
         self.engine.dispose(close=False)
         self._reset()
 
-    def losses(self) -> Counter[str]:
-        """How many records this process lost since it started, by reason."""
-        return Counter(self._state().losses()) | self.journal.dropped
-
-    def _is_pending(self) -> bool:
-        shipped = self._own.acknowledged if self._own else 0
-        return bool(self.journal.memory) or self.journal.written > shipped
-
     # Called by the writer's own thread
 
     def _run(self) -> None:
@@ -195,7 +154,7 @@ class Writer:
         self.engine.dispose()
 
     def _is_late(self) -> bool:
-        return self._until is not None and (time.monotonic() > self._until or not self._is_pending())
+        return self._until is not None and (time.monotonic() > self._until or not self.journal.is_pending())
 
     def _listen(self, pause: float | None) -> None:
         """Wait ``pause`` seconds, or with None for the next record; a flush or the end is no reason to wait on."""
@@ -208,7 +167,7 @@ class Writer:
             except queue.Empty:
                 return
             if news is not None:
-                self._waiting.append((self.journal.written, news))
+                self._waiting.append((self.journal.position, news))
                 return
             if pause is None:
                 return
@@ -216,49 +175,47 @@ class Writer:
     def _turn(self) -> float | None:
         """Ship what there is; returns how long to pause, None for until there is more."""
         self._awake = False
-        for why in self.journal.dropped - self._said_dropped:
-            say(f"records are being dropped: {why}")
-            self._said_dropped[why] = self.journal.dropped[why]
+        for why in self.journal.state.unreported():
+            self._say(f"records are being dropped: {why}")
         try:
             shipped = self._ship()
         except Exception as error:
-            return self._failed(error.reason if isinstance(error, Unavailable) else error)
+            self._delay = min(self._delay * 2, LONGEST_DELAY)
+            if not is_contention(error) or self._delay == LONGEST_DELAY:
+                self._set_error(f"{diagnose(self.engine, error)}; records wait in {self.journal.folder}")
+            return self._delay
         self._delay = FIRST_DELAY
-        self._set_error(self._journal_trouble())
+        self._set_error(None)
         pause = INTERVAL if shipped or self.journal.memory else None
         return pause if self._until is not None else self._retention.step() or pause
 
     def _ship(self) -> bool:
         """Batch by batch to the end: the own journal, the memory that stands in for it, then the dead processes'."""
-        self._open_reader()
+        journal = self.journal
+        if self._own is None and journal.is_open:
+            self._own = Reader(journal.folder, journal.name, journal.state)
         shipped = False
         while not self._is_late():
             if self._own is not None and self._ship_journal(self._own):
-                self.journal.shipped = self._own.acknowledged
-                if not self.journal.memory:
-                    self._answer(self._own.acknowledged)
-            elif not (self._ship_memory() or self._ship_adopted() or self._report_losses(self._own)):
-                self._answer(self.journal.written)
+                journal.full_until = 0.0
+                if not journal.memory:
+                    self._answer(journal.state.reached)
+            elif not (self._ship_memory() or self._ship_adopted() or self._report_losses(journal.name, journal.state)):
+                self._answer(journal.position)
                 return shipped
             shipped = True
         return shipped
-
-    def _open_reader(self) -> None:
-        if self._own is None and self.journal.name is not None:
-            self._own = Reader(self.journal.folder, self.journal.name)
-            self._own.state.reported = self._unopened.reported
 
     def _ship_journal(self, reader: Reader) -> bool:
         events = reader.read(BATCH)
         if events:
             try:
-                self._deliver(self._rows(events), reader.replay)
+                self._deliver(events, reader.replay)
             except Exception:
                 reader.rewind()
                 reader.replay = True
                 raise
         reader.acknowledge()
-        self._refused.clear()
         return bool(events)
 
     def _ship_memory(self) -> bool:
@@ -267,7 +224,7 @@ class Writer:
         if lines:
             # Replayed as a rule: there is no place to note what an ambiguous commit may have stored.
             events = [(event_id, event) for event_id, line in lines if (event := parse(line)) is not None]
-            self._deliver(self._rows(events), replay=True)
+            self._deliver(events, replay=True)
             for _ in lines:
                 memory.popleft()
         return bool(lines)
@@ -276,134 +233,57 @@ class Writer:
         if self._adopted is None and time.monotonic() >= self._adopt_at:
             # One at a time: there may be more than this process may open. Under the lock, for no fork is then half-way.
             with self.journal.lock:
-                self._adopted = next(adopt(self.journal.folder, besides=self.journal.name), None)
+                self._adopted = adopt(self.journal.folder)
             if self._adopted is None:
                 self._adopt_at = time.monotonic() + IDLE
-        if self._adopted is None:
-            return False
-        if not self._ship_journal(self._adopted) and not self._report_losses(self._adopted):
-            self._adopted.remove()
+        dead = self._adopted
+        if dead is not None and not (self._ship_journal(dead) or self._report_losses(dead.name, dead.state)):
+            dead.remove()
             self._adopted = None
-        return True
+        return dead is not None
 
-    def _report_losses(self, reader: Reader | None) -> bool:
+    def _report_losses(self, name: str, state: State) -> bool:
         """A row for what was dropped since the last such row, so that a gap in the log is visible in the log."""
-        state, name = (reader.state, reader.name) if reader else (self._unopened, self.journal.token)
-        if reader is self._own:
-            state.dropped = dict(self.journal.dropped)
-        losses = state.losses()
-        news = losses - Counter(state.reported)
-        if not news:
-            return False
-        events = [
-            (f"{name}-lost-{crc32(why.encode()):08x}-{losses[why]}", internal(f"{count} records dropped: {why}"))
-            for why, count in sorted(news.items())
-        ]
-        self._deliver(self._rows(events), replay=True)
-        state.reported = dict(losses)
-        if reader:
-            reader.save()
-        return True
+        news = state.unreported()
+        if news:
+            events = []
+            for why, count in sorted(news.items()):
+                event_id = f"{name}-lost-{crc32(why.encode()):08x}-{state.reported[why] + count}"
+                events.append((event_id, internal(f"{count} records dropped: {why}")))
+            self._deliver(events, replay=True)
+            state.reported.update(news)
+        return bool(news)
 
-    def _rows(self, events: Sequence[tuple[str, Event]]) -> list[Row]:
-        rows = []
-        for event_id, event in events:
+    def _deliver(self, events: Sequence[tuple[str, Event]], replay: bool) -> None:
+        for event_id, content, error in deliver(self.engine, events, replay, self.root):
+            say(f"one record was refused and put in quarantine ({reason(error)})")
             try:
-                rows.append(make_row(event_id, event, self.root))
-            except Exception as error:
-                self._quarantine(event_id, event, error)
-        return rows
+                quarantine(self.journal.folder, event_id, content, reason(error))
+            except OSError:
+                self.journal.state.dropped[REFUSED] += 1
 
-    def _deliver(self, rows: Sequence[Row], replay: bool) -> None:
-        """Commit all rows but those refused for what is in them; raises Unavailable if the database takes none."""
-        try:
-            with self.engine.begin() as connection:
-                store(connection, rows, replay)
-            return
-        except Exception as error:
-            if is_contention(error) or _is_disconnect(error) or not self._accepts_rows():
-                raise Unavailable(error) from error
-            refusal = error
-        if not replay:
-            self._deliver(rows, replay=True)
-        elif len(rows) > 1:
-            half = len(rows) // 2
-            self._deliver(rows[:half], replay=True)
-            self._deliver(rows[half:], replay=True)
-        else:
-            self._quarantine(rows[0]["event_id"], rows[0], refusal)
-
-    def _accepts_rows(self) -> bool:
-        """Whether a harmless row would be taken: then the fault is in the data, else in the database or its tables."""
-        probe = make_row("probe", internal("probe"), self.root)
-        try:
-            with self.engine.connect() as connection:
-                store(connection, [probe], replay=False)
-                connection.rollback()
-            return True
-        except Exception:
-            return False
-
-    def _quarantine(self, event_id: str, content: Row | Event, error: Exception) -> None:
-        if event_id in self._refused:
-            return
-        self._refused.add(event_id)
-        say(f"one record was refused and put in quarantine ({reason(error)})")
-        try:
-            quarantine(self.journal.folder, event_id, content, reason(error))
-        except OSError:
-            self.journal.dropped[REFUSED] += 1
-
-    # What went wrong, and who is told
-
-    def _state(self) -> State:
-        return self._own.state if self._own is not None else self._unopened
-
-    def _failed(self, error: BaseException) -> float:
-        """Note and say what is wrong; returns the seconds to wait before the next try."""
-        self._delay = min(self._delay * 2, LONGEST_DELAY)
-        if not is_contention(error) or self._delay == LONGEST_DELAY:
-            self._set_error(self._diagnose(error))
-        return self._delay
-
-    def _diagnose(self, error: BaseException) -> str:
-        try:
-            missing = not inspect(self.engine).has_table(LogEntry.__tablename__)
-        except Exception:
-            return f"the log database cannot be reached ({reason(error)}); records wait in {self.journal.folder}"
-        if missing:
-            return f"the log's tables are missing: run `flask db upgrade`; records wait in {self.journal.folder}"
-        return f"the log database takes no rows ({reason(error)}); records wait in {self.journal.folder}"
-
-    def _journal_trouble(self) -> str | None:
-        error = self.journal.error
-        return f"the journal cannot be written ({reason(error)}); records are kept in memory" if error else None
+    # What is wrong, and who is told
 
     def _set_error(self, sentence: str | None) -> None:
-        self.error = sentence
+        """Note what is wrong with the database or, with None, with the journal."""
+        if sentence is None and self.journal.error is not None:
+            sentence = f"the journal cannot be written ({reason(self.journal.error)}); records are kept in memory"
+        if sentence is not None:
+            self._say(sentence)
+        self.error = self.journal.state.error = sentence
+        if self._own is not None:
+            self._own.save()
+
+    def _say(self, sentence: str) -> None:
+        """Say it on stderr, the same sentence at most once a minute."""
         now = time.monotonic()
-        if sentence is not None and now >= self._said.get(sentence, 0.0):
+        if now >= self._said.get(sentence, 0.0):
             self._said = {old: again for old, again in self._said.items() if again > now} | {sentence: now + SAY_AGAIN}
             say(sentence)
-        state = self._state()
-        if (state.error, state.dropped) != (sentence, dict(self.journal.dropped)):
-            state.error, state.dropped = sentence, dict(self.journal.dropped)
-            if self._own is not None:
-                self._own.save()
 
-    def _answer(self, reached: int) -> None:
+    def _answer(self, reached: tuple[int, int]) -> None:
         """Tell those whose records are all in the database, once the status says so too."""
-        self._set_error(self._journal_trouble())
+        self._set_error(None)
         for waiting in [waiting for waiting in self._waiting if waiting[0] <= reached]:
             self._waiting.remove(waiting)
             waiting[1].put(True)
-
-
-def reason(error: BaseException) -> str:
-    """The error in one short line, without the statement and without secrets."""
-    cause = getattr(error, "orig", None) or error
-    return text(" ".join(f"{type(cause).__name__}: {cause}".split()), 200)
-
-
-def _is_disconnect(error: Exception) -> bool:
-    return isinstance(error, DBAPIError) and error.connection_invalidated
