@@ -13,6 +13,12 @@ from running import wait_until
 from .conftest import Site, on_server
 from .postgres import Server, Wire, programs
 
+# What the writer sends for a batch, in this order.
+STATEMENTS = [
+    *(f"INSERT INTO {table} (".encode() for table in ("log_entry", "log_group", "log_hour", "log_group_hour")),
+    b"COMMIT",
+]
+
 
 class Speaker:
     """A process that logs a line when told so, and says when the call has returned."""
@@ -72,7 +78,7 @@ def test_a_server_that_is_stopped_and_started_again(site: Site, server: Server) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("statement", [b"INSERT INTO log_entry", b"INSERT INTO log_hour", b"COMMIT"])
+@pytest.mark.parametrize("statement", STATEMENTS, ids=bytes.decode)
 @pytest.mark.parametrize("deliver", [True, False], ids=["after it was sent", "before it was sent"])
 def test_a_connection_that_is_cut(site: Site, statement: bytes, deliver: bool) -> None:
     """After COMMIT was sent nobody can tell whether it was done; it was, and the rows are not stored again."""

@@ -1,6 +1,7 @@
 """Several processes at once: on the same groups, on the same file."""
 
 import re
+import subprocess
 from contextlib import ExitStack
 
 import pytest
@@ -30,6 +31,20 @@ def test_four_writers_on_the_same_groups(any_site: Site) -> None:
     assert counts.rows == len(counts.messages) == 8_000
     assert counts.agree()
     assert not (any_site.folder / "instance/journal/quarantine.ndjson").exists()
+
+
+def test_a_journal_is_locked_as_long_as_its_process_lives(site: Site) -> None:
+    def locked(process: "subprocess.Popen[str]") -> bool:
+        assert process.stdout
+        return process.stdout.readline() == "locked\n"
+
+    with site.start("lock") as holder:
+        assert locked(holder)
+        with site.start("lock") as other:
+            assert not locked(other)
+        holder.kill()
+    with site.start("lock") as heir:
+        assert locked(heir)
 
 
 def test_four_processes_rotate_one_file(site: Site) -> None:

@@ -19,6 +19,7 @@ from app.database import db, utcnow
 from app.dblog.handler import DatabaseLogHandler
 from app.dblog.journal import Journal
 from app.dblog.models import LogEntry, LogGroup, LogGroupHour, LogHour
+from app.dblog.spool import adopt
 from app.dblog.writer import Writer
 
 from .conftest import SERVER
@@ -314,16 +315,17 @@ def test_one_bad_row_among_500(
 
 def test_a_fault_of_the_schema_waits(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
     with log.begin() as connection:
-        connection.execute(text("ALTER TABLE log_entry RENAME COLUMN source TO sauce"))
+        connection.execute(text("ALTER TABLE log_entry DROP COLUMN source"))
     writer = make_writer()
     write(writer, range(20))
     assert not writer.flush(0.5)
     assert "takes no rows" in (writer.error or "")
     assert not (folder / "quarantine.ndjson").exists()
     with log.begin() as connection:
-        connection.execute(text("ALTER TABLE log_entry RENAME COLUMN sauce TO source"))
+        connection.execute(text("ALTER TABLE log_entry ADD COLUMN source VARCHAR(255)"))
     assert writer.flush(20)
     assert numbers(log) == list(range(20))
+    assert not (folder / "quarantine.ndjson").exists()
     ship(writer)
 
 
@@ -401,6 +403,33 @@ def test_two_adopters_at_once(make_writer: Callable[..., Writer], log: Engine) -
     ship_all(make_writer())
     assert numbers(log) == list(range(2_000))
     assert counts(log) == [2_000] * 4
+
+
+def test_a_dead_journal_has_one_adopter(make_writer: Callable[..., Writer], folder: Path) -> None:
+    dead = make_writer()
+    write(dead, range(1))
+    assert adopt(folder) is None
+    crash(dead)
+    adopter = adopt(folder)
+    assert adopter
+    assert adopt(folder) is None
+    adopter.close()
+    heir = adopt(folder)
+    assert heir
+    heir.close()
+
+
+def test_nobody_adopts_from_the_living(make_writer: Callable[..., Writer], log: Engine) -> None:
+    living, other = make_writer(), make_writer()
+    write(living, range(5))
+    assert living.flush(20)
+    write(other, range(5, 10))
+    assert other.flush(20)
+    write(living, range(10, 15))
+    assert living.flush(20)
+    assert numbers(log) == list(range(15))
+    ship(living)
+    ship(other)
 
 
 def test_a_thousand_dead_journals_do_not_use_up_the_files(make_writer: Callable[..., Writer], log: Engine) -> None:

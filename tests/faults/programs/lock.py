@@ -1,0 +1,11 @@
+# mypy: ignore-errors
+# It runs in the environment of the generated project.
+"""Take the lock of one journal, say whether that worked, and live until the standard input ends."""
+
+import sys
+from pathlib import Path
+
+from app.dblog.spool import lock_file
+
+print("locked" if lock_file(Path("instance"), "journal") >= 0 else "refused", flush=True)
+sys.stdin.read()
