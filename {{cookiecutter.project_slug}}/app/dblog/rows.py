@@ -12,15 +12,16 @@ from .trace import class_name, frames_for_page, in_project, render
 FINGERPRINT_VERSION = "1"
 TITLE_LIMIT = 500
 
-# Columns that have the name of the event's field.
-_OF_REQUEST = ("method", "path", "endpoint", "ip")
-_OF_EVENT = ("user_id", "is_admin", "host", "pid", "thread", "source", "extra")
+# Columns that have the name of the event's or its request's field, where there is one.
+_OPTIONAL = dict.fromkeys(
+    ["user_id", "is_admin", "host", "pid", "thread", "source", "extra", "method", "path", "endpoint", "ip"]
+)
 
 Row = dict[str, Any]
 
 
 def make_row(event_id: str, event: Event, root: str) -> Row:
-    """The event's row, and under ``title`` its group's name, under ``hour`` when its hour began.
+    """The event with its row's columns, and under ``title`` its group's name, under ``hour`` when its hour began.
 
     Raises KeyError, TypeError or ValueError if it is no event.
 
@@ -29,7 +30,7 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
     captured = event.get("exception")
     request = event.get("request") or {}
     logged = float(event["time"])
-    return {
+    made = {
         "event_id": event_id,
         "created_at": datetime.fromtimestamp(logged, UTC),
         "level": int(event["level"]),
@@ -40,11 +41,10 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "frames": frames_for_page(captured, root, logged) if captured else None,
         "fingerprint": fingerprint(event, root),
         "request_id": request.get("id"),
-        **{name: request.get(name) for name in _OF_REQUEST},
-        **{name: event.get(name) for name in _OF_EVENT},
         "title": _title(event),
         "hour": _hour(logged // 3600),
     }
+    return _OPTIONAL | event | request | made
 
 
 @lru_cache(maxsize=64)

@@ -166,14 +166,14 @@ class Reader:
     def _read_segment(self, limit: int, over: bool) -> list[tuple[str, Event]]:
         """Lines of this segment; one without an end is left for later, unless the writing is over."""
         events = []
-        path = segment_path(self.folder, self.name, self.segment)
+        path, prefix = segment_path(self.folder, self.name, self.segment), f"{self.name}-{self.segment:06d}"
         with suppress(FileNotFoundError), path.open("rb") as file:
             file.seek(self.offset)
             for line in islice(file, limit):
                 if not (over or line.endswith(b"\n")):
                     break
                 if (event := parse(line)) is not None:
-                    events.append((f"{self.name}-{self.segment:06d}-{self.offset:010d}", event))
+                    events.append((f"{prefix}-{self.offset:010d}", event))
                 elif line != b"\n":
                     self._torn += 1
                 self.offset += len(line)
@@ -222,7 +222,7 @@ def parse(line: bytes) -> Event | None:
         event = orjson.loads(line)
     except ValueError:
         return None
-    if not isinstance(event, dict) or event.get("v") != VERSION or not isinstance(event.get("time"), int | float):
+    if not isinstance(event, dict) or event.get("v") != VERSION or not isinstance(event.get("time"), (int, float)):
         return None
     return event
 
