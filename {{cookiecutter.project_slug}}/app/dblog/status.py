@@ -79,5 +79,5 @@ def _oldest(folder: Path, name: str, state: State) -> float | None:
 def _count_lines(path: Path, offset: int = 0) -> int:
     with suppress(FileNotFoundError), path.open("rb") as file:
         file.seek(offset)
-        return sum(1 for _ in file)
+        return sum(line.endswith(b"\n") for line in file)
     return 0
