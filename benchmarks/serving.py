@@ -74,7 +74,7 @@ def gunicorn(project: Path, folder: Path, env: dict[str, str]) -> Iterator[int]:
 
 
 def wait_for(port: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         with contextlib.suppress(OSError):
             milliseconds(port, 1)
