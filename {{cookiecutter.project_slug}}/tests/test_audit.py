@@ -329,11 +329,19 @@ def test_bulk_sees_what_is_not_flushed_yet(session: Session, books: list[Book]) 
     assert [changes["title"] for changes in trail(session, "update")] == [["a", "x"], ["x", "y"]]
 
 
-def test_bulk_of_more_rows_than_one_statement_can_name(session: Session) -> None:
+def test_bulk_of_more_rows_than_one_statement_can_name(session: Session, engine: Engine) -> None:
+    def count(_connection: object, _cursor: object, statement: str, values: Any, *_rest: object) -> None:
+        if statement.startswith("SELECT"):
+            named.append(len(values))
+
+    named: list[int] = []
     session.add_all(Book(title=str(number)) for number in range(1200))
     session.flush()
+    event.listen(engine, "before_cursor_execute", count)
     session.execute(update(Book).values(title="z"))
+    event.remove(engine, "before_cursor_execute", count)
     session.commit()
+    assert sorted(named) == [0, 200, 500, 500]
     assert len(trail(session, "update")) == 1200
 
 
