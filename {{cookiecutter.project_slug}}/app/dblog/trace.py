@@ -92,11 +92,11 @@ def _capture(error: BaseException, trace: TracebackType | None, room: list[int])
 
 def _notes(error: BaseException) -> list[str]:
     """What ``add_note`` left; anything else that is called so is left out."""
-    with suppress(Exception):
-        notes = list(getattr(error, "__notes__", ()))
-        cut = [TRUNCATED] * (len(notes) > MAX_NOTES)
-        return [_safe_text(note, "note", VALUE_LIMIT) for note in notes[:MAX_NOTES]] + cut
-    return []
+    notes = vars(error).get("__notes__")
+    if not isinstance(notes, (list, tuple)):
+        return []
+    cut = [TRUNCATED] * (len(notes) > MAX_NOTES)
+    return [_safe_text(note, "note", VALUE_LIMIT) for note in notes[:MAX_NOTES]] + cut
 
 
 def _safe_text(value: object, what: str, limit: int) -> str:
