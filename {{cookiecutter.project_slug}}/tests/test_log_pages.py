@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -167,6 +168,21 @@ def test_totals_and_facets_are_exact(app: Flask, viewer: FlaskClient) -> None:
         )
         page = viewer.get(f"/logs?since={hours}h&level={level}").text
         assert f"<strong>{expected}</strong>" in page
+
+
+def test_the_histogram_of_weeks_goes_by_the_day(app: Flask, viewer: FlaskClient) -> None:
+    first = (utcnow() - 12 * 24 * HOUR).replace(minute=0, second=0, microsecond=0)
+    rows = [
+        row(created_at=utcnow() - number * 5 * HOUR, level=30 + number % 3 * 10, logger=f"shop{number % 2}")
+        for number in range(60)
+    ]
+    put(app, *rows)
+    for query, level, logger in (("since=12d", 0, "shop"), ("since=12d&level=ERROR&logger=shop1", 40, "shop1")):
+        kept = [each for each in rows if each["level"] >= level and each["logger"].startswith(logger)]
+        expected = Counter(f"{each['created_at']:%d %b}" for each in kept if each["created_at"] >= first)
+        bars = re.findall(r'aria-label="(\d\d \w+) 00:00 UTC([^"]*)"', viewer.get(f"/logs?{query}").text)
+        assert len(bars) == 13
+        assert +Counter({day: sum(map(int, re.findall(r", (\d+) ", counts))) for day, counts in bars}) == expected
 
 
 def test_total_is_capped_and_absent_where_the_counts_lack_the_filter(app: Flask, viewer: FlaskClient) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, func, select
+from sqlalchemy import ColumnElement, Select, String, func, select
 from sqlalchemy.orm import Session
 
 from app.database import utcnow
@@ -95,21 +95,26 @@ def _bars(start: datetime, end: datetime) -> list[Bar]:
 
 def _fill(log: Session, bars: Sequence[Bar], hours: Sequence[Condition], logger: str | None) -> None:
     width = bars[0].end - bars[0].start
-    time = _day(log) if width == DAY else LogHour.hour
-    query = select(time, LogHour.level, func.sum(LogHour.count)).where(*hours).group_by(time, LogHour.level)
+    sums = select(LogHour.hour, LogHour.level, func.sum(LogHour.count).label("count")).where(*hours)
     if logger:
-        query = query.where(LogHour.logger == logger)
+        sums = sums.where(LogHour.logger == logger)
+    query: Select[Any, Any, Any] = sums.group_by(LogHour.hour, LogHour.level)
+    if width == DAY:
+        # By the hour first: the key is in that order, which costs SQLite a third of sorting by the day.
+        hourly = query.subquery()
+        day = _day(log, hourly.c.hour)
+        query = select(day, hourly.c.level, func.sum(hourly.c.count)).group_by(day, hourly.c.level)
     for moment, level, count in log.execute(query):
         if width == DAY:
             moment = datetime.fromisoformat(str(moment)).replace(tzinfo=UTC)
         bars[int((moment - bars[0].start) / width)].levels[level] += int(count)
 
 
-def _day(log: Session) -> ColumnElement[Any]:
+def _day(log: Session, hour: ColumnElement[Any]) -> ColumnElement[Any]:
     """The day of an hour, UTC, as text or date."""
     if log.get_bind().dialect.name == "postgresql":
-        return func.date_trunc("day", func.timezone("UTC", LogHour.hour), type_=String)
-    return func.date(LogHour.hour, type_=String)
+        return func.date_trunc("day", func.timezone("UTC", hour), type_=String)
+    return func.date(hour, type_=String)
 
 
 def _loggers(log: Session, hours: Sequence[Condition], lowest: int) -> list[tuple[str, int]]:
