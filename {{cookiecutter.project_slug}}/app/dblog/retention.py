@@ -21,12 +21,12 @@ from app.database import READING, utcnow
 from .models import MUTED, LogEntry, LogGroup, LogGroupHour, LogHour, LogLease
 
 #: Few, so that requests of the same process never wait long for their turn of the interpreter.
-BATCH = 250
+BATCH = 50
 LEASE = timedelta(seconds=60)
 NAME = "retention"
 
 EVERY_SECONDS = 3_600.0
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.03
 RETRY_SECONDS = 30.0
 
 _entry, _group, _hour, _group_hour, _lease = (
