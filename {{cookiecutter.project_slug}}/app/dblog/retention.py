@@ -47,7 +47,7 @@ class Pruned:
 
 
 class Retention:
-    """The writer's part: one short step at a time, between its batches.
+    """The writer's part: one short step at a time, while it has nothing else to do.
 
     :param days: how long rows are kept; 0 keeps all
     """
@@ -59,13 +59,14 @@ class Retention:
         self._holder = new_holder()
         self._reached: datetime | None = None
 
-    def step(self) -> float | None:
-        """Delete a few rows if it is time to; returns how long to pause if there are more, else None."""
-        if not self.days or time.monotonic() < self.due:
-            return None
-        pause = self._work()
-        self.due = time.monotonic() + pause
-        return pause if pause == PAUSE_SECONDS else None
+    def step(self) -> float:
+        """Delete a few rows if it is time to; returns in how many seconds it will be."""
+        if not self.days:
+            return EVERY_SECONDS
+        if time.monotonic() >= self.due:
+            pause = self._work()
+            self.due = time.monotonic() + pause
+        return max(0.0, self.due - time.monotonic())
 
     def _work(self) -> float:
         before = utcnow() - timedelta(days=self.days)

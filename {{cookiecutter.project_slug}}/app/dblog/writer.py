@@ -157,15 +157,22 @@ class Writer:
         return self._until is not None and (time.monotonic() > self._until or not self.journal.is_pending())
 
     def _listen(self, pause: float | None) -> None:
-        """Wait ``pause`` seconds, or with None for the next record; a flush or the end is no reason to wait on."""
+        """Wait ``pause`` seconds, or with None for the next record; a flush or the end is no reason to wait on.
+
+        Meanwhile old rows are pruned, a few at a time.
+        """
         end = time.monotonic() + (IDLE if pause is None else pause)
         if self._until is not None:
             time.sleep(min(pause or 0.0, FIRST_DELAY))
         while self._until is None:
+            prune_in = self._retention.step()
+            left = max(0.0, end - time.monotonic())
             try:
-                news = self.start().get(timeout=max(0.0, end - time.monotonic()))
+                news = self.start().get(timeout=min(left, prune_in))
             except queue.Empty:
-                return
+                if left <= prune_in:
+                    return
+                continue
             if news is not None:
                 self._waiting.append((self.journal.position, news))
                 return
@@ -186,8 +193,7 @@ class Writer:
             return self._delay
         self._delay = FIRST_DELAY
         self._set_error(None)
-        pause = INTERVAL if shipped or self.journal.memory else None
-        return pause if self._until is not None else self._retention.step() or pause
+        return INTERVAL if shipped or self.journal.memory else None
 
     def _ship(self) -> bool:
         """Batch by batch to the end: the own journal, the memory that stands in for it, then the dead processes'."""
