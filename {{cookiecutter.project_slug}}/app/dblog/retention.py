@@ -25,6 +25,8 @@ BATCH = 50
 LEASE = timedelta(seconds=60)
 NAME = "retention"
 
+#: The first records of a process go first, and one that ends at once has no time for this.
+START_SECONDS = 1.0
 EVERY_SECONDS = 3_600.0
 PAUSE_SECONDS = 0.03
 RETRY_SECONDS = 30.0
@@ -55,7 +57,7 @@ class Retention:
     def __init__(self, engine: Engine, days: int) -> None:
         self.engine = engine
         self.days = days
-        self.due = time.monotonic()
+        self.due = time.monotonic() + START_SECONDS
         self._holder = new_holder()
         self._reached: datetime | None = None
 
