@@ -156,7 +156,7 @@ def log_engine_options(url: str | URL) -> dict[str, Any]:
     short = {"timeout": 0.1, "connect_timeout": 3}
     options = engine_options(url)
     limits = {name: short[name] for name in options["connect_args"]}
-    pool = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 5}
+    pool = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 10}
     return options | {"url": url, "connect_args": limits, **pool}
 
 

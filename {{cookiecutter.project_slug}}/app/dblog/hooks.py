@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+import traceback
 from types import TracebackType
 
 from flask import Flask, got_request_exception, request
@@ -42,7 +43,12 @@ def record_exception(name: str, message: str, args: tuple[object, ...], error: B
     # A logger of its own: no other handler hears of it.
     logger = logging.Logger(name)
     logger.addHandler(_handler)
-    logger.error(message, *args, exc_info=error)
+    file, line, function = "", 0, "?"
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        # The last one is where it was raised.
+        file, line, function = frame.f_code.co_filename, number, frame.f_code.co_name
+    info = (type(error), error, error.__traceback__)
+    logger.handle(logger.makeRecord(name, logging.ERROR, file, line, message, args, info, function))
 
 
 def _install() -> None:

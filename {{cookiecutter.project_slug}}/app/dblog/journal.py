@@ -63,7 +63,8 @@ class Journal:
     @property
     def position(self) -> tuple[int, int]:
         """Segment and offset of what will be written next."""
-        return self._segment, self._size
+        with self.lock:
+            return self._segment, self._size
 
     def is_pending(self) -> bool:
         return bool(self.memory) or self.position > self.state.reached
