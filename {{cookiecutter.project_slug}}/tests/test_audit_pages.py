@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import delete, func, select, update
 
-from app import dblog
+from app import audit, dblog
 from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.database import db, utcnow
@@ -69,6 +69,12 @@ def test_only_admins_see_it(client: FlaskClient, user: User, url: str) -> None:
     assert answer.status_code == (401 if url.endswith(".json") else 302)
     login(client, user)
     assert client.get(url).status_code == 403
+
+
+def test_without_a_guard_nobody_sees_it() -> None:
+    bare = Flask(__name__)
+    audit.init_app(bare, db)
+    assert {bare.test_client().get(url).status_code for url in PAGES} == {403}
 
 
 @pytest.mark.parametrize("url", PAGES)
