@@ -111,9 +111,10 @@ class Work(RuleBasedStateMachine):
 
     @rule(number=whole)
     def orphan(self, number: int) -> None:
+        self.session.flush()
         if (shelf := self.pick(Shelf, number)) and shelf.books:
             shelf.books.pop()
-            self.session.flush()  # only now is it deleted, and not to be picked
+            self.expire()
 
     @rule(columns=bulk_values, low=titles, synchronize=st.sampled_from(["auto", "fetch", False]))
     def update_many(self, columns: dict[str, Any], low: str, synchronize: Any) -> None:
