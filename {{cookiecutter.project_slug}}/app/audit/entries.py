@@ -1,5 +1,7 @@
 """From rows before and after to rows of the trail."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, insert
@@ -16,6 +18,7 @@ from .reading import Identity, Row
 INSERT, UPDATE, DELETE = ACTIONS = ("insert", "update", "delete")
 MASK = "[masked]"
 MAX_ID = 255
+BATCH = 100
 
 Changes = dict[str, list[Any]]
 
@@ -48,8 +51,10 @@ def mask(value: Any) -> str | None:
     return None if value is None else MASK
 
 
-def write(connection: Connection, entries: list[dict[str, Any]]) -> None:
+def write(connection: Connection, entries: Iterable[dict[str, Any]]) -> None:
     """Add entries to whatever transaction the connection is in; an update that changed nothing gets none."""
     common = {"created_at": utcnow(), **origin()}
-    if rows := [common | each for each in entries if each["changes"] or each["action"] != UPDATE]:
-        connection.execute(insert(AuditEntry), rows)
+    rows = (common | each for each in entries if each["changes"] or each["action"] != UPDATE)
+    # A few at a time: with thousands of dicts alive the garbage collector takes longer than the database.
+    while batch := list(islice(rows, BATCH)):
+        connection.execute(insert(AuditEntry), batch)

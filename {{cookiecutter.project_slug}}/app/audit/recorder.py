@@ -51,9 +51,11 @@ def collect(state: InstanceState[Any], action: str, old: Row) -> None:
 
 
 def before_insert(mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
-    key = mapper.identity_key_from_instance(state.obj())
-    # It may take the place of an object that is deleted in the same flush: SQLAlchemy makes that one UPDATE.
-    old = read_one(connection, mapper, key[1]) if key in session_of(state).identity_map else {}
+    old: Row = {}
+    if state.dict.keys() >= marks(mapper).key:
+        # It may take the place of an object that is deleted in the same flush: SQLAlchemy makes that one UPDATE.
+        key = mapper.identity_key_from_instance(state.obj())
+        old = read_one(connection, mapper, key[1]) if key in session_of(state).identity_map else {}
     collect(state, UPDATE if old else INSERT, old)
 
 
@@ -68,7 +70,7 @@ def before_delete(_mapper: Mapper[Any], connection: Connection, state: InstanceS
 def after_flush(session: Session, *_rest: object) -> None:
     if changes := session.info.pop("audit"):
         connection = session.connection({"mapper": AuditEntry.__mapper__})
-        write(connection, [recorded(connection, *change) for change in changes])
+        write(connection, (recorded(connection, *change) for change in changes))
 
 
 def recorded(connection: Connection, state: InstanceState[Any], action: str, old: Row) -> dict[str, Any]:
@@ -80,16 +82,18 @@ def recorded(connection: Connection, state: InstanceState[Any], action: str, old
 def row_before(connection: Connection, state: InstanceState[Any], leaving: Mapping[str, Any]) -> Row:
     """What the database holds of an object before it loses the values `leaving`."""
     columns, known = marks(state.mapper).columns, state.dict | state.committed_state
-    if columns.keys() <= known.keys() and not any(isinstance(leaving.get(field), UNSURE) for field in columns):
+    if columns.keys() <= known.keys() and not any(
+        isinstance(leaving[field], UNSURE) for field in columns.keys() & leaving.keys()
+    ):
         return known
     return read_one(connection, state.mapper, identity(state))
 
 
 def row_after(connection: Connection, state: InstanceState[Any], old: Row) -> Row:
     """What it holds now; what it chose by itself is asked for."""
-    if marks(state.mapper).columns.keys() & state.expired_attributes:
+    if state.expired_attributes and marks(state.mapper).columns.keys() & state.expired_attributes:
         return read_one(connection, state.mapper, state.mapper.identity_key_from_instance(state.obj())[1])
-    return {**old, **state.dict}
+    return {**old, **state.dict} if old else state.dict
 
 
 def read_one(connection: Connection, mapper: Mapper[Any], identity: Identity) -> Row:
