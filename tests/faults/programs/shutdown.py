@@ -15,7 +15,7 @@ def log(name: str) -> None:
 
 atexit.register(log, "atexit, registered before the application")
 
-from app import create_app  # noqa: E402  # after that
+from app import create_app  # noqa: E402  # the exit above has to be registered first
 
 app = create_app()
 atexit.register(log, "atexit, registered after the application")
