@@ -2,9 +2,14 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 import weakref
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +27,13 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     event,
+    insert,
     make_url,
 )
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -35,6 +42,9 @@ LOG = "log"
 READING_METHODS = {"GET", "HEAD", "OPTIONS"}
 # Execution options of a connection that will only read, where only_reads() cannot know.
 READING = {"sqlite_begin": "DEFERRED"}
+ROWS_A_STATEMENT = 100
+
+Converter = Callable[[Any], Any]
 
 
 class Base(DeclarativeBase):
@@ -62,6 +72,13 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+class SQLiteDateTime(sqlite.DATETIME):
+    """The same text as SQLAlchemy's own, made in a quarter of the time."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
+        return lambda value: None if value is None else value.isoformat(" ", "microseconds")[:26]
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """Aware in, aware out, always UTC, microseconds kept on every database."""
 
@@ -71,6 +88,8 @@ class UTCDateTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(SQLiteDateTime())  # type: ignore[no-untyped-call]  # DATETIME's own
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -79,7 +98,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone")
         value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+        return value.replace(tzinfo=None) if dialect.name in {"mysql", "mariadb"} else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None or dialect.name == "postgresql":
@@ -116,6 +135,40 @@ class JSONText(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, one at least, that have a value for each column but the key, which the database gives.
+
+    What SQLAlchemy would do, but column by column instead of value by value, which takes it longer than the database.
+    """
+    head, values, converters = insertion(table, connection.dialect)
+    columns = zip(*map(itemgetter(*converters), rows), strict=True)
+    converted = [
+        column if convert is None else map(convert, column)
+        for convert, column in zip(converters.values(), columns, strict=True)
+    ]
+    ready = list(zip(*converted, strict=True))
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(head + values, ready)
+        return
+    # Many in a statement: after each, sqlite3 waits for its turn of the interpreter.
+    for start in range(0, len(ready), ROWS_A_STATEMENT):
+        some = ready[start : start + ROWS_A_STATEMENT]
+        connection.exec_driver_sql(head + ", ".join([values] * len(some)), tuple(chain.from_iterable(some)))
+
+
+@cache
+def insertion(table: Table, dialect: Dialect) -> tuple[str, str, dict[str, Converter | None]]:
+    """The statement up to its values, those of one row, and what makes each column's the driver's own, if need be."""
+    names = [column.name for column in table.c if not column.primary_key]
+    statement = str(insert(table).inline().compile(dialect=dialect, column_keys=names))
+    # By position, whatever the driver's style.
+    head, verb, values = re.sub(r"%\(\w+\)s", "%s", statement).partition("VALUES ")
+    converters: dict[str, Converter | None] = {
+        name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names
+    }
+    return head + verb, values, converters
 
 
 def init_app(app: Flask) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import Result, true
 from sqlalchemy.orm import Mapper, ORMExecuteState
 
 from .entries import DELETE, UPDATE, differences, entry, write
-from .marks import is_audited
+from .marks import is_audited, marks
 from .reading import Rows, by_identity, named, query, read
 
 
@@ -34,8 +34,7 @@ def lock(execution: ORMExecuteState, mapper: Mapper[Any]) -> Rows:
     # Chosen as SQLAlchemy itself does when it synchronises a session: by the same options and condition.
     rows = query(mapper).options(*statement._with_options).with_for_update()
     if execution.is_executemany:  # by primary key, one dictionary an object
-        keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-        conditions = named(mapper, [tuple(each[key] for key in keys) for each in parameters])
+        conditions = named(mapper, [tuple(each[field] for field in marks(mapper).key) for each in parameters])
         found = [execution.session.execute(rows.where(condition)) for condition in conditions]
     else:
         condition = true() if statement.whereclause is None else statement.whereclause

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 from sqlalchemy.orm import Mapper
 
-from app.database import utcnow
+from app.database import insert_rows, utcnow
 
 from .marks import marks
 from .models import AuditEntry
@@ -19,6 +19,7 @@ INSERT, UPDATE, DELETE = ACTIONS = ("insert", "update", "delete")
 MASK = "[masked]"
 MAX_ID = 255
 BATCH = 100
+TABLE = AuditEntry.metadata.tables[AuditEntry.__tablename__]
 
 Changes = dict[str, list[Any]]
 
@@ -28,7 +29,9 @@ def differences(mapper: Mapper[Any], old: Row, new: Row) -> Changes:
     changes = {}
     for field, column in marks(mapper).columns.items():
         before, after = old.get(field), new.get(field)
-        if before is not after and not column.type.compare_values(before, after):
+        if before is after:
+            continue
+        if before is None or after is None or not column.type.compare_values(before, after):
             changes[field] = [before, after]
     return changes
 
@@ -57,4 +60,4 @@ def write(connection: Connection, entries: Iterable[dict[str, Any]]) -> None:
     rows = (common | each for each in entries if each["changes"] or each["action"] != UPDATE)
     # A few at a time: with thousands of dicts alive the garbage collector takes longer than the database.
     while batch := list(islice(rows, BATCH)):
-        connection.execute(insert(AuditEntry), batch)
+        insert_rows(connection, TABLE, batch)

@@ -18,7 +18,7 @@ class Marks:
 
     name: str
     #: The fields that make the primary key.
-    key: set[str]
+    key: list[str]
     columns: dict[str, Column[Any]]
     #: Many-to-many relationships; of any other the foreign key is a column of this model or of the other.
     links: list[str]
@@ -42,7 +42,7 @@ def marks(mapper: Mapper[Any]) -> Marks:
         raise ValueError(f"{model.__name__} has no {', '.join(sorted(unknown))} to keep out of its trail.")
     return Marks(
         name=mapper.base_mapper.class_.__name__,  # models of one inheritance tree share their keys
-        key={mapper.get_property_by_column(column).key for column in mapper.primary_key},
+        key=[mapper.get_property_by_column(column).key for column in mapper.primary_key],
         columns={field: column for field, column in columns.items() if field not in excluded},
         links=[field for field in links if field not in excluded],
         masked=masked,

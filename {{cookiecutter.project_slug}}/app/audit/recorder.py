@@ -52,7 +52,7 @@ def collect(state: InstanceState[Any], action: str, old: Row) -> None:
 
 def before_insert(mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
     old: Row = {}
-    if state.dict.keys() >= marks(mapper).key:
+    if state.dict.keys() >= set(marks(mapper).key):
         # It may take the place of an object that is deleted in the same flush: SQLAlchemy makes that one UPDATE.
         key = mapper.identity_key_from_instance(state.obj())
         old = read_one(connection, mapper, key[1]) if key in session_of(state).identity_map else {}
@@ -92,7 +92,7 @@ def row_before(connection: Connection, state: InstanceState[Any], leaving: Mappi
 def row_after(connection: Connection, state: InstanceState[Any], old: Row) -> Row:
     """What it holds now; what it chose by itself is asked for."""
     if state.expired_attributes and marks(state.mapper).columns.keys() & state.expired_attributes:
-        return read_one(connection, state.mapper, state.mapper.identity_key_from_instance(state.obj())[1])
+        return read_one(connection, state.mapper, identity_now(state))
     return {**old, **state.dict} if old else state.dict
 
 
@@ -119,4 +119,8 @@ def members(objects: Iterable[Any]) -> list[Any]:
 
 def identity(state: InstanceState[Any]) -> Identity:
     """The primary key that the database knew before the flush, if it knew one."""
-    return (state.key or state.mapper.identity_key_from_instance(state.obj()))[1]
+    return state.key[1] if state.key else identity_now(state)
+
+
+def identity_now(state: InstanceState[Any]) -> Identity:
+    return tuple(state.dict[field] for field in marks(state.mapper).key)

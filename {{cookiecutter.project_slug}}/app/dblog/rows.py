@@ -30,7 +30,10 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
     captured = event.get("exception")
     request = event.get("request") or {}
     logged = float(event["time"])
-    made = {
+    return {
+        **_OPTIONAL,
+        **event,
+        **request,
         "event_id": event_id,
         "created_at": datetime.fromtimestamp(logged, UTC),
         "level": int(event["level"]),
@@ -44,7 +47,6 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "title": _title(event),
         "hour": _hour(logged // 3600),
     }
-    return _OPTIONAL | event | request | made
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +65,8 @@ def fingerprint(event: Event, root: str) -> str:
     return _digest(event["logger"], _template(event))
 
 
-@lru_cache(maxsize=1_024)
+# Few: a message without arguments may be long.
+@lru_cache(maxsize=128)
 def _digest(*parts: str) -> str:
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
     return f"{FINGERPRINT_VERSION}-{digest}"
