@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine, func, insert, select, text
 from app import dblog
 from app.config import PROJECT
 from app.database import db, utcnow
+from app.dblog.delivery import deliver
 from app.dblog.handler import DatabaseLogHandler
 from app.dblog.journal import Journal
 from app.dblog.models import LogEntry, LogGroup, LogGroupHour, LogHour
@@ -128,6 +129,27 @@ def test_a_busy_process_adopts_too(
     end = time.monotonic() + 20
     while numbers(log) != [0]:
         assert busy.flush(20)
+        assert time.monotonic() < end
+    ship(busy)
+
+
+def test_a_process_that_never_stops_logging_adopts_too(
+    make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, busy = make_writer(), make_writer()
+    write(dead, range(1))
+    crash(dead)
+
+    def deliver_while_another_is_logged(*args: Any) -> Any:
+        if 0 not in numbers(log):
+            write(busy, range(1, 2))
+        return deliver(*args)
+
+    monkeypatch.setattr("app.dblog.writer.deliver", deliver_while_another_is_logged)
+    write(busy, range(1, 2))
+    busy.start()
+    end = time.monotonic() + 20
+    while 0 not in numbers(log):
         assert time.monotonic() < end
     ship(busy)
 

@@ -200,9 +200,11 @@ class Writer:
         journal = self.journal
         if self._own is None and journal.is_open:
             self._own = Reader(journal.folder, journal.name, journal.state)
-        shipped = False
+        shipped = caught_up = False
         while not self._is_late():
-            if self._own is not None and self._ship_journal(self._own):
+            if self._own is not None and not caught_up and (count := self._ship_journal(self._own)):
+                # What comes from now on makes the next batch, a large one, unless somebody waits for it.
+                caught_up = count < BATCH and not self._waiting
                 journal.full_until = 0.0
                 if not journal.memory:
                     self._answer(journal.state.reached)
@@ -212,7 +214,7 @@ class Writer:
             shipped = True
         return shipped
 
-    def _ship_journal(self, reader: Reader) -> bool:
+    def _ship_journal(self, reader: Reader) -> int:
         events = reader.read(BATCH)
         if events:
             try:
@@ -222,7 +224,7 @@ class Writer:
                 reader.replay = True
                 raise
         reader.acknowledge()
-        return bool(events)
+        return len(events)
 
     def _ship_memory(self) -> bool:
         memory = self.journal.memory
