@@ -1,5 +1,6 @@
-"""Several processes at once: on the same groups, on the same file."""
+"""Several processes at once: on the same groups, on the same file, on what the same dead have left."""
 
+import json
 import re
 import subprocess
 from contextlib import ExitStack
@@ -7,18 +8,28 @@ from contextlib import ExitStack
 import pytest
 
 from .conftest import Site
+from .test_ends import UNREACHABLE
+
+
+def hear(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    return process.stdout.readline().rstrip("\n")
+
+
+def tell(process: "subprocess.Popen[str]") -> None:
+    """Let it go on."""
+    assert process.stdin
+    process.stdin.write("go\n")
+    process.stdin.flush()
 
 
 def run_together(site: Site, program: str, count: int, **changes: str) -> None:
     with ExitStack() as stack:
         processes = [stack.enter_context(site.start(program, str(number), **changes)) for number in range(count)]
         for process in processes:
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
+            assert hear(process) == "ready"
         for process in processes:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
+            tell(process)
         for process in processes:
             assert process.wait(timeout=200) == 0
 
@@ -34,17 +45,40 @@ def test_four_writers_on_the_same_groups(any_site: Site) -> None:
 
 
 def test_a_journal_is_locked_as_long_as_its_process_lives(site: Site) -> None:
-    def locked(process: "subprocess.Popen[str]") -> bool:
-        assert process.stdout
-        return process.stdout.readline() == "locked\n"
-
     with site.start("lock") as holder:
-        assert locked(holder)
+        assert hear(holder) == "locked"
         with site.start("lock") as other:
-            assert not locked(other)
+            assert hear(other) == "refused"
         holder.kill()
     with site.start("lock") as heir:
-        assert locked(heir)
+        assert hear(heir) == "locked"
+
+
+@pytest.mark.slow
+def test_adopters_that_overlap_ship_each_record_once(any_site: Site) -> None:
+    any_site.program("die", "9", LOG_DATABASE_URL=UNREACHABLE)
+    journals = {path.name.partition(".")[0] for path in any_site.journal()}
+    assert len(journals) == 9
+    with ExitStack() as stack:
+        heirs = [stack.enter_context(any_site.start("heir")) for _ in range(3)]
+        assert [hear(heir) for heir in heirs] == ["ready"] * 3
+        for heir in heirs:
+            tell(heir)
+        # Each holds one now, and has passed by those of the others.
+        held = [hear(heir) for heir in heirs]
+        assert len(set(held)) == 3
+        for heir in heirs:
+            tell(heir)
+        shipped: list[dict[str, int]] = [json.loads(hear(heir)) for heir in heirs]
+        assert [heir.wait(timeout=60) for heir in heirs] == [0, 0, 0]
+    assert all(first in own for first, own in zip(held, shipped, strict=True))
+    # No journal has had two heirs.
+    everything = [record for own in shipped for record in own.items()]
+    assert sorted(everything) == sorted((name, 2_000) for name in journals)
+    assert list((any_site.folder / "instance/journal").iterdir()) == []
+    counts = any_site.counts()
+    assert counts.rows == len(counts.messages) == 18_000
+    assert counts.agree()
 
 
 def test_four_processes_rotate_one_file(site: Site) -> None:
