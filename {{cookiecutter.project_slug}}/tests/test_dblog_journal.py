@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine, func, insert, select, text
 from app import dblog
 from app.config import PROJECT
 from app.database import db, utcnow
+from app.dblog import spool
 from app.dblog.delivery import deliver
 from app.dblog.handler import DatabaseLogHandler
 from app.dblog.journal import Journal
@@ -439,6 +440,51 @@ def test_a_dead_journal_has_one_adopter(make_writer: Callable[..., Writer], fold
     heir = adopt(folder)
     assert heir
     heir.close()
+
+
+def test_a_journal_whose_lock_file_is_taken_as_it_is_made_goes_by_another_name(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adopter sees the new file before it is locked, takes it for a dead process's, and removes it."""
+    lock = spool._lock
+
+    def lock_too_late(fd: int) -> None:
+        monkeypatch.undo()
+        adopter = adopt(folder)
+        assert adopter
+        adopter.remove()
+        lock(fd)
+
+    living = make_writer()
+    taken = living.journal.name
+    monkeypatch.setattr(spool, "_lock", lock_too_late)
+    write(living, range(5))
+    assert living.journal.name != taken
+    assert adopt(folder) is None, "or the living would write to a file that is gone"
+    ship(living)
+    assert numbers(log) == list(range(5))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_journal_that_another_ships_between_our_look_and_our_lock_is_over(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = make_writer()
+    write(dead, range(5))
+    crash(dead)
+    listed = spool.journals(folder)
+    ship_all(make_writer())
+    assert list(folder.iterdir()) == []
+    monkeypatch.setattr(spool, "journals", lambda _: listed)
+    late = adopt(folder)
+    monkeypatch.undo()
+    assert late
+    assert late.read(10) == []
+    late.close()
+    ship_all(make_writer())
+    assert numbers(log) == list(range(5))
+    assert counts(log) == [5] * 4
+    assert list(folder.iterdir()) == []
 
 
 def test_nobody_adopts_from_the_living(make_writer: Callable[..., Writer], log: Engine) -> None:
