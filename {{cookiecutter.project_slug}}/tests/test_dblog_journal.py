@@ -215,6 +215,22 @@ def test_a_damaged_state_costs_nothing(
     assert counts(log) == [kept] * 4
 
 
+def test_a_state_that_is_older_than_the_segments_costs_nothing(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine
+) -> None:
+    """Saving it failed, or it did not survive power loss, and what had been shipped was removed all the same."""
+    dead = make_writer(max_bytes=400_000)
+    write(dead, range(1_000), extra={"padding": "x" * 250})
+    crash(dead)
+    kept = 1_000
+    for gone in sorted(folder.glob("*.jsonl"))[:2]:
+        kept -= gone.read_bytes().count(b"\n")
+        gone.unlink()
+    ship_all(make_writer())
+    assert len(numbers(log)) == kept
+    assert counts(log) == [kept] * 4
+
+
 def test_foreign_files_are_left_alone(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
     folder.mkdir()
     foreign = [

@@ -233,7 +233,12 @@ def adopt(folder: Path) -> Reader | None:
         with suppress(OSError):
             lock = lock_file(folder, name)
             if lock >= 0:
-                return Reader(folder, name, read_state(folder, name), lock)
+                state = read_state(folder, name)
+                # Where it could not be saved any more, or not before power was lost, it may name what is removed.
+                first = min(journals(folder).get(name, ()), default=1)
+                if state.segment < first:
+                    state.segment, state.offset = first, 0
+                return Reader(folder, name, state, lock)
     return None
 
 
