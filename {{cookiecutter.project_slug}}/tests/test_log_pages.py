@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -125,6 +126,51 @@ def test_filters(app: Flask, viewer: FlaskClient) -> None:
         assert [entry["message"] for entry in answer["entries"]] == expected, query
 
 
+def links(page: str) -> dict[str, str]:
+    """Where the page's links lead, by their first word: Older, Newer, CSV."""
+    return {word: unescape(address) for address, word in re.findall(r'href="([^"]*)">(?:← )?(\w+)', page)}
+
+
+def test_until_ends_the_page_and_all_it_leads_to(app: Flask, viewer: FlaskClient) -> None:
+    ages = [timedelta(minutes=minutes) for minutes in range(1, 601, 5)]
+    put(app, row("old", age=30 * HOUR), *(row(f"m{age}", age=age) for age in reversed(ages)))
+    asked = {"until=2h": [age for age in ages if age > 2 * HOUR]}
+    asked["until=2h&since=24h"] = asked["until=2h"]
+    asked["until=2h&since=5h"] = [age for age in ages if 2 * HOUR < age < 5 * HOUR]
+    for query, expected in asked.items():
+        rows = [f"m{age}" for age in expected] + (["old"] if query == "until=2h" else [])
+        page = viewer.get(f"/logs?{query}").text
+        assert f"<strong>{len(rows)}</strong>" in page, query
+        assert re.search(r"<span>now</span>\s*</figcaption>", page) is None
+        assert "data-news" not in page, "what comes now is not on it"
+        assert "Newer" not in links(page)
+        exported = viewer.get(links(page)["CSV"]).text
+        assert [line["message"] for line in csv.DictReader(io.StringIO(exported))] == rows, query
+        found = shown(page)
+        while address := links(page).get("Older"):
+            page = viewer.get(address).text
+            found += shown(page)
+        assert found == rows, query
+        while address := links(page).get("Newer"):
+            page = viewer.get(address).text
+        assert shown(page) == rows[:50], query
+
+
+def test_without_until_the_page_ends_now(app: Flask, viewer: FlaskClient) -> None:
+    put(app, row())
+    page = viewer.get("/logs?since=2h").text
+    assert re.search(r"<span>now</span>\s*</figcaption>", page)
+    assert "data-news" in page
+
+
+def test_around_an_old_row_there_are_older_and_newer_ones(app: Flask, viewer: FlaskClient) -> None:
+    ids = put(app, *(row(f"m{number}", age=(200 - number) * HOUR) for number in range(120)))
+    page = viewer.get(f"/logs?around={ids[60]}").text
+    assert shown(page) == [f"m{number}" for number in range(85, 35, -1)]
+    assert shown(viewer.get(links(page)["Older"]).text) == [f"m{number}" for number in range(35, -1, -1)]
+    assert shown(viewer.get(links(page)["Newer"]).text) == [f"m{number}" for number in range(119, 85, -1)]
+
+
 MISTAKES = (
     "since=banana",
     "until=99999999d",
@@ -156,6 +202,9 @@ def test_chips_take_one_filter_away(app: Flask, viewer: FlaskClient) -> None:
     chips = re.findall(r'href="([^"]*)"><span class="log-hidden">Remove the filter</span> <span>(\w+)<', page)
     assert chips == [("/logs?logger=shop", "level"), ("/logs?level=ERROR", "logger")]
     assert "ERROR and above" in page
+    page = viewer.get("/logs?since=24h&group=1-shop").text
+    chips = re.findall(r'href="([^"]*)"><span class="log-hidden">Remove the filter</span> <span>(\w+)<', page)
+    assert chips == [("/logs?group=1-shop", "since"), ("/logs", "group")]
 
 
 def test_totals_and_facets_are_exact(app: Flask, viewer: FlaskClient) -> None:

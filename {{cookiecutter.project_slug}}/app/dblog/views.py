@@ -22,8 +22,8 @@ from .status import report, waiting_records
 
 DEFAULT_SINCE = "24h"
 CURSORS = ("before", "after", "around")
-# Filters that name few rows of any age: no day's limit for those.
-PRECISE = ("since", "until", "request", "group", "around")
+# What names few rows of any age: no day's limit for those.
+PRECISE = ("until", "request", "group", "around")
 FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "group")
 
 
@@ -115,16 +115,23 @@ def status_page() -> ResponseReturnValue:
 def log_link(terms: dict[str, str], endpoint: str = "dblog.index", /, **changes: str | None) -> str:
     """The list with the same filters but for ``changes``; None takes a filter away."""
     kept: dict[str, Any] = {name: term for name, term in terms.items() if name in FILTERS}
-    if kept.get("since") == DEFAULT_SINCE:
+    if "around" in terms:
+        kept.setdefault("since", ALL)
+    kept = {name: term for name, term in (kept | changes).items() if term is not None}
+    if _is_usual(kept):
         del kept["since"]
-    return url_for(endpoint, **{name: term for name, term in (kept | changes).items() if term is not None})
+    return url_for(endpoint, **kept)
 
 
 def _terms() -> dict[str, str]:
     terms = {name: term for name, term in request.args.items() if term}
-    if not any(name in terms for name in PRECISE):
-        terms["since"] = DEFAULT_SINCE
-    return terms
+    usual = {"since": DEFAULT_SINCE} | terms
+    return usual if _is_usual(usual) else terms
+
+
+def _is_usual(terms: dict[str, str]) -> bool:
+    """Whether this is how far back a page goes that says nothing of it."""
+    return terms.get("since") == DEFAULT_SINCE and not any(name in terms for name in PRECISE)
 
 
 def _rows(log: Session, filters: Filters, terms: dict[str, str], columns: Any = None) -> Page:
@@ -152,9 +159,8 @@ def _chips(terms: dict[str, str], group: LogGroup | None) -> list[tuple[str, str
     """Name, value and the link without it, for each filter but the usual time."""
     chips = []
     for name in FILTERS:
-        if (term := terms.get(name)) and (name, term) != ("since", DEFAULT_SINCE):
-            without = ALL if name == "since" and terms.keys() & {"request", "group"} else None
-            chips.append((name, _spoken(name, term, group), log_link(terms, **{name: without})))
+        if (term := terms.get(name)) and not (name == "since" and _is_usual(terms)):
+            chips.append((name, _spoken(name, term, group), log_link(terms, **{name: None})))
     return chips
 
 
