@@ -163,6 +163,31 @@ def test_without_until_the_page_ends_now(app: Flask, viewer: FlaskClient) -> Non
     assert "data-news" in page
 
 
+def test_a_bar_leads_to_its_own_rows(app: Flask, viewer: FlaskClient) -> None:
+    hour = (utcnow() - 5 * HOUR).replace(minute=0, second=0, microsecond=0)
+    minute = timedelta(minutes=1)
+    put(app, *(row(f"in {number}", created_at=hour + number * minute) for number in range(3)))
+    put(app, *(row(f"after {number}", created_at=hour + HOUR + number * minute) for number in range(1, 8)))
+    bar = rf'href="([^"]*)" tabindex="-1" aria-label="{hour:%d %b %H:%M} UTC, 3 ERROR"'
+    (address,) = re.findall(bar, viewer.get("/logs").text)
+    page = viewer.get(unescape(address)).text
+    assert shown(page) == ["in 2", "in 1", "in 0"]
+    assert re.findall(r'aria-label="(\d\d \w+ [^"]*)"', page) == [f"{hour:%d %b %H:%M} UTC, 3 ERROR"]
+    assert "<strong>3</strong>" in page
+    assert ">ERROR 3</a>" in page
+    assert "shop (3)" in viewer.get(f"{unescape(address)}&logger=tea").text
+    assert re.search(rf'title="{hour + HOUR:%Y-%m-%d %H:%M:%S} UTC">[^<]*</time></span>\s*</figcaption>', page)
+    # What was logged in that very instant belongs to it.
+    put(app, row("at its end", created_at=hour + HOUR))
+    page = viewer.get(unescape(address)).text
+    assert shown(page)[0] == "at its end"
+    assert "<strong>4</strong>" in page
+    instant = (hour + HOUR).isoformat().replace("+", "%2B")
+    page = viewer.get(f"/logs?since={instant}&until={instant}").text
+    assert shown(page) == ["at its end"]
+    assert "<strong>1</strong>" in page
+
+
 def test_around_an_old_row_there_are_older_and_newer_ones(app: Flask, viewer: FlaskClient) -> None:
     ids = put(app, *(row(f"m{number}", age=(200 - number) * HOUR) for number in range(120)))
     page = viewer.get(f"/logs?around={ids[60]}").text

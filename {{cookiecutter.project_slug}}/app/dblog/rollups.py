@@ -55,12 +55,13 @@ def overview(log: Session, filters: Filters) -> Overview | None:
     start = _hour(filters.since or log.scalar(select(func.min(LogHour.hour))) or end)
     if not timedelta() <= end - start <= MOST_HOURS * HOUR:
         return None
-    hours = [LogHour.hour >= start, LogHour.hour <= end]
+    # Of an hour that begins where the time ends there is nothing to see but an instant.
+    hours = [LogHour.hour >= start, LogHour.hour < end]
     bars = _bars(start, end)
     _fill(log, bars, hours, filters.logger)
     lowest = filters.level or 0
     levels = sum((bar.levels for bar in bars), Counter[int]())
-    total = _total(log, filters, _at_least(levels, lowest))
+    total = _total(log, filters, _at_least(levels, lowest), end)
     for bar in bars:
         for level in [level for level in bar.levels if level < lowest]:
             del bar.levels[level]
@@ -86,8 +87,8 @@ def _bars(start: datetime, end: datetime) -> list[Bar]:
     width = next((width for width in WIDTHS if hours <= width * MOST_BARS), 24)
     if width == 24:
         start = start.replace(hour=0)
-    bars = []
-    while start <= end:
+    bars: list[Bar] = []
+    while start < end or not bars:
         bars.append(Bar(start, start + width * HOUR, Counter()))
         start += width * HOUR
     return bars
@@ -124,7 +125,7 @@ def _loggers(log: Session, hours: Sequence[Condition], lowest: int) -> list[tupl
     return [(logger, int(count)) for logger, count in ranked]
 
 
-def _total(log: Session, filters: Filters, total: int) -> int:
+def _total(log: Session, filters: Filters, total: int, end: datetime) -> int:
     """The count of all hours, corrected by those that the filter cuts: of them the rows themselves are counted."""
     cut = {_hour(filters.until)} if filters.until else set()
     if filters.since and filters.since != _hour(filters.since):
@@ -132,10 +133,11 @@ def _total(log: Session, filters: Filters, total: int) -> int:
     whole = [LogHour.hour.in_(cut), LogHour.level >= (filters.level or 0)]
     if filters.logger:
         whole.append(LogHour.logger == filters.logger)
-    in_cut = int(log.scalar(select(func.sum(LogHour.count)).where(*whole)) or 0) if cut else 0
-    total -= in_cut
-    if total <= CAP and in_cut:
-        total += sum(_count(log, filters, hour) for hour in cut)
+    sums = select(LogHour.hour, func.sum(LogHour.count)).where(*whole).group_by(LogHour.hour)
+    in_cut: dict[datetime, int] = {hour: int(count) for hour, count in log.execute(sums)} if cut else {}
+    total -= sum(count for hour, count in in_cut.items() if hour < end)
+    if total <= CAP:
+        total += sum(_count(log, filters, hour) for hour in in_cut)
     return min(total, CAP + 1)
 
 
