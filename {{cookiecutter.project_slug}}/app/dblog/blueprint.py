@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .filters import BadFilter
 from .present import age, first_line, inert, level_class, level_name, log_time, pretty, short_path
 from .queries import Unreadable
+from .sentences import unreadable
 from .status import health, waiting_records
 
 bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="static", static_url_path="/logs/static")
@@ -48,7 +49,8 @@ def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
 @bp.errorhandler(Unreadable)
 def show_unreachable(error: Unreadable) -> ResponseReturnValue:
     log_health = health(current_app.extensions["dblog"].writer)
-    return _unreachable(error.tables_missing, log_health.error)
+    # The writer says more, but may not have noticed yet.
+    return _unreachable(error.tables_missing, log_health.error or unreadable(error))
 
 
 def _unreachable(tables_missing: bool, error: str | None) -> ResponseReturnValue:
