@@ -2,18 +2,24 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import Connection, Engine, event, text
+from flask_migrate import upgrade
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
 
-from app.database import db, utcnow
+from app.accounts.models import User
+from app.database import READING, db, engine_options, prepare, utcnow
 from app.dblog import retention
+from app.dblog.models import LogLease
 from app.dblog.retention import Retention, new_holder, prune
 
+from .conftest import SERVER
 from .log_rows import ERROR, put, row
 
 DAY = timedelta(days=1)
@@ -44,7 +50,7 @@ def engine_of(app: Flask) -> Engine:
 
 
 def ask(app: Flask, question: str) -> list[tuple[object, ...]]:
-    with app.app_context(), db.engines["log"].connect() as connection:
+    with app.app_context(), db.engines["log"].connect().execution_options(**READING) as connection:
         return [tuple(answer) for answer in connection.execute(text(question))]
 
 
@@ -151,3 +157,102 @@ def test_the_writer_prunes(make_app: Callable[..., Flask], app: Flask, monkeypat
     while ask(second, "SELECT COUNT(*) FROM log_entry") != [(2,)] and time.monotonic() < end:
         time.sleep(0.01)
     assert check_counts(second) == 2
+
+
+@pytest.fixture(params=["two databases", "one database"])
+def site(
+    request: pytest.FixtureRequest,
+    make_app: Callable[..., Flask],
+    database_urls: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Flask:
+    """It has old rows, which its writer prunes as soon as it starts: at the first request or record."""
+    if request.param == "one database":
+        database_urls["LOG_DATABASE_URL"] = database_urls["DATABASE_URL"]
+    monkeypatch.setattr(retention, "START_SECONDS", 0.0)
+    app = make_app(LOG_RETENTION_DAYS=7, WTF_CSRF_ENABLED=False)
+    with app.app_context():
+        upgrade()
+    put(app, *(row(age=20 * DAY) for _ in range(5)))
+
+    @app.get("/names")
+    def names() -> list[str]:
+        app.logger.error("names were read")
+        return list(db.session.scalars(select(User.username)))
+
+    @app.post("/names")
+    def write() -> str:
+        app.logger.error("a name is being written")
+        db.session.add(User(username="ada", password_hash="a hash"))
+        db.session.commit()
+        return "written"
+
+    return app
+
+
+@contextmanager
+def held_in_its_transaction(app: Flask) -> Iterator[threading.Event]:
+    """The writer stops when it has deleted rows and not yet committed; the event says that it has got there."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if threading.current_thread().name == "dblog-writer" and statement.startswith("DELETE FROM log_entry"):
+            inside.set()
+            go_on.wait(60)
+
+    event.listen(engine_of(app), "after_cursor_execute", hold)
+    try:
+        yield inside
+    finally:
+        go_on.set()
+
+
+def test_requests_do_not_wait_for_pruning(site: Flask) -> None:
+    with site.app_context():
+        one_file = SERVER.startswith("sqlite") and db.engine.url == db.engines["log"].url
+    client = site.test_client()
+    with ThreadPoolExecutor(1) as pool:
+        with held_in_its_transaction(site) as inside:
+            site.extensions["dblog"].writer.start()
+            assert inside.wait(30)
+            assert pool.submit(client.get, "/names").result(30).json == []
+            written = pool.submit(client.post, "/names")
+            if not one_file:
+                assert written.result(30).text == "written"
+            assert ask(site, "SELECT COUNT(*) FROM log_entry") == [(5,)], "it was in its transaction all the time"
+        # An SQLite file takes one writer at a time: there it has waited for these few rows.
+        assert written.result(30).text == "written"
+    assert client.get("/names").json == ["ada"]
+    assert site.extensions["dblog"].writer.flush(20)
+    assert check_counts(site) == 3
+
+
+@contextmanager
+def lease_locked_by_somebody(engine: Engine) -> Iterator[None]:
+    other = create_engine(engine.url, **engine_options(engine.url))
+    prepare(other)
+    lease = {"name": retention.NAME, "holder": "somebody", "expires_at": utcnow()}
+    with other.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
+        connection.execute(insert(LogLease), lease)
+        yield
+        connection.rollback()
+    other.dispose()
+
+
+def test_a_prune_that_cannot_have_its_lock_gives_up(site: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    gave_up = threading.Event()
+
+    def watched(*arguments: object) -> object:
+        try:
+            return prune(*arguments)  # type: ignore[arg-type]  # passed on as they came
+        except Exception:
+            gave_up.set()
+            raise
+
+    monkeypatch.setattr(retention, "prune", watched)
+    with lease_locked_by_somebody(engine_of(site)):
+        site.logger.error("it wakes")
+        assert gave_up.wait(30)
+    # It comes back to that later; what the writer is for goes first.
+    assert site.extensions["dblog"].writer.flush(20)
+    assert check_counts(site) == 6
