@@ -10,30 +10,39 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Delete, Engine, Table, Update, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database import READING, utcnow
 
 from .models import MUTED, LogEntry, LogGroup, LogGroupHour, LogHour, LogLease
 
-#: Few, so that requests of the same process never wait long for their turn of the interpreter.
-BATCH = 50
+#: Few, and with pauses, so that requests of the same process hardly ever wait for their turn of the interpreter.
+BATCH = 200
 LEASE = timedelta(seconds=60)
 NAME = "retention"
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 #: The first records of a process go first, and one that ends at once has no time for this.
 START_SECONDS = 1.0
 EVERY_SECONDS = 3_600.0
-PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.2
 RETRY_SECONDS = 30.0
 
 _entry, _group, _hour, _group_hour, _lease = (
     LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogGroup, LogHour, LogGroupHour, LogLease)
 )
+# Statements are made once: to put one together takes SQLAlchemy longer than to run it.
+_OLDEST = (
+    select(_entry.c.id, _entry.c.created_at, _entry.c.level, _entry.c.logger, _entry.c.fingerprint)
+    .where(_entry.c.created_at >= bindparam("reached"), _entry.c.created_at < bindparam("before"))
+    .order_by(_entry.c.created_at, _entry.c.id)
+    .limit(bindparam("most"))
+)
+_DELETE = delete(_entry).where(_entry.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -104,13 +113,9 @@ def prune(engine: Engine, before: datetime, holder: str, reached: datetime | Non
     with engine.begin() as connection:
         if not _take_lease(connection, holder):
             return None
-        columns = (_entry.c.id, _entry.c.created_at, _entry.c.level, _entry.c.logger, _entry.c.fingerprint)
-        oldest = select(*columns).where(_entry.c.created_at < before).order_by(_entry.c.created_at, _entry.c.id)
-        if reached is not None:
-            oldest = oldest.where(_entry.c.created_at >= reached)
-        rows = connection.execute(oldest.limit(BATCH)).all()
+        rows = connection.execute(_OLDEST, {"reached": reached or BEGINNING, "before": before, "most": BATCH}).all()
         if rows:
-            connection.execute(delete(_entry).where(_entry.c.id.in_([row.id for row in rows])))
+            connection.execute(_DELETE, {"ids": [row.id for row in rows]})
             # The order in which the writers take the same locks, see store.py.
             hours = [row.created_at.replace(minute=0, second=0, microsecond=0) for row in rows]
             _subtract(connection, _group, ((row.fingerprint,) for row in rows))
@@ -139,15 +144,17 @@ def _take_lease(connection: Connection, holder: str) -> bool:
 
 def _subtract(connection: Connection, table: Table, keys: Iterable[tuple[Hashable, ...]]) -> None:
     """Count rows away, and delete the counts that reach nothing; a muted group stays, or it would forget that."""
-    columns = list(table.primary_key)
+    names = [f"key_{column.name}" for column in table.primary_key]
     counts = sorted(Counter(keys).items(), key=lambda item: item[0])
-    values = [
-        {"n": count} | {f"key_{column.name}": part for column, part in zip(columns, key, strict=True)}
-        for key, count in counts
-    ]
-    here: list[Any] = [column == bindparam(f"key_{column.name}") for column in columns]
-    connection.execute(update(table).where(*here).values(count=table.c["count"] - bindparam("n")), values)
+    values = [{"n": count, **dict(zip(names, key, strict=True))} for key, count in counts]
+    for statement in _subtraction(table):
+        connection.execute(statement, values)
+
+
+@cache
+def _subtraction(table: Table) -> tuple[Update, Delete]:
+    here = [column == bindparam(f"key_{column.name}") for column in table.primary_key]
     empty = [*here, table.c["count"] <= 0]
     if table is _group:
         empty.append(table.c.status != MUTED)
-    connection.execute(delete(table).where(*empty), values)
+    return update(table).where(*here).values(count=table.c["count"] - bindparam("n")), delete(table).where(*empty)
