@@ -9,12 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from .event import internal
 from .models import LogEntry
 from .plain import text
-from .rows import Row, make_row
+from .rows import make_row
 from .spool import Event
 from .store import store
 
-#: Records that were refused for what is in them: event id, content, and what the database said.
-Refused = list[tuple[str, Row | Event, Exception]]
+#: Records that were refused for what is in them: event id, event, and what was wrong with it.
+Refused = list[tuple[str, Event, Exception]]
 
 # What the same statements may overcome in a moment: somebody's lock, a row that was stored meanwhile (it is known at
 # the next try), a server that stops, a full disk. Classes of SQLSTATE, and MySQL's and SQLite's numbers for the like.
@@ -30,18 +30,8 @@ def deliver(engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, r
     :param replay: some may be in the database already
     :param root: see :func:`app.dblog.rows.make_row`
     """
-    rows: list[Row] = []
-    refused: Refused = []
-    for event_id, event in events:
-        try:
-            rows.append(make_row(event_id, event, root))
-        except Exception as error:
-            refused.append((event_id, event, error))
-    return refused + _commit(engine, rows, replay)
-
-
-def _commit(engine: Engine, rows: Sequence[Row], replay: bool) -> Refused:
     try:
+        rows = [make_row(event_id, event, root) for event_id, event in events]
         with engine.begin() as connection:
             store(connection, rows, replay)
         return []
@@ -49,12 +39,12 @@ def _commit(engine: Engine, rows: Sequence[Row], replay: bool) -> Refused:
         disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
         if disconnected or is_contention(error) or not _accepts_rows(engine):
             raise
-        if replay and len(rows) == 1:
-            return [(rows[0]["event_id"], rows[0], error)]
+        if replay and len(events) == 1:
+            return [(*events[0], error)]
     if not replay:
-        return _commit(engine, rows, replay=True)
-    half = len(rows) // 2
-    return _commit(engine, rows[:half], replay=True) + _commit(engine, rows[half:], replay=True)
+        return deliver(engine, events, True, root)
+    half = len(events) // 2
+    return deliver(engine, events[:half], True, root) + deliver(engine, events[half:], True, root)
 
 
 def _accepts_rows(engine: Engine) -> bool:

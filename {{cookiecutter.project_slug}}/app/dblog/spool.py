@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -242,9 +242,9 @@ def adopt(folder: Path) -> Reader | None:
     return None
 
 
-def quarantine(folder: Path, event_id: str, content: Mapping[str, object], reason: str) -> None:
+def quarantine(folder: Path, event_id: str, event: Event, reason: str) -> None:
     """Keep a record that no database takes, with the reason, for a person to look at; raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(folder / QUARANTINE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with open(fd, "ab", buffering=0) as file:
-        file.write(orjson.dumps({"event_id": event_id, "reason": reason, "record": content}, default=str) + b"\n")
+        file.write(orjson.dumps({"event_id": event_id, "reason": reason, "record": event}) + b"\n")

@@ -263,10 +263,10 @@ class Writer:
         return bool(news)
 
     def _deliver(self, events: Sequence[tuple[str, Event]], replay: bool) -> None:
-        for event_id, content, error in deliver(self.engine, events, replay, self.root):
+        for event_id, event, error in deliver(self.engine, events, replay, self.root):
             say(f"one record was refused and put in quarantine ({reason(error)})")
             try:
-                quarantine(self.journal.folder, event_id, content, reason(error))
+                quarantine(self.journal.folder, event_id, event, reason(error))
             except OSError:
                 self.journal.state.dropped[REFUSED] += 1
 
