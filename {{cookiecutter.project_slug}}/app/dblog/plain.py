@@ -86,12 +86,12 @@ def text(value: str, limit: int = TEXT_LIMIT) -> str:
     return value
 
 
-def spoken(value: object, limit: int = VALUE_LIMIT) -> str:
+def spoken(value: object, limit: int = VALUE_LIMIT, failed: str = RAISED) -> str:
     """``str(value)`` as storable text; what it raises becomes a marker."""
     try:
         return text(str(value), limit)
     except Exception as error:
-        return RAISED.format(type(error).__name__)
+        return failed.format(type(error).__name__)
 
 
 def stand_in(value: object) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from .plain import NAME_LIMIT, TRUNCATED, VALUE_LIMIT, text
+from .plain import NAME_LIMIT, TRUNCATED, spoken, text
 
 MAX_FRAMES = 1_024
 MAX_EXCEPTIONS = 64
@@ -76,7 +76,7 @@ def _capture(error: BaseException, trace: TracebackType | None, room: list[int])
     captured: Captured = {
         "module": text(kind.__module__, NAME_LIMIT),
         "name": text(kind.__qualname__, NAME_LIMIT),
-        "text": _safe_text(error, "exception", ERROR_LIMIT),
+        "text": spoken(error, ERROR_LIMIT, "<exception str() failed>"),
         "frames": _frames(trace, room),
     }
     if isinstance(error, _EXPLAINED):
@@ -96,14 +96,7 @@ def _notes(error: BaseException) -> list[str]:
     if not isinstance(notes, (list, tuple)):
         return []
     cut = [TRUNCATED] * (len(notes) > MAX_NOTES)
-    return [_safe_text(note, "note", VALUE_LIMIT) for note in notes[:MAX_NOTES]] + cut
-
-
-def _safe_text(value: object, what: str, limit: int) -> str:
-    try:
-        return text(str(value), limit)
-    except Exception:
-        return f"<{what} str() failed>"
+    return [spoken(note, failed="<note str() failed>") for note in notes[:MAX_NOTES]] + cut
 
 
 def _frames(trace: TracebackType | None, room: list[int]) -> list[orjson.Fragment]:
