@@ -224,7 +224,7 @@ def test_lines_of_a_source_that_changed_since_are_left_out(tmp_path: Path) -> No
     assert f'File "{source}", line 2, in fail\n' in text
     assert text.endswith("ZeroDivisionError: division by zero\n")
     (page,) = frames_for_page(captured, f"{tmp_path}/", before_the_change)
-    assert not any("source" in frame for frame in page["frames"])  # type: ignore[attr-defined]  # a list
+    assert not any("source" in frame for frame in page["frames"])
 
 
 def test_what_is_beyond_the_bounds_is_marked() -> None:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from app.database import utcnow
 
 from .queries import Entry
+from .trace import deciding_frame
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -96,9 +97,8 @@ def why_grouped(entry: Entry, title: str, root: str) -> dict[str, str]:
     if not entry.frames:
         return {"logger": entry.logger, "message": title}
     error = entry.frames[-1]
-    frames = error["frames"]
-    own = [frame for frame in frames if frame["project"]] or frames
-    place = f"{short_path(own[-1]['file'], root)}, in {own[-1]['function']}" if own else "no frame"
+    frame = deciding_frame(error["frames"])
+    place = f"{short_path(frame['file'], root)}, in {frame['function']}" if frame else "no frame"
     return {"exception": error["class"], "innermost frame of the project": place}
 
 

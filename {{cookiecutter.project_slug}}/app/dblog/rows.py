@@ -7,7 +7,7 @@ from typing import Any
 
 from .plain import text
 from .spool import Event
-from .trace import class_name, frames_for_page, in_project, render
+from .trace import deciding_frame, frames_for_page, render
 
 FINGERPRINT_VERSION = "1"
 TITLE_LIMIT = 500
@@ -27,25 +27,17 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
 
     :param root: the project's folder with a separator at its end; files below it are the project's own
     """
-    captured = event.get("exception")
     request = event.get("request") or {}
-    logged = float(event["time"])
     return {
         **_OPTIONAL,
         **event,
         **request,
+        **(_of_exception(event, root) if event.get("exception") else _of_message(event)),
         "event_id": event_id,
-        "created_at": datetime.fromtimestamp(logged, UTC),
+        "created_at": datetime.fromtimestamp(event["time"], UTC),
         "level": int(event["level"]),
-        "logger": event["logger"],
-        "message": event["message"],
-        "exception": class_name(captured) if captured else None,
-        "trace": render(captured, logged) if captured else event.get("stack"),
-        "frames": frames_for_page(captured, root, logged) if captured else None,
-        "fingerprint": fingerprint(event, root),
         "request_id": request.get("id"),
-        "title": _title(event),
-        "hour": _hour(logged // 3600),
+        "hour": _hour(event["time"] // 3600),
     }
 
 
@@ -54,30 +46,36 @@ def _hour(number: float) -> datetime:
     return datetime.fromtimestamp(number * 3600, UTC)
 
 
-def fingerprint(event: Event, root: str) -> str:
-    """What makes two records the same trouble. No line numbers and no rendered values: each deploy would part them."""
-    captured = event.get("exception")
-    if captured:
-        frames = captured["frames"] or [["", 0, ""]]
-        own = [frame for frame in frames if in_project(frame[0], root)]
-        file, _, function, *_ = (own or frames)[-1]
-        return _digest(class_name(captured), file.removeprefix(root), function)
-    return _digest(event["logger"], _template(event))
+def _of_exception(event: Event, root: str) -> Row:
+    captured, logged = event["exception"], event["time"]
+    # First: it looks for sources that have changed.
+    trace = render(captured, logged)
+    chain = frames_for_page(captured, root, logged)
+    name = chain[-1]["class"]
+    frame = deciding_frame(chain[-1]["frames"]) or {"file": "", "function": ""}
+    return {
+        "exception": name,
+        "trace": trace,
+        "frames": chain,
+        "fingerprint": fingerprint(name, frame["file"].removeprefix(root), frame["function"]),
+        "title": text(f"{name}: {captured['text']}", TITLE_LIMIT),
+    }
+
+
+def _of_message(event: Event) -> Row:
+    template = event.get("template") or event["message"]
+    return {
+        "exception": None,
+        "trace": event.get("stack"),
+        "frames": None,
+        "fingerprint": fingerprint(event["logger"], template),
+        "title": text(template, TITLE_LIMIT),
+    }
 
 
 # Few: a message without arguments may be long.
 @lru_cache(maxsize=128)
-def _digest(*parts: str) -> str:
+def fingerprint(*parts: str) -> str:
+    """What makes two records the same trouble. No line numbers and no rendered values: each deploy would part them."""
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
     return f"{FINGERPRINT_VERSION}-{digest}"
-
-
-def _title(event: Event) -> str:
-    captured = event.get("exception")
-    return text(f"{class_name(captured)}: {captured['text']}" if captured else _template(event), TITLE_LIMIT)
-
-
-def _template(event: Event) -> str:
-    """The message without its arguments."""
-    template: str = event.get("template") or event["message"]
-    return template

@@ -8,7 +8,7 @@ import linecache
 import os
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -130,33 +130,36 @@ def render(captured: Captured, logged: float) -> str:
     return "".join(_revive(captured, logged).format())
 
 
-def chain(captured: Captured) -> list[Captured]:
-    """The exceptions of the chain, first raised first, as a traceback prints them; groups are not entered."""
-    before = captured.get("cause") or captured.get("context")
-    return [*(chain(before) if before else []), captured]
-
-
 def class_name(captured: Captured) -> str:
     module = captured["module"]
     return captured["name"] if module in ("builtins", "__main__") else f"{module}.{captured['name']}"
 
 
-def frames_for_page(captured: Captured, root: str, logged: float) -> list[dict[str, object]]:
-    """The chain's frames for the page: where, whether it is the project's own, and its source lines as of now."""
-    return [
-        {
-            "class": class_name(error),
-            "text": error["text"],
-            "frames": [_page_frame(frame, root, logged) for frame in error["frames"]],
-        }
-        for error in chain(captured)
-    ]
+def frames_for_page(captured: Captured, root: str, logged: float) -> list[dict[str, Any]]:
+    """The chain's frames for the page: where, whether it is the project's own, and its source lines as of now.
+
+    The exceptions come as a traceback prints them, first raised first; groups are not entered.
+    """
+    before = captured.get("cause") or captured.get("context")
+    error = {
+        "class": class_name(captured),
+        "text": captured["text"],
+        "frames": [_page_frame(frame, root, logged) for frame in captured["frames"]],
+    }
+    return [*(frames_for_page(before, root, logged) if before else []), error]
 
 
-def _page_frame(frame: list[Any], root: str, logged: float) -> dict[str, object]:
+def deciding_frame(frames: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of one exception's frames for the page, that which its group goes by: the innermost, of the project if any is."""
+    own = [frame for frame in frames if frame["project"]] or frames
+    return own[-1] if own else None
+
+
+def _page_frame(frame: list[Any], root: str, logged: float) -> dict[str, Any]:
     file, line, function = frame[:3]
-    project = in_project(file, root)
-    shown: dict[str, object] = {"file": file, "line": line, "function": function, "project": project}
+    # The project's own: below its root, and no installed package or virtual environment.
+    project = file.startswith(root) and not file.startswith(_LIBRARY) and "site-packages" not in file
+    shown = {"file": file, "line": line, "function": function, "project": project}
     version = _version(file, logged) if project else None
     if version is not None and (source := _source(file, line, version)):
         shown["first"] = max(1, line - SOURCE_LINES)
@@ -168,11 +171,6 @@ def _page_frame(frame: list[Any], root: str, logged: float) -> dict[str, object]
 def _source(file: str, line: int, version: float) -> list[str]:
     lines = linecache.getlines(file)[max(0, line - SOURCE_LINES - 1) : line + SOURCE_LINES]
     return [text(source.rstrip("\n"), 500) for source in lines]
-
-
-def in_project(file: str, root: str) -> bool:
-    """Whether ``file`` is the project's own: below ``root``, and no installed package or virtual environment."""
-    return file.startswith(root) and not file.startswith(_LIBRARY) and "site-packages" not in file
 
 
 def _version(file: str, logged: float) -> float | None:
