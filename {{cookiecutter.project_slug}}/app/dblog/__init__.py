@@ -6,7 +6,7 @@ database), models, queries, then views and commands. Imports nothing of the appl
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask, abort, current_app
@@ -93,6 +93,6 @@ def flush(timeout: float) -> bool:
 
 
 def status(app: Flask) -> dict[str, object]:
-    """The log's health, see :class:`app.dblog.status.Health`; asks no database."""
+    """The log's health, see :func:`app.dblog.status.health`; asks no database."""
     log: DatabaseLog = app.extensions["dblog"]
-    return asdict(health(log.writer))
+    return health(log.writer)

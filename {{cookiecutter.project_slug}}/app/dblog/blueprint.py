@@ -50,7 +50,7 @@ def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
 def show_unreachable(error: Unreadable) -> ResponseReturnValue:
     log_health = health(current_app.extensions["dblog"].writer)
     # The writer says more, but may not have noticed yet.
-    return _unreachable(error.tables_missing, log_health.error or unreadable(error))
+    return _unreachable(error.tables_missing, log_health["error"] or unreadable(error))
 
 
 def _unreachable(tables_missing: bool, error: str | None) -> ResponseReturnValue:

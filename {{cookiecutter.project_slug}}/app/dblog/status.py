@@ -2,7 +2,6 @@
 
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +18,28 @@ from .writer import Writer
 PATIENCE = 60.0
 
 
-@dataclass
-class Health:
-    """What waits, what was lost and what went wrong, over all journals of the folder."""
-
-    state: str
-    pending_bytes: int
-    pending_records_in_memory: int
-    oldest_pending_seconds: float | None
-    dropped: int
-    quarantined: int
-    error: str | None
-
-
-def health(writer: Writer) -> Health:
-    """The log's health as of now; asks no database."""
+def health(writer: Writer) -> dict[str, Any]:
+    """What waits, what was lost and what went wrong, over all journals of the folder; asks no database."""
     folder, own = writer.journal.folder, writer.journal
     states = {name: read_state(folder, name) for name in journals(folder)}
     times = [logged for name, state in states.items() if (logged := _oldest(folder, name, state)) is not None]
     age = max(0.0, time.time() - min(times)) if times else None
     states[own.name] = own.state
     error = next((state.error for state in states.values() if state.error), None)
-    return Health(
-        state="degraded" if error or own.memory or (age or 0) > PATIENCE else "ok",
-        pending_bytes=pending_bytes(folder),
-        pending_records_in_memory=len(own.memory),
-        oldest_pending_seconds=age,
-        dropped=sum(sum(state.dropped.values()) for state in states.values()),
-        quarantined=_count_lines(folder / QUARANTINE),
-        error=error,
-    )
+    return {
+        "state": "degraded" if error or own.memory or (age or 0) > PATIENCE else "ok",
+        "pending_bytes": pending_bytes(folder),
+        "pending_records_in_memory": len(own.memory),
+        "oldest_pending_seconds": age,
+        "dropped": sum(sum(state.dropped.values()) for state in states.values()),
+        "quarantined": _count_lines(folder / QUARANTINE),
+        "error": error,
+    }
 
 
 def report(writer: Writer) -> dict[str, Any]:
     """The health, and what the database says of itself: number of rows and time of the newest."""
-    facts: dict[str, Any] = {"rows": None, "newest": None} | asdict(health(writer))
+    facts: dict[str, Any] = {"rows": None, "newest": None} | health(writer)
     try:
         with reading() as log:
             facts["rows"] = rows(log)
