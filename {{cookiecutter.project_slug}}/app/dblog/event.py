@@ -34,11 +34,35 @@ _current_request = cast("LocalProxy[Request]", request)._get_current_object
 
 
 def encode(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> bytes:
-    """The record as a line of JSON, newline included; nothing in it refers to live objects any more.
+    """The record as a line of JSON, newline included; the little that is certain, if it resists.
 
     :param actor: see :data:`Actor`
     :param secret: the keys to redact, see :func:`app.dblog.plain.secret_names`
     """
+    try:
+        line = orjson.dumps(_event(record, actor, secret))
+    except Exception as error:
+        event = internal(f"{spoken(record.msg)} {RAISED.format(type(error).__name__)}")
+        event |= {"time": record.created, "level": _level(record), "logger": spoken(record.name, NAME_LIMIT)}
+        line = orjson.dumps(event)
+    return line + b"\n"
+
+
+def internal(message: str) -> dict[str, object]:
+    """An event of the log's own, as :func:`encode` would make it."""
+    return {
+        "v": VERSION,
+        "time": time.time(),
+        "level": logging.ERROR,
+        "logger": "dblog",
+        "message": message,
+        "host": _HOST,
+        "pid": os.getpid(),
+    }
+
+
+def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dict[str, object]:
+    """The record as JSON data; nothing in it refers to live objects any more."""
     message, template = _message(record, secret)
     event: dict[str, object] = {
         "v": VERSION,
@@ -63,7 +87,7 @@ def encode(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> byt
     fields = vars(record)
     if len(fields) > _FEWEST and (extra := {key: fields[key] for key in fields if key not in _STANDARD}):
         event["extra"] = plain(extra, secret)
-    return orjson.dumps(event) + b"\n"
+    return event
 
 
 @lru_cache(maxsize=1_024)
@@ -74,26 +98,6 @@ def _name(name: str | None) -> str:
 @lru_cache(maxsize=4_096)
 def _source(module: str, line: int, function: str) -> str:
     return text(f"{module}:{line} {function}", NAME_LIMIT)
-
-
-def internal(message: str) -> dict[str, object]:
-    """An event of the log's own, as :func:`encode` would make it."""
-    return {
-        "v": VERSION,
-        "time": time.time(),
-        "level": logging.ERROR,
-        "logger": "dblog",
-        "message": message,
-        "host": _HOST,
-        "pid": os.getpid(),
-    }
-
-
-def encode_failed(record: logging.LogRecord, error: Exception) -> bytes:
-    """The little that is certain, for a record that :func:`encode` could not take; ``error`` says why."""
-    event = internal(f"{spoken(record.msg)} {RAISED.format(type(error).__name__)}")
-    event |= {"time": record.created, "level": _level(record), "logger": spoken(record.name, NAME_LIMIT)}
-    return orjson.dumps(event) + b"\n"
 
 
 def _level(record: logging.LogRecord) -> int:

@@ -6,7 +6,7 @@ import sys
 import threading
 from types import FrameType
 
-from .event import Actor, encode, encode_failed
+from .event import Actor, encode
 from .plain import secret_names
 from .writer import Writer, say
 
@@ -54,15 +54,9 @@ class DatabaseLogHandler(logging.Handler):
                 if record.levelno >= logging.WARNING:
                     say(f"{record.name}: {record.getMessage()}")
             elif record.name not in _SERVERS or not _is_recorded(record):
-                writer.put(self._line(record))
+                writer.put(encode(record, self._actor, self._secret))
         except Exception:
             self.handleError(record)
-
-    def _line(self, record: logging.LogRecord) -> bytes:
-        try:
-            return encode(record, self._actor, self._secret)
-        except Exception as error:
-            return encode_failed(record, error)
 
 
 def _is_finalising() -> bool:
