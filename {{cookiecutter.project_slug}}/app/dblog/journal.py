@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from itertools import count
 from pathlib import Path
 
 from .spool import State, lock_file, pending_bytes, segment_path, write_state
@@ -41,15 +42,20 @@ class Journal:
         self.fsync = fsync
         self._segment_bytes = min(SEGMENT_BYTES, max_bytes // 4)
         self.lock = threading.RLock()
+        self._fd = self._lock_fd = -1
         self._reset()
 
     def _reset(self) -> None:
+        """Let go of the files and start afresh."""
+        for fd in (self._fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)
         self.name = secrets.token_hex(8)
         self.state = State()
         self.memory: deque[tuple[str, bytes]] = deque()
         self.error: OSError | None = None
         self.full_until = 0.0
-        self._remembered = 0
+        self._numbers = count(1)
         self._segment = self._size = self._room = 0
         self._fd = self._lock_fd = -1
         self._torn = False
@@ -109,27 +115,25 @@ class Journal:
         if self._fd < 0 or self._size >= self._segment_bytes:
             self._open_segment()
         # After a short or failed write the newline keeps what was left of it from swallowing this record.
-        torn, self._torn = self._torn, True
-        data = b"\n" + line if torn else line
-        count = os.write(self._fd, data)
-        self._size += count
-        if count < len(data):
-            os.ftruncate(self._fd, self._size - count)
-            self._size -= count
-            self._torn = torn
+        data = b"\n" + line if self._torn else line
+        self._torn = True
+        written = os.write(self._fd, data)
+        self._size += written
+        if written < len(data):
+            os.ftruncate(self._fd, self._size - written)
+            self._size -= written
             raise OSError("short write")
-        self._room -= count
         self._torn = False
+        self._room -= written
         self.error = None
         if self.fsync:
             _sync(self._fd)
 
     def _remember(self, line: bytes) -> None:
-        if len(self.memory) >= MEMORY_RECORDS:
+        if len(self.memory) < MEMORY_RECORDS:
+            self.memory.append((f"{self.name}-memory-{next(self._numbers):010d}", line))
+        else:
             self.state.dropped[UNWRITABLE] += 1
-            return
-        self._remembered += 1
-        self.memory.append((f"{self.name}-memory-{self._remembered:010d}", line))
 
     def _open_segment(self) -> None:
         if not self.is_open:
@@ -145,26 +149,18 @@ class Journal:
     def _claim(self) -> None:
         """Lock the name, which tells everybody that its process lives."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while not self.is_open:
-            self._lock_fd = lock_file(self.folder, self.name)
-            if not self.is_open:
-                # Somebody took the new file for a dead process's.
-                self.name = secrets.token_hex(8)
+        while (lock := lock_file(self.folder, self.name)) < 0:
+            # Somebody took the new file for a dead process's.
+            self.name = secrets.token_hex(8)
+        self._lock_fd = lock
         write_state(self.folder, self.name, self.state)
 
     def close(self) -> None:
         """Let go of the files: what is unshipped is now anybody's to adopt. A later record opens a new journal."""
         with self.lock:
-            self._close_files()
             self._reset()
 
     def after_fork(self) -> None:
         """Start afresh in the child, which would keep a dead parent's lock alive if it kept the descriptor."""
-        self._close_files()
         self.lock = threading.RLock()
         self._reset()
-
-    def _close_files(self) -> None:
-        for fd in (self._fd, self._lock_fd):
-            if fd >= 0:
-                os.close(fd)
