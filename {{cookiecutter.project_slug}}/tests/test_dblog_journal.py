@@ -358,7 +358,7 @@ def test_a_fault_of_the_schema_waits(make_writer: Callable[..., Writer], folder:
     writer = make_writer()
     write(writer, range(20))
     assert not writer.flush(0.5)
-    assert "takes no rows" in (writer.error or "")
+    assert "takes no rows" in (writer.journal.state.error or "")
     assert not (folder / "quarantine.ndjson").exists()
     with log.begin() as connection:
         connection.execute(text("ALTER TABLE log_entry ADD COLUMN source VARCHAR(255)"))

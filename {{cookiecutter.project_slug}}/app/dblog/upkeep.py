@@ -40,7 +40,8 @@ def flush_command(timeout: float) -> None:
             break
         time.sleep(POLL_SECONDS)
     if left:
-        why = f" ({writer.error})" if writer.error else ""
+        error = writer.journal.state.error
+        why = f" ({error})" if error else ""
         raise click.ClickException(f"{left} records are still waiting{why}.")
     click.echo("Everything that was logged is in the database.")
 

@@ -57,7 +57,6 @@ class Writer:
 
     def _reset(self) -> None:
         self.thread_id: int | None = None
-        self.error: str | None = None
         self._thread: threading.Thread | None = None
         self._news: News | None = None
         self._awake = False
@@ -193,7 +192,7 @@ class Writer:
             return self._delay
         self._delay = FIRST_DELAY
         self._set_error(None)
-        return INTERVAL if shipped or self.journal.memory else None
+        return INTERVAL if shipped else None
 
     def _ship(self) -> bool:
         """Batch by batch to the end: the own journal, the memory that stands in for it, then the dead processes'."""
@@ -278,7 +277,7 @@ class Writer:
             sentence = f"the journal cannot be written ({reason(self.journal.error)}); records are kept in memory"
         if sentence is not None:
             self._say(sentence)
-        self.error = self.journal.state.error = sentence
+        self.journal.state.error = sentence
         if self._own is not None:
             self._own.save()
 
