@@ -32,7 +32,6 @@ def flush_command(timeout: float) -> None:
     writer: Writer = current_app.extensions["dblog"].writer
     end = time.monotonic() + timeout
     while True:
-        writer.adopt_now()
         writer.flush(max(0.1, end - time.monotonic()))
         # Live processes ship their own journals within a moment.
         left = waiting_records(writer)

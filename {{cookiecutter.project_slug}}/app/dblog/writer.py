@@ -106,10 +106,6 @@ class Writer:
         except queue.Empty:
             return False
 
-    def adopt_now(self) -> None:
-        """Look for dead processes' journals at the next turn already."""
-        self._adopt_at = 0.0
-
     def close(self, timeout: float) -> None:
         """Ship for up to ``timeout`` seconds, then let go of files and connections; the rest stays in the journal."""
         self._until = time.monotonic() + timeout
@@ -174,6 +170,8 @@ class Writer:
                 continue
             if news is not None:
                 self._waiting.append((self.journal.position, news))
+                # What dead processes left is looked for at this turn already.
+                self._adopt_at = 0.0
                 return
             if pause is None:
                 return
