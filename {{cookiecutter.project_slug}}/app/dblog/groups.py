@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, union_all, update
@@ -15,7 +15,7 @@ from app.database import LOG, db, utcnow
 
 from .delivery import is_contention
 from .filters import BadFilter, check_text, parse_time
-from .models import MUTED, OPEN, RESOLVED, LogEntry, LogGroup, LogGroupHour
+from .models import MUTED, OPEN, RESOLVED, LogEntry, LogGroup, LogGroupHour, hour_of
 from .present import level_name
 from .queries import FULL, Entry, Unreadable
 
@@ -71,7 +71,7 @@ def sizes(log: Session, fingerprints: Iterable[str]) -> dict[str, int]:
 
 def charts(log: Session, fingerprints: Sequence[str], hours: int = HOURS) -> Mapping[str, list[int]]:
     """How many rows each group had in each of the last hours, the current one last."""
-    start = _this_hour() - timedelta(hours=hours - 1)
+    start = hour_of(utcnow()) - timedelta(hours=hours - 1)
     charts = {fingerprint: [0] * hours for fingerprint in fingerprints}
     query = select(LogGroupHour).where(LogGroupHour.fingerprint.in_(charts), LogGroupHour.hour >= start)
     for bar in log.scalars(query):
@@ -111,10 +111,6 @@ def decide(fingerprint: str, status: str) -> bool:
             if not busy or time.monotonic() > end:
                 raise Unreadable(error) from error
             time.sleep(0.02)
-
-
-def _this_hour() -> datetime:
-    return utcnow().replace(minute=0, second=0, microsecond=0)
 
 
 def _cursor(group: LogGroup) -> str:

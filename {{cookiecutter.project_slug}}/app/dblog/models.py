@@ -11,6 +11,11 @@ from app.database import BigId, JSONText, LongText, Model, UTCDateTime, key
 OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
 
 
+def hour_of(moment: datetime) -> datetime:
+    """The start of the hour, by which records are counted."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
 class LogEntry(Model):
     """One logged record."""
 

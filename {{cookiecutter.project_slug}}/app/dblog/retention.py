@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database import READING, utcnow
 
-from .models import MUTED, LogEntry, LogGroup, LogGroupHour, LogHour, LogLease
+from .models import MUTED, LogEntry, LogGroup, LogGroupHour, LogHour, LogLease, hour_of
 
 #: Few, and with pauses, so that requests of the same process hardly ever wait for their turn of the interpreter.
 BATCH = 200
@@ -117,10 +117,10 @@ def prune(engine: Engine, before: datetime, holder: str, reached: datetime | Non
         if rows:
             connection.execute(_DELETE, {"ids": [row.id for row in rows]})
             # The order in which the writers take the same locks, see store.py.
-            hours = [row.created_at.replace(minute=0, second=0, microsecond=0) for row in rows]
-            _subtract(connection, _group, ((row.fingerprint,) for row in rows))
-            _subtract(connection, _hour, ((hour, row.level, row.logger) for hour, row in zip(hours, rows, strict=True)))
-            _subtract(connection, _group_hour, zip((row.fingerprint for row in rows), hours, strict=True))
+            facts = [(row.fingerprint, hour_of(row.created_at), row.level, row.logger) for row in rows]
+            _subtract(connection, _group, ((fingerprint,) for fingerprint, *_ in facts))
+            _subtract(connection, _hour, ((hour, level, logger) for _, hour, level, logger in facts))
+            _subtract(connection, _group_hour, ((fingerprint, hour) for fingerprint, hour, *_ in facts))
         if len(rows) < BATCH:
             connection.execute(update(_lease).where(_lease.c.name == NAME).values(expires_at=utcnow()))
     return Pruned(len(rows), rows[-1].created_at if rows else None)

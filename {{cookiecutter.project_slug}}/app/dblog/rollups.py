@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.database import utcnow
 
 from .filters import Filters
-from .models import LogEntry, LogHour
+from .models import LogEntry, LogHour, hour_of
 from .queries import levels_from
 
 HOUR = timedelta(hours=1)
@@ -52,7 +52,7 @@ def overview(log: Session, filters: Filters) -> Overview | None:
         return None
     now = utcnow()
     end = min(filters.until or now, now)
-    start = _hour(filters.since or log.scalar(select(func.min(LogHour.hour))) or end)
+    start = hour_of(filters.since or log.scalar(select(func.min(LogHour.hour))) or end)
     if not timedelta() <= end - start <= MOST_HOURS * HOUR:
         return None
     # Of an hour that begins where the time ends there is nothing to see but an instant.
@@ -75,7 +75,7 @@ def rows(log: Session) -> int:
 
 def older_rows(log: Session, before: datetime) -> int:
     """How many rows were logged before a time."""
-    hour = _hour(before)
+    hour = hour_of(before)
     whole = select(func.sum(LogHour.count)).where(LogHour.hour < hour)
     rest = select(func.count()).where(LogEntry.created_at >= hour, LogEntry.created_at < before)
     return int(log.scalar(whole) or 0) + (log.scalar(rest) or 0)
@@ -83,7 +83,7 @@ def older_rows(log: Session, before: datetime) -> int:
 
 def _bars(start: datetime, end: datetime) -> list[Bar]:
     """Empty bars for the time from ``start`` to ``end``, each of some hours or, beyond a week, of a day."""
-    hours = int((_hour(end) - start) / HOUR) + 1
+    hours = int((hour_of(end) - start) / HOUR) + 1
     width = next((width for width in WIDTHS if hours <= width * MOST_BARS), 24)
     if width == 24:
         start = start.replace(hour=0)
@@ -127,9 +127,9 @@ def _loggers(log: Session, hours: Sequence[Condition], lowest: int) -> list[tupl
 
 def _total(log: Session, filters: Filters, total: int, end: datetime) -> int:
     """The count of all hours, corrected by those that the filter cuts: of them the rows themselves are counted."""
-    cut = {_hour(filters.until)} if filters.until else set()
-    if filters.since and filters.since != _hour(filters.since):
-        cut.add(_hour(filters.since))
+    cut = {hour_of(filters.until)} if filters.until else set()
+    if filters.since and filters.since != hour_of(filters.since):
+        cut.add(hour_of(filters.since))
     whole = [LogHour.hour.in_(cut), LogHour.level >= (filters.level or 0)]
     if filters.logger:
         whole.append(LogHour.logger == filters.logger)
@@ -157,7 +157,3 @@ def _count(log: Session, filters: Filters, hour: datetime) -> int:
 
 def _at_least(levels: Counter[int], lowest: int) -> int:
     return sum(count for level, count in levels.items() if level >= lowest)
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
