@@ -72,17 +72,14 @@ class Retention:
 
     def step(self) -> float:
         """Delete a few rows if it is time to; returns in how many seconds it will be."""
-        if not self.days:
-            return EVERY_SECONDS
         if time.monotonic() >= self.due:
-            pause = self._work()
-            self.due = time.monotonic() + pause
+            self.due = self._work() + time.monotonic()
         return max(0.0, self.due - time.monotonic())
 
     def _work(self) -> float:
         before = utcnow() - timedelta(days=self.days)
         try:
-            if not has_older(self.engine, before):
+            if not self.days or not has_older(self.engine, before):
                 return EVERY_SECONDS
             pruned = prune(self.engine, before, self._holder, self._reached)
         except Exception:
