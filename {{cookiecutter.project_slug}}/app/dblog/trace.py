@@ -184,10 +184,8 @@ def _version(file: str, logged: float) -> float | None:
 
 
 def _revive(captured: Captured, logged: float) -> traceback.TracebackException:
-    kind = _revived_type(captured["module"], captured["name"])
-    revived = traceback.TracebackException(kind, kind(captured["text"]), None)
+    revived = traceback.TracebackException(Exception, Exception(), None)
     revived.stack = _Stack(_summaries(captured["frames"], logged))
-    revived.__notes__ = captured.get("notes")
     revived.__suppress_context__ = captured.get("from", False)
     if "cause" in captured:
         revived.__cause__ = _revive(captured["cause"], logged)
@@ -195,15 +193,15 @@ def _revive(captured: Captured, logged: float) -> traceback.TracebackException:
         revived.__context__ = _revive(captured["context"], logged)
     if "group" in captured:
         revived.exceptions = [_revive(inner, logged) for inner in captured["group"]]
-    if "lines" in captured:
-        lines = captured["lines"]
-        setattr(revived, "format_exception_only", lambda **_: iter(lines))  # noqa: B010 (a method of this one object)
+    lines = captured.get("lines") or _last_lines(captured)
+    setattr(revived, "format_exception_only", lambda **_: iter(lines))  # noqa: B010 (a method of this one object)
     return revived
 
 
-@lru_cache(maxsize=256)
-def _revived_type(module: str, name: str) -> type[Exception]:
-    return type(name, (Exception,), {"__module__": module, "__qualname__": name, "__str__": lambda self: self.args[0]})
+def _last_lines(captured: Captured) -> list[str]:
+    said = f"{class_name(captured)}: {captured['text']}" if captured["text"] else class_name(captured)
+    notes = [line for note in captured.get("notes", ()) for line in note.split("\n")]
+    return [f"{line}\n" for line in (said, *notes)]
 
 
 class _Frame(traceback.FrameSummary):
