@@ -11,7 +11,7 @@ from .delivery import reason
 from .models import LogEntry
 from .queries import Unreadable, reading
 from .rollups import rows
-from .spool import QUARANTINE, Reader, State, journals, pending_bytes, read_state, unshipped
+from .spool import QUARANTINE, Reader, journals, pending_bytes, read_state, unshipped
 from .writer import Writer
 
 #: Seconds that a record may wait before the log counts as degraded.
@@ -22,7 +22,8 @@ def health(writer: Writer) -> dict[str, Any]:
     """What waits, what was lost and what went wrong, over all journals of the folder; asks no database."""
     folder, own = writer.journal.folder, writer.journal
     states = {name: read_state(folder, name) for name in journals(folder)}
-    times = [logged for name, state in states.items() if (logged := _oldest(folder, name, state)) is not None]
+    # Of each the first record that is not in the database yet.
+    times = [event["time"] for name, state in states.items() for _, event in Reader(folder, name, state).read(1)]
     age = max(0.0, time.time() - min(times)) if times else None
     states[own.name] = own.state
     error = next((state.error for state in states.values() if state.error), None)
@@ -54,12 +55,6 @@ def waiting_records(writer: Writer) -> int:
     """How many records are on their way to the database."""
     journal = writer.journal
     return len(journal.memory) + sum(_count_lines(path, offset) for path, offset in unshipped(journal.folder))
-
-
-def _oldest(folder: Path, name: str, state: State) -> float | None:
-    """When the first record that is not in the database yet was logged (Unix time)."""
-    events = Reader(folder, name, state).read(1)
-    return float(events[0][1]["time"]) if events else None
 
 
 def _count_lines(path: Path, offset: int = 0) -> int:
