@@ -291,6 +291,23 @@ def test_a_short_write_that_cannot_be_taken_back_swallows_nothing(
     ship(writer)
 
 
+def test_a_disk_that_does_not_confirm_duplicates_nothing(
+    make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = make_writer()
+    writer.journal.fsync = True
+
+    def fail(_fd: int) -> None:
+        raise OSError("no confirmation")
+
+    monkeypatch.setattr("app.dblog.journal._sync", fail)
+    write(writer, range(3))
+    assert writer.flush(20)
+    assert numbers(log) == [0, 1, 2]
+    assert "no confirmation" in (writer.journal.state.error or "")
+    ship(writer)
+
+
 def test_past_its_cap_records_are_dropped_counted_said_and_reported(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:

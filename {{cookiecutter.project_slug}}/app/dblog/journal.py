@@ -127,7 +127,11 @@ class Journal:
         self._room -= written
         self.error = None
         if self.fsync:
-            _sync(self._fd)
+            try:
+                _sync(self._fd)
+            except OSError as error:
+                # The record is in the file all the same, and will be read from there.
+                self.error = error
 
     def _remember(self, line: bytes) -> None:
         if len(self.memory) < MEMORY_RECORDS:
