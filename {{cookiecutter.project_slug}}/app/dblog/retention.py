@@ -29,7 +29,8 @@ BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 #: The first records of a process go first, and one that ends at once has no time for this.
 START_SECONDS = 1.0
 EVERY_SECONDS = 3_600.0
-PAUSE_SECONDS = 0.2
+#: How many times longer than a step the pause after it is.
+REST = 15
 RETRY_SECONDS = 30.0
 
 _entry, _group, _hour, _group_hour, _lease = (
@@ -81,6 +82,7 @@ class Retention:
         try:
             if not self.days or not has_older(self.engine, before):
                 return EVERY_SECONDS
+            started = time.monotonic()
             pruned = prune(self.engine, before, self._holder, self._reached)
         except Exception:
             # The database is away or busy: there is no hurry, and the writer says so where it matters.
@@ -88,7 +90,7 @@ class Retention:
         if pruned is None:
             return RETRY_SECONDS
         self._reached = None if pruned.done else pruned.reached
-        return EVERY_SECONDS if pruned.done else PAUSE_SECONDS
+        return EVERY_SECONDS if pruned.done else REST * (time.monotonic() - started)
 
 
 def new_holder() -> str:
