@@ -21,8 +21,8 @@
 
 For each database and number of rows: a scratch database is filled with thirty days of a realistic mix, every page is
 asked for until it is warm and then timed, and the database is deleted. Prints a Markdown table of medians in
-milliseconds, as the README shows it. `uv run benchmarks/viewer.py --database sqlite --prune` takes three quarters
-of an hour and 15 GB of disk, postgresql the same; `--database mariadb --rows 100000 1000000` takes five minutes.
+milliseconds, as the README shows it. `uv run benchmarks/viewer.py --database sqlite --prune` takes an hour and
+15 GB of disk, postgresql the same; `--database mariadb --rows 100000 1000000` takes five minutes.
 """
 
 import argparse
