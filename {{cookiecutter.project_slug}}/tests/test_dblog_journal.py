@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from app.dblog.handler import DatabaseLogHandler
 from app.dblog.journal import Journal
 from app.dblog.models import LogEntry, LogGroup, LogGroupHour, LogHour
 from app.dblog.spool import adopt
+from app.dblog.status import health
 from app.dblog.writer import Writer
 
 from .conftest import SERVER
@@ -308,6 +310,36 @@ def test_a_disk_that_does_not_confirm_duplicates_nothing(
     ship(writer)
 
 
+@pytest.mark.parametrize("raised", [TimeoutError, KeyError])
+def test_what_a_signals_handler_raises_neither_loses_nor_duplicates(
+    make_writer: Callable[..., Writer],
+    folder: Path,
+    log: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: type[Exception],
+) -> None:
+    """The interpreter runs a handler as soon as the write has returned."""
+    writer = make_writer()
+    write(writer, range(2))
+
+    def write_and_raise(fd: int, data: bytes) -> int:
+        os_write(fd, data)
+        raise raised
+
+    os_write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write_and_raise)
+        with suppress(KeyError):
+            write(writer, range(2, 3))
+    assert writer.journal.is_pending()
+    assert writer.journal.position == (1, sum(path.stat().st_size for path in folder.glob("*.jsonl")))
+    write(writer, range(3, 5))
+    assert writer.flush(20)
+    assert numbers(log) == list(range(5))
+    assert counts(log) == [5] * 4
+    ship(writer)
+
+
 def test_past_its_cap_records_are_dropped_counted_said_and_reported(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -324,6 +356,28 @@ def test_past_its_cap_records_are_dropped_counted_said_and_reported(
     assert len([message for message in messages(log) if "dropped" in message]) == 1
     assert capfd.readouterr().err.count("records are being dropped") == 1
     ship(writer)
+
+
+def test_losses_are_told_at_the_end(make_writer: Callable[..., Writer], log: Engine) -> None:
+    neighbour, writer = make_writer(), make_writer(max_bytes=20_000)
+    write(neighbour, range(500))
+    write(writer, range(500, 507))
+    writer.close(20)
+    assert messages(log) == ["7 records dropped: the journal is full"]
+
+
+def test_what_only_memory_had_is_missed_at_the_end(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder.touch()
+    with log.begin() as connection:
+        connection.execute(text("ALTER TABLE log_entry RENAME TO elsewhere"))
+    writer = make_writer()
+    write(writer, range(5))
+    assert not writer.flush(0.5)
+    assert "records wait in memory" in (writer.journal.state.error or "")
+    writer.close(0.1)
+    assert "5 records are lost" in capfd.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written(
@@ -366,6 +420,7 @@ def test_one_bad_row_among_500(
     (kept,) = (folder / "quarantine.ndjson").read_text().splitlines()
     assert "number 250" in kept
     assert "quarantine" in capfd.readouterr().err
+    assert health(writer)["quarantined"] == 1
     ship(writer)
 
 

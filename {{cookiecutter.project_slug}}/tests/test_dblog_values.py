@@ -1,6 +1,8 @@
 """Whatever is logged becomes a row: hostile values, secrets, and objects that must not be asked."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,7 @@ from werkzeug.security import generate_password_hash
 from app import dblog
 from app.accounts.access import current_user
 from app.accounts.models import User
+from app.config import PROJECT
 from app.database import db
 from app.dblog.handler import DatabaseLogHandler
 from app.dblog.models import LogEntry, LogGroup, LogHour
@@ -240,6 +243,8 @@ SECRETIVE: dict[str, Callable[[], None]] = {
     "url": lambda: logger.error(f"postgresql://ada:{SECRET}@db/x and redis://:{SECRET}@db"),
     "url in extra": lambda: logger.error("x", extra={"dsn": f"mysql://ada:{SECRET}@db/x"}),
     "url query": lambda: logger.error("GET %s", f"https://site/reset?id=1&reset_token={SECRET}#x"),
+    "template cut off": lambda: logger.error("x" * 150 + f"postgresql://ada:{SECRET * 9}@db/x %s", 1),
+    "bytes cut off": lambda: logger.error("x", extra={"raw": b"x" * 8_150 + f"redis://:{SECRET * 9}@db".encode()}),
     "url cut off": lambda: logger.error("x" * 65_515 + f"postgresql://ada:{SECRET}@db/x"),
 }
 
@@ -249,6 +254,30 @@ def test_secrets(log: Flask, kept: Callable[[], str]) -> None:
         speak()
         assert "hunter2" not in kept(), name
     assert len(entries()) == len(SECRETIVE)
+
+
+def test_no_text_holds_a_log_call_up() -> None:
+    """Each took the square of its length in an expression that repeats: minutes, at these lengths."""
+    texts = ("'http://x/' + '?' * 65_000", "'://?' + '?token' * 10_000", "'$' + 'scrypt' * 10_900", "'$argon2' * 9_000")
+    calls = "; ".join(f"text({each})" for each in texts)
+    subprocess.run(
+        [sys.executable, "-c", f"from app.dblog.plain import text; {calls}"], cwd=PROJECT, check=True, timeout=60
+    )
+
+
+def test_a_record_is_never_more_than_a_server_takes(log: Flask) -> None:
+    logger.error("large", extra={f"key {number}": "\x01" * 8_192 for number in range(400)})
+    assert newest().message == "large"
+    assert list(newest().extra or ()) == [TRUNCATED]
+    error: BaseException = ValueError("first")
+    for number in range(60):
+        following = ValueError(f"{number}")
+        for _ in range(20):
+            following.add_note("\x01" * 8_192)
+        following.__cause__, error = error, following
+    logger.error("long", exc_info=error)
+    assert newest().message == "long"
+    assert (newest().trace or "").endswith(f"ValueError: 59\n{TRUNCATED}\n")
 
 
 def test_keys_of_the_sites_own(make_app: Callable[..., Flask]) -> None:

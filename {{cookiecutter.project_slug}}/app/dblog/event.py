@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from re import Pattern
-from typing import cast
+from typing import Any, cast
 
 import orjson
 from flask import Request, g, has_request_context, request
 from werkzeug.local import LocalProxy
 
-from .plain import ATOMS, NAME_LIMIT, RAISED, REDACTED, TEXT_LIMIT, is_secret, plain, shield, spoken, text
-from .trace import capture
+from .plain import ATOMS, NAME_LIMIT, RAISED, REDACTED, TEXT_LIMIT, TRUNCATED, is_secret, plain, shield, spoken, text
+from .trace import capture, without_chain
 
 VERSION = 1
+LINE_LIMIT = 1_048_576
 
 #: Tells who is acting, as (user id, is admin), from memory alone; (None, None) for nobody.
 Actor = Callable[[], tuple[int | None, bool | None]]
@@ -40,7 +41,7 @@ def encode(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> byt
     :param secret: the keys to redact, see :func:`app.dblog.plain.secret_names`
     """
     try:
-        line = orjson.dumps(_event(record, actor, secret))
+        line = _bounded(_event(record, actor, secret))
     except Exception as error:
         event = internal(f"{spoken(record.msg)} {RAISED.format(type(error).__name__)}")
         event |= {"time": record.created, "level": _level(record), "logger": spoken(record.name, NAME_LIMIT)}
@@ -59,6 +60,17 @@ def internal(message: str) -> dict[str, object]:
         "host": _HOST,
         "pid": os.getpid(),
     }
+
+
+def _bounded(event: dict[str, Any]) -> bytes:
+    """The event as JSON, without its extra and the exception's chain where it would be more than a server takes."""
+    line = orjson.dumps(event)
+    size = f"{len(line):,} bytes"
+    if len(line) > LINE_LIMIT and "extra" in event:
+        line = orjson.dumps(event | {"extra": {TRUNCATED: size}})
+    if len(line) > LINE_LIMIT and "exception" in event:
+        line = orjson.dumps(event | {"extra": {TRUNCATED: size}, "exception": without_chain(event["exception"])})
+    return line
 
 
 def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dict[str, object]:
@@ -125,7 +137,7 @@ def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str 
         formatted = message % _shielded(record.args, secret)
     except Exception as error:
         formatted = f"{message} {RAISED.format(type(error).__name__)} {plain(record.args, secret)}"
-    return text(formatted), _name(message[: NAME_LIMIT + 1])
+    return text(formatted), _name(message) if len(message) <= NAME_LIMIT else text(message, NAME_LIMIT)
 
 
 def _shielded(args: object, secret: Pattern[str]) -> object:

@@ -58,6 +58,7 @@ class Journal:
         self._numbers = count(1)
         self._segment = self._size = self._room = 0
         self._fd = self._lock_fd = -1
+        self._due = -1
         self._torn = False
         self._busy = False
         self._nested: list[bytes] = []
@@ -70,10 +71,11 @@ class Journal:
     def position(self) -> tuple[int, int]:
         """Segment and offset of what will be written next."""
         with self.lock:
-            return self._segment, self._size
+            return self._segment, self._size_now()
 
     def is_pending(self) -> bool:
-        return bool(self.memory) or self.position > self.state.reached
+        """Whether something is not in the database yet, the news of a loss included."""
+        return bool(self.memory or self.state.unreported()) or self.position > self.state.reached
 
     def append(self, line: bytes) -> None:
         """Write one line, which then survives the process.
@@ -94,14 +96,23 @@ class Journal:
                 self._busy = False
 
     def _append(self, line: bytes) -> None:
+        self._size, self._due = self._size_now(), -1
         try:
             if len(line) > self._room and self._is_full(len(line)):
                 self.state.dropped[FULL] += 1
             else:
                 self._write(line)
         except OSError as error:
-            self.error = error
-            self._remember(line)
+            landed = self._size_now() == self._due
+            if self.fsync or not landed:
+                self.error = error
+            if not landed:
+                self._remember(line)
+
+    def _size_now(self) -> int:
+        """Where the last whole line ends: a signal's handler may raise between its writing and our noting it."""
+        landed = self._torn and self._fd >= 0 and os.fstat(self._fd).st_size == self._due
+        return self._due if landed else self._size
 
     def _is_full(self, size: int) -> bool:
         """Look how much room there is, and take some: other processes, dead ones too, fill the same folder."""
@@ -115,23 +126,20 @@ class Journal:
         if self._fd < 0 or self._size >= self._segment_bytes:
             self._open_segment()
         # After a short or failed write the newline keeps what was left of it from swallowing this record.
-        data = b"\n" + line if self._torn else line
-        self._torn = True
-        written = os.write(self._fd, data)
-        self._size += written
-        if written < len(data):
-            os.ftruncate(self._fd, self._size - written)
-            self._size -= written
+        data = line
+        if self._torn:
+            self._size = os.fstat(self._fd).st_size
+            data = b"\n" + line
+        self._torn, self._due = True, self._size + len(data)
+        if os.write(self._fd, data) < len(data):
+            os.ftruncate(self._fd, self._size)
             raise OSError("short write")
-        self._torn = False
-        self._room -= written
-        self.error = None
         if self.fsync:
-            try:
-                _sync(self._fd)
-            except OSError as error:
-                # The record is in the file all the same, and will be read from there.
-                self.error = error
+            _sync(self._fd)
+        self._size = self._due
+        self._torn = False
+        self._room -= len(data)
+        self.error = None
 
     def _remember(self, line: bytes) -> None:
         if len(self.memory) < MEMORY_RECORDS:

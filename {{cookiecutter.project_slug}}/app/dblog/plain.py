@@ -35,11 +35,12 @@ ATOMS = frozenset({str, int, float, bool, type(None)})
 _MAPPINGS = (Mapping, Headers)
 _CONTAINERS = (*_MAPPINGS, list, tuple, set, frozenset, Row)
 _PRINTED = (Enum, datetime, date, time, Decimal, UUID, PurePath)
+# Visitors choose what is searched, so what may repeat is bounded: else the time grows with the square of the length.
 _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/]+@")
 _URL_SECRET = re.compile(
-    r"([?&][^\s=&]*(?:passw|pwd|secret|token|key|auth|signature)[^\s=&]*=)[^\s&#'\"]+", re.IGNORECASE
+    r"([?&][^\s=&?]{0,64}(?:passw|pwd|secret|token|key|auth|signature)[^\s=&?]{0,64}=)[^\s&#'\"]+", re.IGNORECASE
 )
-_PASSWORD_HASH = re.compile(r"(?:(?:scrypt|pbkdf2)[\w:-]*|\$2[abxy]|\$argon2\w*|\$[156])\$[^\s'\",)]+")
+_PASSWORD_HASH = re.compile(r"(?:(?:scrypt|pbkdf2)[\w:-]{0,64}|\$2[abxy]|\$argon2\w{0,8}|\$[156])\$[^\s'\",)]+")
 # PostgreSQL quotes the whole row, password hash included, when a constraint refuses it.
 _FAILING_ROW = re.compile(r"(Failing row contains )\(.*", re.DOTALL)
 _SECRET_PARTS = (
@@ -162,7 +163,7 @@ class _Copy:
         if isinstance(value, float) and math.isfinite(value):
             return float(value)
         if isinstance(value, bytes | bytearray):
-            return text(bytes(value[:VALUE_LIMIT]).decode("utf-8", "backslashreplace"), VALUE_LIMIT)
+            return text(bytes(value[: VALUE_LIMIT + SLACK]).decode("utf-8", "backslashreplace"), VALUE_LIMIT)
         if not isinstance(value, _CONTAINERS):
             return text(repr(value), VALUE_LIMIT)
         if id(value) in within:

@@ -71,6 +71,11 @@ def capture(error: BaseException, trace: TracebackType | None) -> dict[str, obje
     return captured
 
 
+def without_chain(captured: Captured) -> Captured:
+    """The exception alone, without its notes and those it came from."""
+    return {key: captured[key] for key in ("module", "name", "text", "frames")} | {"notes": [TRUNCATED]}
+
+
 def _capture(error: BaseException, trace: TracebackType | None, room: list[int]) -> Captured:
     kind = type(error)
     captured: Captured = {
