@@ -82,6 +82,21 @@ def test_trouble_with_the_log_alone_takes_no_site_down(
     assert ready.json == {"status": "degraded", "migrations": "current", "log": "degraded"}
 
 
+def test_a_journal_that_cannot_be_read_takes_no_site_down(
+    app: Flask, make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    site = make_app(LOG_JOURNAL_DIR=tmp_path / "file" / "journal")
+    site.logger.error("Kept in memory")
+    assert dblog.flush(timeout=20)
+    ready = site.test_client().get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json == {"status": "degraded", "migrations": "current", "log": "degraded"}
+    status = site.test_cli_runner().invoke(args=["log", "status"])
+    assert status.exit_code == 0
+    assert "the journal cannot be written" in status.stdout
+
+
 # Error pages
 
 

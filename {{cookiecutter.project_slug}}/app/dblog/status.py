@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from .delivery import reason
 from .models import LogEntry
 from .queries import Unreadable, reading
 from .rollups import rows
+from .sentences import unreadable
 from .spool import QUARANTINE, Reader, journals, pending_bytes, read_state, unshipped
 from .writer import Writer
 
@@ -23,7 +23,11 @@ def health(writer: Writer) -> dict[str, Any]:
     folder, own = writer.journal.folder, writer.journal
     states = {name: read_state(folder, name) for name in journals(folder)}
     # Of each the first record that is not in the database yet.
-    times = [event["time"] for name, state in states.items() for _, event in Reader(folder, name, state).read(1)]
+    times = []
+    for name, state in states.items():
+        # Another user's journal may not be ours to read.
+        with suppress(OSError):
+            times += [event["time"] for _, event in Reader(folder, name, state).read(1)]
     age = max(0.0, time.time() - min(times)) if times else None
     states[own.name] = own.state
     error = next((state.error for state in states.values() if state.error), None)
@@ -45,9 +49,9 @@ def report(writer: Writer) -> dict[str, Any]:
         with reading() as log:
             facts["rows"] = rows(log)
             facts["newest"] = log.scalar(select(func.max(LogEntry.created_at)))
-    except Unreadable as unreadable:
+    except Unreadable as error:
         facts["state"] = "degraded"
-        facts["error"] = facts["error"] or f"the log database cannot be read ({reason(unreadable.cause)})"
+        facts["error"] = facts["error"] or unreadable(error)
     return facts
 
 
@@ -58,7 +62,7 @@ def waiting_records(writer: Writer) -> int:
 
 
 def _count_lines(path: Path, offset: int = 0) -> int:
-    with suppress(FileNotFoundError), path.open("rb") as file:
+    with suppress(OSError), path.open("rb") as file:
         file.seek(offset)
         return sum(line.endswith(b"\n") for line in file)
     return 0

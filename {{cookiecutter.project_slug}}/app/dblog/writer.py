@@ -123,6 +123,8 @@ class Writer:
         # In one: a record that another thread logs meanwhile is either seen here or opens a journal of its own.
         with self.journal.lock:
             done = not self.journal.is_pending()
+            if lost := len(self.journal.memory):
+                say(f"{lost} records are lost: neither the journal nor the database could be written")
             self.journal.close()
             if self._own is not None and done:
                 self._own.remove()
@@ -186,7 +188,10 @@ class Writer:
         except Exception as error:
             self._delay = min(self._delay * 2, LONGEST_DELAY)
             if not is_contention(error) or self._delay == LONGEST_DELAY:
-                self._set_error(f"{diagnose(self.engine, error)}; records wait in {self.journal.folder}")
+                place = f"in {self.journal.folder}"
+                if self.journal.error is not None:
+                    place = f"in memory, since the journal cannot be written ({reason(self.journal.error)})"
+                self._set_error(f"{diagnose(self.engine, error)}; records wait {place}")
             return self._delay
         self._delay = FIRST_DELAY
         self._set_error(None)
