@@ -120,7 +120,7 @@ def load(overrides: Mapping[str, object] | None = None) -> dict[str, object]:
         # Survive power loss too, at a hundred times the cost of a record.
         "LOG_JOURNAL_FSYNC": env.bool("LOG_JOURNAL_FSYNC", False),
         # Older rows are pruned; 0 keeps them for ever.
-        "LOG_RETENTION_DAYS": env.number("LOG_RETENTION_DAYS", 30),
+        "LOG_RETENTION_DAYS": env.number("LOG_RETENTION_DAYS", 30, most=36_500),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": env.words("LOG_REDACT", ""),
         # How many proxies to believe about the visitor's address. Too many, and visitors choose theirs.
@@ -172,11 +172,12 @@ def level(value: str | int) -> str:
     return name
 
 
-def number(value: str | int, least: int = 0) -> int:
+def number(value: str | int, least: int = 0, most: int | None = None) -> int:
     with suppress(TypeError, ValueError):
-        if int(value) >= least:
-            return int(value)
-    raise ValidationError(f"expected a whole number, {least} or more")
+        if least <= (found := int(value)) and (most is None or found <= most):
+            return found
+    expected = f"{least} or more" if most is None else f"{least} to {most:,}"
+    raise ValidationError(f"expected a whole number, {expected}")
 
 
 def words(value: str | list[str] | None) -> list[str] | None:

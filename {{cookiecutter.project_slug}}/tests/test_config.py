@@ -103,7 +103,7 @@ def test_all_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
         DATABASE_URL="orakel://user:hidden@host/name",
         LOG_DATABASE_URL="sqlite://",
         LOG_LEVEL="LOUD",
-        LOG_RETENTION_DAYS="soon",
+        LOG_RETENTION_DAYS="999999",
         LOG_FILE_MAX_MB="0",
         LOG_JOURNAL_FSYNC="perhaps",
         PORT="http",
@@ -123,6 +123,7 @@ def test_all_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert "postgresql" in found["DATABASE_URL"]
     assert "WARNING" in found["LOG_LEVEL"]
     assert "1 or more" in found["LOG_FILE_MAX_MB"]
+    assert "0 to 36,500" in found["LOG_RETENTION_DAYS"]
     assert "hidden" not in capsys.readouterr().err
 
 

@@ -78,14 +78,14 @@ class Retention:
         return max(0.0, self.due - time.monotonic())
 
     def _work(self) -> float:
-        before = utcnow() - timedelta(days=self.days)
         try:
+            before = utcnow() - timedelta(days=self.days)
             if not self.days or not has_older(self.engine, before):
                 return EVERY_SECONDS
             started = time.monotonic()
             pruned = prune(self.engine, before, self._holder, self._reached)
         except Exception:
-            # The database is away or busy: there is no hurry, and the writer says so where it matters.
+            # The database is away or busy: there is no hurry, and the writer, which must not end here, says so.
             return RETRY_SECONDS
         if pruned is None:
             return RETRY_SECONDS
