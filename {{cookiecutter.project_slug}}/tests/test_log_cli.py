@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -152,6 +153,7 @@ def test_without_tables(app: Flask, runner: FlaskCliRunner) -> None:
         result = log(runner, *command.split())
         assert result.exit_code == 1, command
         assert "flask db upgrade" in result.stderr, command
+    assert "flask db upgrade" in log(runner, "status").stdout
 
 
 def test_following_misses_and_repeats_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +206,36 @@ def test_following_survives_the_database(app: Flask, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of a POSIX shell")
+def test_long_work_shows_how_far_it_is(app: Flask, environment: dict[str, str], tmp_path: Path) -> None:
+    put(app, *(row("x", age=40 * 24 * HOUR) for _ in range(600)))
+    rows = tmp_path / "rows"
+    assert "600" in at_a_terminal(app, environment, f"log export --format jsonl > {rows}").split("Exporting")[-1]
+    assert rows.read_text().count("\n") == 600
+    put(app, row("a\x1b[32mb", level=50, age=40 * 24 * HOUR))
+    seen = at_a_terminal(app, environment, "log export --format csv --level CRITICAL")
+    assert "Exporting" not in seen
+    assert "a\\x1b[32mb" in seen
+    assert "100%" in at_a_terminal(app, environment, "log prune --days 30").split("Pruning")[-1]
+
+
+def at_a_terminal(app: Flask, environment: dict[str, str], command: str) -> str:
+    """What a flask command shows there."""
+    from pty import openpty  # Windows has none
+
+    keyboard, screen = openpty()
+    command = f"{sys.executable} -m flask {command}"
+    root = Path(app.root_path).parent
+    subprocess.run(command, shell=True, cwd=root, env=environment, stdout=screen, stderr=screen, check=True)
+    os.close(screen)
+    with open(keyboard, "rb", buffering=0) as shown:
+        seen = b""
+        # At the end of what was shown Linux raises EIO.
+        with suppress(OSError):
+            while part := shown.read(65_536):
+                seen += part
+    return seen.decode()
+
+
 def test_a_closed_pipe_ends_quietly(app: Flask, database_urls: dict[str, str], tmp_path: Path) -> None:
     put(app, *(row("x" * 300) for _ in range(600)))
     settings = {"SECRET_KEY": "x", "LOG_FILE": "", "LOG_JOURNAL_DIR": str(tmp_path / "other"), "FLASK_SKIP_DOTENV": "1"}

@@ -1,5 +1,6 @@
 """``flask log``: the log on a terminal, and as JSON lines for other programs."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
@@ -121,9 +122,15 @@ def groups_command(status: str, as_json_lines: bool) -> None:
 @plain_errors
 def export_command(form: str, **terms: str | None) -> None:
     """Write all rows, newest first, to the standard output."""
-    filters = Filters.parse({name: term for name, term in terms.items() if term})
-    for line in export.lines(export.entries(filters), form):
-        click.echo(line, nl=False)
+    rows = export.entries(Filters.parse({name: term for name, term in terms.items() if term}))
+    terminal = sys.stdout.isatty()
+    # Beside the rows, so only where these go elsewhere.
+    hidden = terminal or not sys.stderr.isatty()
+    with click.progressbar(
+        rows, label="Exporting", show_pos=True, update_min_steps=export.BATCH, file=sys.stderr, hidden=hidden
+    ) as counted:
+        for line in export.lines(counted, form):
+            click.echo(inert(line.rstrip()) if terminal else line, nl=terminal)
 
 
 @cli.command("status")
