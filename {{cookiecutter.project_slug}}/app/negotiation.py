@@ -4,6 +4,6 @@ from flask import request
 
 
 def wants_json() -> bool:
-    """True if the path ends in .json or the Accept header prefers JSON to HTML."""
+    """True if the path ends in .json or .jsonl, or the Accept header prefers JSON to HTML."""
     accept = request.accept_mimetypes
-    return request.path.endswith(".json") or accept["application/json"] > accept["text/html"]
+    return request.path.endswith((".json", ".jsonl")) or accept["application/json"] > accept["text/html"]

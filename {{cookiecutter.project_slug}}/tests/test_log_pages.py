@@ -19,7 +19,8 @@ from sqlalchemy import Dialect, Engine, event, select
 
 from app.accounts.models import User
 from app.database import db, log_engine_options, utcnow
-from app.dblog import groups, queries
+from app.dblog import export, groups, queries, rollups
+from app.dblog.filters import Filters
 from app.dblog.models import LogGroup
 
 from .conftest import csrf_token, login
@@ -52,11 +53,11 @@ def log_addresses(app: Flask) -> list[tuple[str, str]]:
 
 def test_every_address_is_for_admins(app: Flask, client: FlaskClient, user: User) -> None:
     app.config["WTF_CSRF_ENABLED"] = False  # the guard itself is asked, not what stands before it
-    addresses = log_addresses(app)
-    assert len(addresses) >= 11
+    addresses = [*log_addresses(app), ("GET", "/logs.jsonl")]
+    assert len(addresses) >= 12
     for method, address in addresses:
         answer = client.open(address, method=method)
-        if address.endswith(".json"):
+        if address.endswith((".json", ".jsonl")):
             assert answer.status_code == 401, address
             assert answer.json
         else:
@@ -204,6 +205,7 @@ MISTAKES = (
     "after=banana",
     "around=x",
     "around=12345",
+    "around=" + "x" * 10_000,
     "user=me",
     "q=" + "x" * 10_000,
     "since=1h&until=2h",
@@ -219,6 +221,15 @@ def test_mistakes_are_named(viewer: FlaskClient) -> None:
         mistake = answer.get_json()["error"]
         assert len(mistake) < 250
         assert "damaged" in mistake or mistake.startswith(query.partition("=")[0]), query
+    groups_page = viewer.get("/logs/groups?before=" + "x" * 10_000)
+    assert groups_page.status_code == 400
+    assert "at most 200 characters" in groups_page.text
+
+
+def test_a_level_stays_chosen_however_it_was_written(viewer: FlaskClient) -> None:
+    for term, chosen in {"Error": "ERROR", "040": "ERROR", "25": "25"}.items():
+        (option,) = re.findall(r"<option[^>]* selected>([^<]*)</option>", viewer.get(f"/logs?level={term}").text)
+        assert option.startswith(chosen), term
 
 
 def test_chips_take_one_filter_away(app: Flask, viewer: FlaskClient) -> None:
@@ -242,6 +253,35 @@ def test_totals_and_facets_are_exact(app: Flask, viewer: FlaskClient) -> None:
         )
         page = viewer.get(f"/logs?since={hours}h&level={level}").text
         assert f"<strong>{expected}</strong>" in page
+
+
+def test_facets_and_bars_leave_out_what_the_filter_cuts_off(
+    app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = utcnow().replace(minute=0, second=0, microsecond=0) - 2 * HOUR
+    times = [hour + timedelta(minutes=minutes) for minutes in (0, 10, 40, 70, 100)]
+    loggers = ["early", "early", "late", "late", "late"]
+    put(app, *(row(created_at=time, level=40, logger=name) for time, name in zip(times, loggers, strict=True)))
+    put(app, row(created_at=times[2], level=30, logger="late"))
+    minute_30, minute_80 = ((hour + timedelta(minutes=minutes)).isoformat() for minutes in (30, 80))
+
+    def counts(**terms: str) -> tuple[str, str, list[str], list[str]]:
+        page = viewer.get("/logs", query_string=terms).text
+        (total,) = re.findall(r"<strong>([^<]*)</strong> row", page)
+        legend = " ".join(re.findall(r'<a class="level-\d+" href="[^"]*">([^<]*)</a>', page))
+        bars = re.findall(r'aria-label="\d\d \w+ \d\d:\d\d UTC([^"]*)"', page)
+        return total, legend, [bar.lstrip(", ") for bar in bars], re.findall(r'<option value="\w+">(\w+ \(\d+\))', page)
+
+    bars = ["1 ERROR, 1 WARNING", "1 ERROR"]
+    assert counts(since=minute_30, until=minute_80) == ("3", "ERROR 2 WARNING 1", bars, ["late (3)"])
+    errors = counts(since=minute_30, until=minute_80, level="ERROR")
+    assert errors == ("2", "ERROR 2 WARNING 1", ["1 ERROR", "1 ERROR"], ["late (2)"])
+    # A row of the very moment at which the time ends is shown, so it is counted.
+    assert counts(since=minute_80, until=times[4].isoformat())[0] == "1"
+    assert counts(until=hour.isoformat()) == ("1", "ERROR 1", ["1 ERROR"], ["early (1)"])
+    monkeypatch.setattr(rollups, "FEW", 1)
+    total, legend, *_ = counts(since=minute_30, until=minute_80)
+    assert (total, legend) == ("3", "ERROR 4 WARNING 1"), "counts of many rows stay by the hour, the total is exact"
 
 
 def test_the_histogram_of_weeks_goes_by_the_day(app: Flask, viewer: FlaskClient) -> None:
@@ -292,6 +332,38 @@ def test_a_search_stops_and_goes_on(app: Flask, viewer: FlaskClient, monkeypatch
     nothing = viewer.get("/logs?q=nothing").text
     assert "Nothing found so far" in nothing
     assert "Continue" in nothing
+
+
+def test_a_search_tells_which_way_it_went(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "SCAN", 10)
+    put(app, *(row(age=number * timedelta(minutes=1)) for number in range(40, 0, -1)))
+    page = viewer.get("/logs?q=needle").text
+    assert "Searched back to" in page
+    assert "Continue →" in page
+    older = unescape(re.findall(r'rel="next" href="([^"]*)"', page)[0])
+    twice = viewer.get(unescape(re.findall(r'rel="next" href="([^"]*)"', viewer.get(older).text)[0])).text
+    page = viewer.get(unescape(re.findall(r'rel="prev" href="([^"]*)"', twice)[0])).text
+    assert "Searched up to" in page
+    assert "← Continue" in page
+    assert "Continue →" not in page
+
+
+def test_a_search_repeats_nothing_while_somebody_writes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the search and the look for where it ended, which are two statements."""
+    monkeypatch.setattr(queries, "SCAN", 10)
+    rows = [row("needle" if number == 9 else "hay", age=(60 - number) * timedelta(minutes=1)) for number in range(60)]
+    put(app, *rows)
+    with app.app_context():
+        engine = db.engines["log"]
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def write_meanwhile(_c: object, _u: object, statement: str, parameters: object, *_: object) -> None:
+            if "OFFSET" in statement and "log_entry" in statement:
+                put(app, *(row("hay") for _ in range(3)))
+
+        found = [entry.message for entry in export.entries(Filters(q="needle"))]
+        event.remove(engine, "before_cursor_execute", write_meanwhile)
+    assert found == ["needle"]
 
 
 def test_three_kinds_of_nothing(app: Flask, viewer: FlaskClient) -> None:
@@ -510,6 +582,7 @@ def test_missing_tables_name_the_command(make_app: Callable[..., Flask], app: Fl
         answer = viewer.get(address)
         assert answer.status_code == 503, address
         assert "flask db upgrade" in answer.text
+    assert "flask db upgrade" in viewer.get("/logs/status").text
     answer = viewer.get("/logs.json")
     assert answer.status_code == 503
     assert "flask db upgrade" in answer.get_json()["error"]
@@ -551,6 +624,8 @@ def test_while_the_database_is_away(app: Flask, viewer: FlaskClient) -> None:
         assert answer.status_code == 503
         assert "<strong>3</strong> records wait" in answer.text
         assert "gone to lunch" not in answer.text, "nobody knows who this is"
+        with viewer.get("/logs/static/log.css") as style:
+            assert style.mimetype == "text/css"
         assert app.test_client().get("/logs").status_code == 302
     app.extensions["dblog"].writer.flush(10)
     assert shown(viewer.get("/logs").text) == ["waiting 2", "waiting 1", "waiting 0"]

@@ -97,6 +97,7 @@ def parse_level(term: str) -> int:
 
 def parse_time(name: str, term: str) -> datetime:
     """A moment from an age (90s, 30m, 2h, 7d, 1w) or ISO 8601, UTC if it names no zone; raises :class:`BadFilter`."""
+    check_text(name, term)
     try:
         if age := _AGE.fullmatch(term):
             return utcnow() - timedelta(**{_UNITS[age[2]]: int(age[1])})
@@ -110,6 +111,7 @@ def parse_time(name: str, term: str) -> datetime:
 
 def parse_id(name: str, term: str) -> int:
     """A row's or user's number; raises :class:`BadFilter`."""
+    check_text(name, term)
     if term.isascii() and term.isdigit() and len(term) <= 18:
         return int(term)
     raise BadFilter(f"{name}: a whole number; not “{term}”.")

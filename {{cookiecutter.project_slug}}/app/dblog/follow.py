@@ -62,8 +62,11 @@ def _last(count: int, columns: Sequence[Any]) -> tuple[Sequence[int], Sequence[E
 
 def _arrived(top: int, gaps: list[Gap], columns: Sequence[Any]) -> Sequence[Entry]:
     places = [LogEntry.id > top, *(LogEntry.id.between(low, high) for low, high, _ in gaps)]
+    # SQLite would read the whole table for the places alone.
+    first = min([top + 1, *(low for low, *_ in gaps)])
+    arrived = select(*columns).where(LogEntry.id >= first, or_(*places)).order_by(LogEntry.id).limit(BATCH)
     with reading() as log:
-        return log.execute(select(*columns).where(or_(*places)).order_by(LogEntry.id).limit(BATCH)).all()
+        return log.execute(arrived).all()
 
 
 def _left_out(gaps: list[Gap], low: int, high: int) -> list[Gap]:

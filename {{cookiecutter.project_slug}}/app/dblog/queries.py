@@ -62,6 +62,9 @@ def reading() -> Iterator[Session]:
     Not ``db.session``: the log has two connections a process, so they go back before a page is rendered.
     """
     engine = db.engines[LOG].execution_options(**READING)
+    if engine.dialect.name == "postgresql":
+        # One view of the rows for all statements, as the others have it: a search is two of them.
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         with Session(engine) as log:
             yield log

@@ -20,6 +20,8 @@ MOST_HOURS = 62 * 24
 MOST_BARS = 60
 MOST_LOGGERS = 50
 CAP = 10_000
+#: Rows of an hour that are counted by level and logger where the filter cuts it.
+FEW = 1_000
 #: Hours a bar may stand for, if not a day.
 WIDTHS = (1, 2, 3)
 DAY = 24 * HOUR
@@ -55,17 +57,21 @@ def overview(log: Session, filters: Filters) -> Overview | None:
     start = hour_of(filters.since or log.scalar(select(func.min(LogHour.hour))) or end)
     if not timedelta() <= end - start <= MOST_HOURS * HOUR:
         return None
-    # Of an hour that begins where the time ends there is nothing to see but an instant.
-    hours = [LogHour.hour >= start, LogHour.hour < end]
+    # The last one too where it is but an instant: rows of that very moment are shown.
+    hours = [LogHour.hour >= start, LogHour.hour <= end]
     bars = _bars(start, end)
     _fill(log, bars, hours, filters.logger)
     lowest = filters.level or 0
+    loggers = _loggers(log, hours, lowest)
+    cut = [hour for hour in _cut_hours(filters) if hour <= end]
+    whole = [hour for hour in cut if not _correct(log, filters, hour, _bar(bars, hour).levels, loggers)]
     levels = sum((bar.levels for bar in bars), Counter[int]())
-    total = _total(log, filters, _at_least(levels, lowest), end)
+    total = _total(log, filters, sum(count for level, count in levels.items() if level >= lowest), whole)
     for bar in bars:
-        for level in [level for level in bar.levels if level < lowest]:
+        for level in [level for level, count in bar.levels.items() if level < lowest or not count]:
             del bar.levels[level]
-    return Overview(total, bars, levels, _loggers(log, hours, lowest))
+    ranked = sorted((+loggers).items(), key=lambda item: (-item[1], item[0]))
+    return Overview(total, bars, levels, ranked)
 
 
 def rows(log: Session) -> int:
@@ -108,7 +114,12 @@ def _fill(log: Session, bars: Sequence[Bar], hours: Sequence[Condition], logger:
     for moment, level, count in log.execute(query):
         if width == DAY:
             moment = datetime.fromisoformat(str(moment)).replace(tzinfo=UTC)
-        bars[int((moment - bars[0].start) / width)].levels[level] += int(count)
+        _bar(bars, moment).levels[level] += int(count)
+
+
+def _bar(bars: Sequence[Bar], hour: datetime) -> Bar:
+    place = int((hour - bars[0].start) / (bars[0].end - bars[0].start))
+    return bars[min(place, len(bars) - 1)]
 
 
 def _day(log: Session, hour: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -118,35 +129,53 @@ def _day(log: Session, hour: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.date(hour, type_=String)
 
 
-def _loggers(log: Session, hours: Sequence[Condition], lowest: int) -> list[tuple[str, int]]:
+def _loggers(log: Session, hours: Sequence[Condition], lowest: int) -> Counter[str]:
     total = func.sum(LogHour.count)
     query = select(LogHour.logger, total).where(*hours, LogHour.level >= lowest).group_by(LogHour.logger)
     ranked = log.execute(query.order_by(total.desc(), LogHour.logger).limit(MOST_LOGGERS))
-    return [(logger, int(count)) for logger, count in ranked]
+    return Counter({logger: int(count) for logger, count in ranked})
 
 
-def _total(log: Session, filters: Filters, total: int, end: datetime) -> int:
-    """The count of all hours, corrected by those that the filter cuts: of them the rows themselves are counted."""
-    cut = {hour_of(filters.until)} if filters.until else set()
+def _cut_hours(filters: Filters) -> set[datetime]:
+    """The hours of which the filter takes a part."""
+    hours = {hour_of(filters.until)} if filters.until else set()
     if filters.since and filters.since != hour_of(filters.since):
-        cut.add(hour_of(filters.since))
-    whole = [LogHour.hour.in_(cut), LogHour.level >= (filters.level or 0)]
+        hours.add(hour_of(filters.since))
+    return hours
+
+
+def _correct(log: Session, filters: Filters, hour: datetime, levels: Counter[int], loggers: Counter[str]) -> bool:
+    """Take from the counts what the filter cuts off an hour; False if it leaves too many rows to tell them apart."""
+    part = select(LogEntry.level, LogEntry.logger).where(*_within(filters, hour)).limit(FEW + 1).subquery()
+    kinds = select(part.c.level, part.c.logger, func.count()).group_by(part.c.level, part.c.logger)
+    left = log.execute(kinds).all()
+    if sum(count for _, _, count in left) > FEW:
+        return False
+    all_of_it = select(LogHour.level, LogHour.logger, LogHour.count).where(LogHour.hour == hour)
+    off = Counter({(level, logger): count for level, logger, count in log.execute(all_of_it)})
+    off.subtract({(level, logger): count for level, logger, count in left})
+    for (level, logger), count in off.items():
+        if filters.logger in (None, logger):
+            levels[level] -= count
+        if level >= (filters.level or 0) and logger in loggers:
+            loggers[logger] -= count
+    return True
+
+
+def _total(log: Session, filters: Filters, total: int, whole: Sequence[datetime]) -> int:
+    """The sum of the counts, with the rows themselves counted of those hours that are in it whole, but cut."""
+    rows = select(func.sum(LogHour.count)).where(LogHour.hour.in_(whole), LogHour.level >= (filters.level or 0))
     if filters.logger:
-        whole.append(LogHour.logger == filters.logger)
-    sums = select(LogHour.hour, func.sum(LogHour.count)).where(*whole).group_by(LogHour.hour)
-    in_cut: dict[datetime, int] = {hour: int(count) for hour, count in log.execute(sums)} if cut else {}
-    total -= sum(count for hour, count in in_cut.items() if hour < end)
+        rows = rows.where(LogHour.logger == filters.logger)
+    if whole:
+        total -= int(log.scalar(rows) or 0)
     if total <= CAP:
-        total += sum(_count(log, filters, hour) for hour in in_cut)
+        total += sum(_count(log, filters, hour) for hour in whole)
     return min(total, CAP + 1)
 
 
 def _count(log: Session, filters: Filters, hour: datetime) -> int:
-    start = max(hour, filters.since or hour)
-    end = hour + HOUR
-    conditions: list[Condition] = [LogEntry.created_at >= start, LogEntry.created_at < end]
-    if filters.until and filters.until < end:
-        conditions[1] = LogEntry.created_at <= filters.until
+    conditions = _within(filters, hour)
     if filters.level is not None:
         conditions.append(LogEntry.level.in_(levels_from(log, filters.level)))
     if filters.logger:
@@ -155,5 +184,12 @@ def _count(log: Session, filters: Filters, hour: datetime) -> int:
     return log.scalar(select(func.count()).select_from(capped)) or 0
 
 
-def _at_least(levels: Counter[int], lowest: int) -> int:
-    return sum(count for level, count in levels.items() if level >= lowest)
+def _within(filters: Filters, hour: datetime) -> list[Condition]:
+    """What the filter leaves of an hour."""
+    times: list[Condition] = [
+        LogEntry.created_at >= max(hour, filters.since or hour),
+        LogEntry.created_at < hour + HOUR,
+    ]
+    if filters.until:
+        times.append(LogEntry.created_at <= filters.until)
+    return times

@@ -41,6 +41,7 @@ def index() -> ResponseReturnValue:
         page=rows,
         terms=terms,
         levels=LEVELS,
+        lowest=filters.level,
         summary=summary,
         stacks=stacks(summary.bars) if summary else None,
         cap=CAP,
