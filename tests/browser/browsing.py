@@ -2,13 +2,15 @@
 
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -17,7 +19,7 @@ from running import Site, serve  # noqa: E402 (found by the line above when this
 
 PASSWORD = "correct horse battery staple"
 WIDTHS = (1280, 375)
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @contextmanager
@@ -48,6 +50,25 @@ def log_in(context: BrowserContext, site: Site) -> None:
     page.close()
 
 
+def signed_in(browser: Browser, site: Site) -> StorageState:
+    """The cookies of the admin."""
+    context = browser.new_context()
+    log_in(context, site)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def looks(browser: Browser, state: StorageState) -> Iterator[tuple[str, BrowserContext]]:
+    """The admin's browser wide and narrow, light and dark, one after the other."""
+    for scheme in SCHEMES:
+        for width in WIDTHS:
+            viewport = ViewportSize(width=width, height=900)
+            context = browser.new_context(storage_state=state, viewport=viewport, color_scheme=scheme)
+            yield f"{width}-{scheme}", context
+            context.close()
+
+
 def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
     """One of each of the log's pages."""
     entries = context.request.get(f"{site.url}/logs.json?level=ERROR").json()["entries"]
@@ -69,6 +90,31 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "status": "/logs/status",
         "mistake": "/logs?since=banana",
     }
+
+
+def hardships(project: Path) -> Iterator[tuple[str, str]]:
+    """The pages with little to show, each by its name and address; between them the databases of the site change."""
+    with closing(sqlite3.connect(project / "instance/log.db", isolation_level=None)) as log:
+        yield "empty", "/logs"
+        yield "no-groups", "/logs/groups"
+        log.execute(
+            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 3000)"
+            " INSERT INTO log_entry (event_id, created_at, level, logger, message, fingerprint)"
+            " SELECT n, datetime('now', '-3 days') || '.000000', 40, 'shop', 'the coffee is cold', '1-shop' FROM number"
+        )
+        yield "quiet", "/logs"
+        yield "searched", "/logs?q=zebra&since=all"
+        with renamed(log, "log_entry"):
+            yield "tables-missing", "/logs"
+    with closing(sqlite3.connect(project / "instance/app.db", isolation_level=None)) as data, renamed(data, "users"):
+        yield "away", "/logs"
+
+
+@contextmanager
+def renamed(database: sqlite3.Connection, table: str) -> Iterator[None]:
+    database.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+    yield
+    database.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
 def watch(page: Page, site: Site) -> list[str]:

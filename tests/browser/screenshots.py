@@ -1,25 +1,29 @@
 """Every page of the log, wide and narrow, light and dark: python screenshots.py PROJECT BIN OUTPUT"""
 
+import shutil
 import sys
 from pathlib import Path
 
-from browsing import SCHEMES, WIDTHS, addresses, chromium, log_in, serve_shop
+from browsing import addresses, chromium, hardships, looks, serve_shop, signed_in
+from running import serve
 
 
 def main(project: Path, bin_folder: Path, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
-    with serve_shop(project, bin_folder) as site, chromium() as browser:
-        for scheme in SCHEMES:
-            for width in WIDTHS:
-                context = browser.new_context(
-                    viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
-                )
-                log_in(context, site)
+    empty = shutil.copytree(project, project.with_name("empty"))
+    with serve(bin_folder / "flask", "run", cwd=empty) as site, chromium() as browser:
+        state = signed_in(browser, site)
+        for name, address in hardships(empty):
+            for look, context in looks(browser, state):
                 page = context.new_page()
-                for name, address in addresses(context, site).items():
-                    page.goto(site.url + address)
-                    page.screenshot(path=output / f"{name}-{width}-{scheme}.png")
-                context.close()
+                page.goto(site.url + address)
+                page.screenshot(path=output / f"{name}-{look}.png")
+    with serve_shop(project, bin_folder) as site, chromium() as browser:
+        for look, context in looks(browser, signed_in(browser, site)):
+            page = context.new_page()
+            for name, address in addresses(context, site).items():
+                page.goto(site.url + address)
+                page.screenshot(path=output / f"{name}-{look}.png")
 
 
 if __name__ == "__main__":
