@@ -1,6 +1,7 @@
 """Records a second from the log call to the committed row, and rows a second with the bare driver.
 
-throughput.report() starts this in a process for each round: `python throughput.py FOLDER`, its environment set.
+throughput.report() starts this in a process for each round, `python throughput.py FOLDER`, its environment set, and
+then without FOLDER in several at once.
 """
 
 import contextlib
@@ -15,7 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from shared import databases, migrate, print_table, scratch_postgresql
 RECORDS = 20_000
 BATCH, TOGETHER = 500, 100
 ROUNDS = 5
+PROCESSES = 2
 
 
 def records_a_second(log_url: str) -> tuple[float, float, float]:
@@ -51,6 +54,40 @@ def log_all() -> None:
     error = logging.getLogger("bench").error
     for number in range(RECORDS):
         error("x %s", number)
+
+
+def one_of_several() -> None:
+    """Log and ship at a sign on stdin; says on stdout when it is ready, and when all is committed."""
+    app_package = importlib.import_module("app")
+    app = app_package.create_app()
+    with app.test_request_context("/somewhere"):
+        app.preprocess_request()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        log_all()
+        ship(app_package.dblog)
+        print("shipped", flush=True)
+
+
+def of_several(project: Path, env: dict[str, str]) -> float:
+    """Records a second of several processes with one database, from the first log call to the last commit."""
+    with contextlib.ExitStack() as stack:
+        start = partial(subprocess.Popen, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        processes = [
+            stack.enter_context(start([sys.executable, __file__], cwd=project, env=env)) for _ in range(PROCESSES)
+        ]
+        hear_from_all(processes, "ready")
+        began = time.perf_counter()
+        for process in processes:
+            print("go", file=process.stdin, flush=True)
+        hear_from_all(processes, "shipped")
+        return PROCESSES * RECORDS / (time.perf_counter() - began)
+
+
+def hear_from_all(processes: Sequence[Any], word: str) -> None:
+    for process in processes:
+        if process.stdout.readline().strip() != word:
+            sys.exit(f"a process ended before it was {word}")
 
 
 def ship(dblog: Any) -> None:
@@ -162,14 +199,13 @@ def report(project: Path, scratch: Path) -> None:
         figures = []
         for number in range(ROUNDS):
             folder = scratch / f"throughput-{name}-{number}"
-            with server(name) as settings:
-                env = databases(project, folder, scratch / "migrated") | settings
-                if settings:
-                    migrate(project, env)
+            with database(name, project, folder, scratch / "migrated") as env:
                 done = subprocess.run(
                     [sys.executable, __file__, folder], cwd=project, env=env, check=True, stdout=subprocess.PIPE
                 )
-            figures.append(json.loads(done.stdout))
+            with database(name, project, folder / "several", scratch / "migrated") as env:
+                several = of_several(project, env)
+            figures.append([several, *json.loads(done.stdout)])
         *rates, alone = (statistics.median(column) for column in zip(*figures, strict=True))
         shares = (statistics.median(row[column] / row[-1] for row in figures) for column in range(len(rates)))
         cells = [f"{rate:,.0f} ({share:.0%})" for rate, share in zip(rates, shares, strict=True)]
@@ -178,7 +214,8 @@ def report(project: Path, scratch: Path) -> None:
         f"Records a second, {RECORDS:,} of them, in batches of {BATCH} (share of what the bare driver does):",
         [
             "database",
-            "from log call to committed row",
+            f"from log call to committed row, {PROCESSES} processes",
+            "one process",
             "the log calls of an outage",
             "its backlog",
             "QueueHandler and a thread that inserts prepared rows",
@@ -189,16 +226,22 @@ def report(project: Path, scratch: Path) -> None:
 
 
 @contextlib.contextmanager
-def server(name: str) -> Iterator[dict[str, str]]:
-    """The settings that put the log on a scratch database of that server; none for SQLite."""
+def database(name: str, project: Path, folder: Path, template: Path) -> Iterator[dict[str, str]]:
+    """The environment of a process whose log has an empty database of that kind."""
+    env = databases(project, folder, template)
     if name == "SQLite":
-        yield {}
+        yield env
         return
     with scratch_postgresql() as url:
-        yield {"LOG_DATABASE_URL": url}
+        env["LOG_DATABASE_URL"] = url
+        migrate(project, env)
+        yield env
 
 
 def main() -> None:
+    if len(sys.argv) == 1:
+        one_of_several()
+        return
     log_url = os.environ["LOG_DATABASE_URL"]
     rates = records_a_second(log_url)
     least = bare_sqlite(Path(sys.argv[1])) if log_url.startswith("sqlite") else bare_postgresql(log_url)
