@@ -79,6 +79,8 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=3)
+    # Or the block's end would wait for it for ever.
+    os.killpg(process.pid, signal.SIGKILL)
     raise AssertionError("the server did not end")
 
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -32,6 +33,19 @@ class Counts:
 
     def agree(self) -> bool:
         return self.rows == self.groups == self.hours == self.group_hours
+
+
+class Program(subprocess.Popen[str]):
+    """Has a minute to end after its block, where `Popen` would wait for ever for one that hangs."""
+
+    def __exit__(self, *error: Any) -> None:
+        assert self.stdin
+        self.stdin.close()
+        try:
+            self.wait(timeout=60)
+        finally:
+            self.kill()
+            super().__exit__(*error)
 
 
 @dataclass
@@ -68,9 +82,9 @@ class Site:
     ) -> "subprocess.CompletedProcess[str]":
         return self.run(PROGRAMS / f"{name}.py", *arguments, check=check, changes=changes)
 
-    def start(self, name: str, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+    def start(self, name: str, *arguments: str, **changes: str) -> Program:
         """Start a program; it is spoken to over its standard input and output."""
-        return subprocess.Popen(
+        return Program(
             [self.python, PROGRAMS / f"{name}.py", *arguments],
             cwd=self.folder,
             env=self.environment(changes),

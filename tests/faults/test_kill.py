@@ -1,7 +1,6 @@
 """SIGKILL, in the middle of whatever is going on: what was acknowledged is in the table, once."""
 
 import random
-import subprocess
 import threading
 
 import pytest
@@ -18,7 +17,7 @@ class Victim:
     def __init__(self, site: Site, name: str) -> None:
         self.ledger: list[str] = []
         self.enough = threading.Semaphore(0)
-        self.process: subprocess.Popen[str] = site.start("storm", name)
+        self.process = site.start("storm", name)
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
 

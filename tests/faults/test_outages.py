@@ -1,7 +1,6 @@
 """The log's database goes away: before the start, under load, between the rows and their commit, and after it."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ import pytest
 from conftest import absent, reachable
 from running import wait_until
 
-from .conftest import Site, on_server
+from .conftest import Program, Site, on_server
 from .postgres import Server, Wire, programs
 
 # What the writer sends for a batch, in this order.
@@ -23,7 +22,7 @@ STATEMENTS = [
 class Speaker:
     """A process that logs a line when told so, and says when the call has returned."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: Program) -> None:
         self.process = process
         self.said: list[str] = []
         assert process.stdout

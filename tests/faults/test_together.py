@@ -2,21 +2,20 @@
 
 import json
 import re
-import subprocess
 from contextlib import ExitStack
 
 import pytest
 
-from .conftest import Site
+from .conftest import Program, Site
 from .test_ends import UNREACHABLE
 
 
-def hear(process: "subprocess.Popen[str]") -> str:
+def hear(process: Program) -> str:
     assert process.stdout
     return process.stdout.readline().rstrip("\n")
 
 
-def tell(process: "subprocess.Popen[str]") -> None:
+def tell(process: Program) -> None:
     """Let it go on."""
     assert process.stdin
     process.stdin.write("go\n")

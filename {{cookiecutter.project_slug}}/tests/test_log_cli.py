@@ -225,7 +225,7 @@ def at_a_terminal(app: Flask, environment: dict[str, str], command: str) -> str:
     keyboard, screen = openpty()
     command = f"{sys.executable} -m flask {command}"
     root = Path(app.root_path).parent
-    subprocess.run(command, shell=True, cwd=root, env=environment, stdout=screen, stderr=screen, check=True)
+    subprocess.run(command, shell=True, cwd=root, env=environment, stdout=screen, stderr=screen, check=True, timeout=60)
     os.close(screen)
     with open(keyboard, "rb", buffering=0) as shown:
         seen = b""
@@ -246,6 +246,7 @@ def test_a_closed_pipe_ends_quietly(app: Flask, database_urls: dict[str, str], t
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
