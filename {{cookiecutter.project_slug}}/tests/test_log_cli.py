@@ -7,13 +7,14 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 
 from app.database import db
 from app.dblog import follow, queries
@@ -22,6 +23,7 @@ from app.dblog.journal import Journal
 from app.dblog.models import LogEntry
 from app.dblog.queries import BRIEF, Unreadable
 
+from .conftest import SERVER
 from .log_rows import ERROR, put, row
 
 HOUR = timedelta(hours=1)
@@ -185,6 +187,27 @@ def test_following_misses_and_repeats_nothing(app: Flask, monkeypatch: pytest.Mo
         arrive_as(8)
         late = [following() for _ in range(13)]
         assert sorted(late) == sorted(f"m{number}" for number in (8, *range(20, 32)))
+
+
+@pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
+def test_following_reads_no_row_again(app: Flask) -> None:
+    """Of a table with gaps, which SQLite would read from its beginning."""
+    put(app, *(row(f"m{number}") for number in range(1_200)))
+    steps: list[None] = []
+    with app.app_context(), db.engines["log"].begin() as connection:
+        connection.execute(text("DELETE FROM log_entry WHERE id IN (1195, 1197, 1199)"))
+        engine = connection.engine
+        event.listen(engine, "checkout", lambda opened, *_: opened.set_progress_handler(partial(steps.append, None), 1))
+    with app.app_context():
+        followed = follow.follow(1, BRIEF)
+        next(followed)
+        put(app, row("new"))
+        steps.clear()
+        found = next(followed)
+        assert not isinstance(found, Unreadable)
+        assert found.message == "new"
+        # A row is at least one step of SQLite's machine.
+        assert 0 < len(steps) < 1_200
 
 
 def test_following_survives_the_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
