@@ -245,6 +245,16 @@ def test_many_to_many_from_both_sides(session: Session) -> None:
     ]
 
 
+def test_a_link_to_an_expired_object_that_is_taken_back(session: Session) -> None:
+    session.add(tag := Tag())
+    session.commit()
+    book = saved(session)
+    book.tags.append(tag)
+    book.tags.remove(tag)
+    session.commit()
+    assert trail(session, "update") == []
+
+
 def test_a_deleted_object_leaves_its_links(session: Session) -> None:
     book = saved(session, tags=[Tag(), Tag()])
     book.tags.pop()

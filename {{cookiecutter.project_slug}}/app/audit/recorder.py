@@ -123,4 +123,7 @@ def identity(state: InstanceState[Any]) -> Identity:
 
 
 def identity_now(state: InstanceState[Any]) -> Identity:
-    return tuple(state.dict[field] for field in marks(state.mapper).key)
+    """The primary key after the flush; a field of it that is not in memory has not changed."""
+    fields = marks(state.mapper).key
+    known = dict(zip(fields, state.key[1], strict=True)) if state.key else {}
+    return tuple((known | state.dict)[field] for field in fields)
