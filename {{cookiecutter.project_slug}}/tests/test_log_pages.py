@@ -310,7 +310,7 @@ def test_total_is_capped_and_absent_where_the_counts_lack_the_filter(app: Flask,
 
 
 def test_a_search_stops_and_goes_on(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "SCAN", 10)
+    monkeypatch.setattr(queries, "SCAN", 20)
     ages = [number * timedelta(minutes=1) for number in range(36, 0, -1)]
     put(
         app,
@@ -319,7 +319,7 @@ def test_a_search_stops_and_goes_on(app: Flask, viewer: FlaskClient, monkeypatch
             for number, age in enumerate(ages)
         ),
     )
-    for query, scans in {"q=needle": 4, "q=needle&level=WARNING": 8, "q=needle&logger=shop": 8}.items():
+    for query, scans in {"q=needle": 2, "q=needle&level=WARNING": 8, "q=needle&logger=shop": 8}.items():
         first = viewer.get(f"/logs.json?{query}").get_json()
         assert [entry["message"] for entry in first["entries"]] == ["needle"]
         assert first["searched_to"]

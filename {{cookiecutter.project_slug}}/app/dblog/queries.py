@@ -20,7 +20,7 @@ from .filters import BadFilter, Cursor, Filters
 from .models import LogEntry
 
 PAGE_SIZE = 50
-#: Half as many where an index leads to each of them somewhere else in the table.
+#: A quarter of that where an index leads to each of them somewhere else in the table.
 SCAN = 2_000
 BRIEF_TEXT = 400
 
@@ -186,7 +186,7 @@ def _search(
         limits.append(_beyond(cursor, ascending))
     most = size + 1
     if rest:
-        most = SCAN // 2 if any(sources) else SCAN
+        most = SCAN // 4 if any(sources) else SCAN
     # A limit around each condition, so that no database can look for matches in all there is.
     keys = [_keys([*source, *limits], ascending).limit(most) for source in sources]
     matches = and_(true(), *rest).label("matches")
