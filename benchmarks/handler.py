@@ -156,13 +156,12 @@ def survivors(project: Path, scratch: Path) -> dict[str, str]:
 def stored(folder: Path) -> set[int]:
     """The numbers of all records in the folder, in whatever store."""
     texts = [path.read_text("utf-8", "replace") for path in folder.glob("records.txt")]
-    for name, query in (
-        ("log.db", "SELECT message FROM log_entry"),
-        ("spool.db", "SELECT event_text FROM event"),
-    ):
+    for name, table, column in (("log.db", "log_entry", "message"), ("spool.db", "event", "event_text")):
         if (folder / name).exists():
             database = sqlite3.connect(folder / name)
-            texts += [str(text) for (text,) in database.execute(query)]
+            # A peer may be killed before it has made its table.
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone():
+                texts += [str(text) for (text,) in database.execute(f"SELECT {column} FROM {table}")]
             database.close()
     return {int(number) for text in texts for number in re.findall(r"\bx (\d+)", text)}
 
