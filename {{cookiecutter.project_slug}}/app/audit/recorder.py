@@ -126,4 +126,5 @@ def identity_now(state: InstanceState[Any]) -> Identity:
     """The primary key after the flush; a field of it that is not in memory has not changed."""
     fields = marks(state.mapper).key
     known = dict(zip(fields, state.key[1], strict=True)) if state.key else {}
-    return tuple((known | state.dict)[field] for field in fields)
+    values = known | state.dict
+    return tuple(values[field] for field in fields)
