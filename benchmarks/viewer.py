@@ -190,7 +190,7 @@ def measured(app: Any) -> Iterator[tuple[str, float]]:
 def pruned(app: Any) -> str:
     """The p99 of a request that writes and logs: while the process prunes three of the thirty days, and without."""
     writer = app.extensions["dblog"].writer
-    retention = import_module("app.dblog.retention")
+    retention = import_module("app.dblog.store.retention")
     client = app.test_client()
 
     def requests_until(over: Callable[[], bool]) -> list[float]:
@@ -230,7 +230,7 @@ def older(app: Any) -> int:
     """How many rows are too old to keep."""
     entry = import_module("app.dblog.models").LogEntry
     before = import_module("app.database").utcnow() - timedelta(days=KEPT)
-    with app.app_context(), import_module("app.dblog.queries").reading() as log:
+    with app.app_context(), import_module("app.dblog.viewer.queries").reading() as log:
         return int(log.scalar(select(func.count()).where(entry.created_at < before)))
 
 
@@ -248,11 +248,11 @@ def admin_client(app: Any) -> Any:
 
 def middle_cursor(app: Any) -> str:
     entry = import_module("app.dblog.models").LogEntry
-    with app.app_context(), import_module("app.dblog.queries").reading() as log:
+    with app.app_context(), import_module("app.dblog.viewer.queries").reading() as log:
         half = log.scalar(select(func.max(entry.id))) // 2
         # MariaDB leaves numbers out when it inserts in bulk.
         row = log.execute(select(entry.created_at, entry.id).where(entry.id >= half).order_by(entry.id).limit(1)).one()
-    return str(import_module("app.dblog.filters").Cursor(*row))
+    return str(import_module("app.dblog.viewer.filters").Cursor(*row))
 
 
 def median(call: Callable[[], None]) -> float:

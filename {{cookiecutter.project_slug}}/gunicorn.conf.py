@@ -10,7 +10,7 @@ def on_starting(_server: object) -> None:
 
     In a process of its own: what is imported in this one gevent's workers could not make cooperative any more.
     """
-    command = [sys.executable, "-c", "from app.config import load; load()"]
+    command = [sys.executable, "-c", "from app.config import load_config; load_config()"]
     checked = subprocess.run(command, cwd=Path(__file__).parent, check=False)
     if checked.returncode:
         sys.exit(checked.returncode)

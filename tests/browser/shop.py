@@ -11,7 +11,7 @@ from itertools import count
 from app import create_app, dblog
 from app.database import db, utcnow
 from app.dblog.models import LogEntry, LogGroup
-from app.dblog.store import store
+from app.dblog.store.upsert import insert_and_count
 from sqlalchemy import select
 
 STOCK = {"espresso": 12, "flat white": 3, "cold brew": 0}
@@ -87,7 +87,7 @@ def repeat() -> None:
                 time = {"created_at": moment, "hour": hour}
                 copies.append({**entry, **event, **time, "title": titles[entry["fingerprint"]]})
         copies.sort(key=lambda copy: copy["created_at"])
-        store(connection, copies, replay=False)
+        insert_and_count(connection, copies, replay=False)
 
 
 if __name__ == "__main__":

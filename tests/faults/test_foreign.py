@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .conftest import PROGRAMS, Site
 
+PORTABLE = ("actor.py", "database.py", "inserts.py", "listing.py", "redaction.py", "terminal.py")
 USE = """
 from app import create_app, dblog
 from app.dblog.models import LogEntry
@@ -26,7 +27,8 @@ def test_in_a_foreign_application(project: Path, venv: Path, tmp_path: Path) -> 
     folder = tmp_path / "foreign"
     for name in ("app/dblog", "migrations"):
         shutil.copytree(project / name, folder / name)
-    shutil.copy(project / "app" / "database.py", folder / "app")
+    for name in PORTABLE:
+        shutil.copy(project / "app" / name, folder / "app")
     shutil.copy(PROGRAMS / "foreign.py", folder / "app" / "__init__.py")
     for revision in (folder / "migrations" / "versions").glob("*.py"):
         if revision.name != "0002_log.py":

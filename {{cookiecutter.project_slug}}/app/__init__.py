@@ -13,12 +13,12 @@ from . import (
     extensions,
     logging_config,
     main,
+    migration_state,
     request_id,
-    schema,
     security,
     shell,
 )
-from .config import INSTANCE, load
+from .config import INSTANCE, load_config
 
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
@@ -28,7 +28,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     go into `app.config`. Ends the process with one message if the configuration is wrong.
     """
     app = Flask(__name__, instance_path=str(INSTANCE))
-    app.config.update(load(config))
+    app.config.update(load_config(config))
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's documented way
 
@@ -49,5 +49,5 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     # end example
 
     shell.init_app(app)
-    schema.init_app(app)
+    migration_state.init_app(app)
     return app

@@ -43,7 +43,7 @@ FLASK_SETTINGS = {
     "MAX_FORM_PARTS": "int",
     "PERMANENT_SESSION_LIFETIME": "int",
     "PREFERRED_URL_SCHEME": "str",
-    "SECRET_KEY_FALLBACKS": "words",
+    "SECRET_KEY_FALLBACKS": "comma_separated",
     "SEND_FILE_MAX_AGE_DEFAULT": "int",
     "SERVER_NAME": "str",
     "SESSION_COOKIE_DOMAIN": "str",
@@ -51,7 +51,7 @@ FLASK_SETTINGS = {
     "SESSION_COOKIE_PATH": "str",
     "SESSION_COOKIE_SECURE": "bool",
     "TEMPLATES_AUTO_RELOAD": "bool",
-    "TRUSTED_HOSTS": "words",
+    "TRUSTED_HOSTS": "comma_separated",
 }
 
 
@@ -81,7 +81,7 @@ class Settings(Env):
         return default if value == "" and env_key != "LOG_FILE" else value
 
 
-def load(overrides: Mapping[str, object] | None = None) -> dict[str, object]:
+def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, object]:
     """Return what goes into `app.config`.
 
     Raises ConfigError, naming every variable that is wrong and what was expected.
@@ -92,7 +92,7 @@ def load(overrides: Mapping[str, object] | None = None) -> dict[str, object]:
     env = Settings(overrides)
     if get_load_dotenv():
         env.read_env(PROJECT / ".env", recurse=False)
-    for parser in (secret, level, number, words, location, database):
+    for parser in (secret, level, integer, comma_separated, project_path, database_url):
         env.add_parser(parser.__name__, parser)
 
     values: dict[str, object] = {
@@ -101,35 +101,35 @@ def load(overrides: Mapping[str, object] | None = None) -> dict[str, object]:
         # Signs the session cookie: whoever knows it can log in as anybody.
         "SECRET_KEY": env.secret("SECRET_KEY", "for debugging only" if debug or testing else ""),
         # The application's data. A SQLite path is relative to instance/.
-        "DATABASE_URL": (url := env.database("DATABASE_URL", "sqlite:///app.db")),
+        "DATABASE_URL": (url := env.database_url("DATABASE_URL", "sqlite:///app.db")),
         # The log's rows; a server's own, so that a busy log does not slow the application down.
-        "LOG_DATABASE_URL": env.database("LOG_DATABASE_URL", log_default(url), for_log=True),
+        "LOG_DATABASE_URL": env.database_url("LOG_DATABASE_URL", log_default(url), for_log=True),
         # The least that the console shows.
         "LOG_LEVEL": env.level("LOG_LEVEL", "INFO"),
         # A rotating file for `tail -f`; empty turns it off.
-        "LOG_FILE": env.location("LOG_FILE", "" if testing else "instance/app.log"),
+        "LOG_FILE": env.project_path("LOG_FILE", "" if testing else "instance/app.log"),
         "LOG_FILE_LEVEL": env.level("LOG_FILE_LEVEL", "INFO"),
-        "LOG_FILE_MAX_MB": env.number("LOG_FILE_MAX_MB", 10, least=1),
-        "LOG_FILE_COUNT": env.number("LOG_FILE_COUNT", 5, least=1),
+        "LOG_FILE_MAX_MB": env.integer("LOG_FILE_MAX_MB", 10, least=1),
+        "LOG_FILE_COUNT": env.integer("LOG_FILE_COUNT", 5, least=1),
         # The least that /logs shows.
         "LOG_DB_LEVEL": env.level("LOG_DB_LEVEL", "WARNING"),
         # Where records wait for the database; must survive a restart to be of use.
-        "LOG_JOURNAL_DIR": env.location("LOG_JOURNAL_DIR", scratch_folder() if testing else "instance/journal"),
+        "LOG_JOURNAL_DIR": env.project_path("LOG_JOURNAL_DIR", scratch_folder() if testing else "instance/journal"),
         # More than this is dropped and counted, so that a lost database does not fill the disk.
-        "LOG_JOURNAL_MAX_MB": env.number("LOG_JOURNAL_MAX_MB", 256, least=1),
+        "LOG_JOURNAL_MAX_MB": env.integer("LOG_JOURNAL_MAX_MB", 256, least=1),
         # Survive power loss too, at a hundred times the cost of a record.
         "LOG_JOURNAL_FSYNC": env.bool("LOG_JOURNAL_FSYNC", False),
         # Older rows are pruned; 0 keeps them for ever.
-        "LOG_RETENTION_DAYS": env.number("LOG_RETENTION_DAYS", 30, most=36_500),
+        "LOG_RETENTION_DAYS": env.integer("LOG_RETENTION_DAYS", 30, most=36_500),
         # Names of values that must not be logged, besides passwords and the like.
-        "LOG_REDACT": env.words("LOG_REDACT", ""),
+        "LOG_REDACT": env.comma_separated("LOG_REDACT", ""),
         # How many proxies to believe about the visitor's address. Too many, and visitors choose theirs.
-        "PROXY_HOPS": env.number("PROXY_HOPS", 0),
-        # What `flask run` does to the database: see schema.py.
+        "PROXY_HOPS": env.integer("PROXY_HOPS", 0),
+        # What `flask run` does to the database: see migration_state.py.
         "AUTO_MIGRATE": env.bool("AUTO_MIGRATE", None),
         # Read by gunicorn itself; checked here so that a mistake is reported with the others.
-        "PORT": env.number("PORT", 8000),
-        "WEB_CONCURRENCY": env.number("WEB_CONCURRENCY", 1, least=1),
+        "PORT": env.integer("PORT", 8000),
+        "WEB_CONCURRENCY": env.integer("WEB_CONCURRENCY", 1, least=1),
         # Other sites' forms do not carry the session.
         "SESSION_COOKIE_SAMESITE": env.str("SESSION_COOKIE_SAMESITE", "Lax"),
     }
@@ -172,7 +172,7 @@ def level(value: str | int) -> str:
     return name
 
 
-def number(value: str | int, least: int = 0, most: int | None = None) -> int:
+def integer(value: str | int, least: int = 0, most: int | None = None) -> int:
     with suppress(TypeError, ValueError):
         if least <= (found := int(value)) and (most is None or found <= most):
             return found
@@ -180,17 +180,17 @@ def number(value: str | int, least: int = 0, most: int | None = None) -> int:
     raise ValidationError(f"expected a whole number, {expected}")
 
 
-def words(value: str | list[str] | None) -> list[str] | None:
+def comma_separated(value: str | list[str] | None) -> list[str] | None:
     """What commas separate."""
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
-def location(value: str | os.PathLike[str]) -> str:
+def project_path(value: str | os.PathLike[str]) -> str:
     """Relative to the project's folder, wherever the process was started."""
     return str(PROJECT / value) if value else ""
 
 
-def database(value: str, for_log: bool = False) -> str:
+def database_url(value: str, for_log: bool = False) -> str:
     """Return the URL with its driver named and a SQLite path made absolute."""
     try:
         url = make_url(value)

@@ -2,14 +2,10 @@
 
 import contextlib
 import json
-import re
 import sqlite3
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
-from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +23,8 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
-    Table,
     Text,
     event,
-    insert,
     make_url,
 )
 from sqlalchemy.dialects import mysql, sqlite
@@ -112,7 +106,7 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
-def key(length: int) -> String:
+def exact_text(length: int) -> String:
     """Text that is compared byte by byte on every database: MySQL's default would take ``A`` and ``a`` for one."""
     return String(length).with_variant(
         mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
@@ -137,40 +131,6 @@ class JSONText(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, one at least, that have a value for each column but the key, which the database gives.
-
-    What SQLAlchemy would do, but column by column instead of value by value, which takes it longer than the database.
-    """
-    head, values, converters = insertion(table, connection.dialect)
-    columns = zip(*map(itemgetter(*converters), rows), strict=True)
-    converted = [
-        column if convert is None else map(convert, column)
-        for convert, column in zip(converters.values(), columns, strict=True)
-    ]
-    ready = list(zip(*converted, strict=True))
-    if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql(head + values, ready)
-        return
-    # Many in a statement: after each, sqlite3 waits for its turn of the interpreter.
-    for start in range(0, len(ready), ROWS_A_STATEMENT):
-        some = ready[start : start + ROWS_A_STATEMENT]
-        connection.exec_driver_sql(head + ", ".join([values] * len(some)), tuple(chain.from_iterable(some)))
-
-
-@cache
-def insertion(table: Table, dialect: Dialect) -> tuple[str, str, dict[str, Converter | None]]:
-    """The statement up to its values, those of one row, and what makes each column's the driver's own, if need be."""
-    names = [column.name for column in table.c if not column.primary_key]
-    statement = str(insert(table).inline().compile(dialect=dialect, column_keys=names))
-    # By position, whatever the driver's style.
-    head, verb, values = re.sub(r"%\(\w+\)s", "%s", statement).partition("VALUES ")
-    converters: dict[str, Converter | None] = {
-        name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names
-    }
-    return head + verb, values, converters
-
-
 def init_app(app: Flask) -> None:
     """Make both engines from SQLALCHEMY_DATABASE_URI and SQLALCHEMY_BINDS["log"].
 
@@ -185,7 +145,7 @@ def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         for engine in db.engines.values():
-            prepare(engine)
+            set_up_sqlite(engine)
             # An application that is dropped closes its connections; at exit a fork must not.
             weakref.finalize(app, engine.dispose).atexit = False
         limit_lock_waits(db.engines[LOG])
@@ -227,7 +187,7 @@ def limit_lock_waits(engine: Engine) -> None:
             connection.commit()
 
 
-def prepare(engine: Engine) -> None:
+def set_up_sqlite(engine: Engine) -> None:
     """Make SQLite safe for many users at once; other databases are."""
     if engine.dialect.name != "sqlite":
         return
@@ -273,7 +233,7 @@ def only_reads() -> bool:
     return command is not None and command.info_name == "shell"
 
 
-def explain(error: DBAPIError) -> str:
+def database_error(error: DBAPIError) -> str:
     """What is wrong with the application's database, in one sentence for whoever typed a command."""
     # PostgreSQL's own words go on for several lines; the first says it.
     said, *_ = str(error.orig).splitlines() or [""]

@@ -30,7 +30,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.accounts.models import User
-from app.config import PROJECT, database
+from app.config import PROJECT, database_url
 from app.database import db
 
 PASSWORD = "correct horse battery staple"
@@ -71,7 +71,7 @@ def used() -> Iterator[list[URL]]:
 @pytest.fixture
 def scratch(tmp_path: Path, used: list[URL]) -> Iterator[Callable[[], str]]:
     """Gives an empty database at each call, by its URL."""
-    server = make_url(database(SERVER))
+    server = make_url(database_url(SERVER))
     given: list[URL] = []
 
     def give() -> str:
@@ -126,7 +126,7 @@ def make_app(database_urls: dict[str, str], tmp_path: Path) -> Iterator[Callable
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """For SQLite, files that have their tables: copying them is quicker than the revisions, test after test."""
-    if make_url(database(SERVER)).get_backend_name() != "sqlite":
+    if make_url(database_url(SERVER)).get_backend_name() != "sqlite":
         return {}
     folder = tmp_path_factory.mktemp("migrated")
     files = {"DATABASE_URL": folder / "app.db", "LOG_DATABASE_URL": folder / "log.db"}

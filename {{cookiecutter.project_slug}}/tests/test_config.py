@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import URL
 
-from app.config import INSTANCE, PROJECT, ConfigError, load
+from app.config import INSTANCE, PROJECT, ConfigError, load_config
 
 from .conftest import Command, Server
 
@@ -22,13 +22,13 @@ Serve = Callable[..., AbstractContextManager[Server]]
 def mistakes(**config: object) -> dict[str, str]:
     """What load() complains of, by variable."""
     with pytest.raises(ConfigError) as raised:
-        load({"SECRET_KEY": "s", **config})
+        load_config({"SECRET_KEY": "s", **config})
     return dict(re.findall(r"^  (\w+): (.+)$", str(raised.value), re.MULTILINE))
 
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in load({"SECRET_KEY": "s"}):
+    for name in load_config({"SECRET_KEY": "s"}):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -38,7 +38,7 @@ def sqlite(path: str, **options: str) -> str:
 
 
 def test_defaults() -> None:
-    values = load({"SECRET_KEY": "s"})
+    values = load_config({"SECRET_KEY": "s"})
     expected = {
         "SECRET_KEY": "s",
         "DATABASE_URL": sqlite(f"{INSTANCE}/app.db"),
@@ -70,7 +70,7 @@ def test_environment_is_typed_and_overrides_go_above_it(monkeypatch: pytest.Monk
     monkeypatch.setenv("MAX_CONTENT_LENGTH", "1000")
     monkeypatch.setenv("SESSION_COOKIE_SECURE", "1")
     monkeypatch.setenv("LOG_RETENTION_DAYS", "7")
-    values = load(
+    values = load_config(
         {
             "SECRET_KEY": "s",
             "LOG_RETENTION_DAYS": 3,
@@ -92,7 +92,7 @@ def test_environment_is_typed_and_overrides_go_above_it(monkeypatch: pytest.Monk
 
 
 def test_empty_is_unset_but_for_the_file() -> None:
-    values = load({"SECRET_KEY": "s", "LOG_LEVEL": "", "AUTO_MIGRATE": "", "LOG_FILE": ""})
+    values = load_config({"SECRET_KEY": "s", "LOG_LEVEL": "", "AUTO_MIGRATE": "", "LOG_FILE": ""})
     assert (values["LOG_LEVEL"], values["AUTO_MIGRATE"]) == ("INFO", None)
     assert values["LOG_FILE"] == ""
 
@@ -155,7 +155,7 @@ def test_a_missing_driver_names_the_command_that_installs_it(
 )
 def test_postgresql_urls(given: str, used: str) -> None:
     pytest.importorskip("psycopg")
-    values = load({"SECRET_KEY": "s", "DATABASE_URL": given})
+    values = load_config({"SECRET_KEY": "s", "DATABASE_URL": given})
     assert values["SQLALCHEMY_DATABASE_URI"] == used
     assert values["SQLALCHEMY_BINDS"] == {"log": used}
 
@@ -163,32 +163,32 @@ def test_postgresql_urls(given: str, used: str) -> None:
 def test_mysql_urls() -> None:
     pytest.importorskip("pymysql")
     for scheme in ("mysql", "mariadb"):
-        values = load({"SECRET_KEY": "s", "DATABASE_URL": f"{scheme}://u@h/n"})
+        values = load_config({"SECRET_KEY": "s", "DATABASE_URL": f"{scheme}://u@h/n"})
         assert values["DATABASE_URL"] == f"{scheme}+pymysql://u@h/n"
 
 
 def test_sqlite_urls(tmp_path: Path) -> None:
-    values = load({"SECRET_KEY": "s", "DATABASE_URL": "sqlite:///data/x.db?timeout=20"})
+    values = load_config({"SECRET_KEY": "s", "DATABASE_URL": "sqlite:///data/x.db?timeout=20"})
     assert values["DATABASE_URL"] == sqlite(f"{INSTANCE}/data/x.db", timeout="20")
-    values = load({"SECRET_KEY": "s", "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"})
+    values = load_config({"SECRET_KEY": "s", "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"})
     assert values["DATABASE_URL"] == sqlite(f"{tmp_path}/x.db")
     for url in ("sqlite://", "sqlite:///:memory:"):
-        values = load({"SECRET_KEY": "s", "DATABASE_URL": url})
+        values = load_config({"SECRET_KEY": "s", "DATABASE_URL": url})
         log = Path(str(values["LOG_DATABASE_URL"]).removeprefix("sqlite:///"))
         assert log.is_absolute()
         assert not log.is_relative_to(INSTANCE)
 
 
 def test_debugging_and_testing_need_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load({"TESTING": True})["SECRET_KEY"]
+    assert load_config({"TESTING": True})["SECRET_KEY"]
     monkeypatch.setenv("FLASK_DEBUG", "1")
-    assert load()["SECRET_KEY"]
+    assert load_config()["SECRET_KEY"]
     monkeypatch.setenv("FLASK_DEBUG", "0")
     assert "not set" in mistakes(SECRET_KEY="")["SECRET_KEY"]
 
 
 def test_testing_has_a_journal_of_its_own_and_no_file() -> None:
-    first, second = load({"TESTING": True}), load({"TESTING": True})
+    first, second = load_config({"TESTING": True}), load_config({"TESTING": True})
     assert first["LOG_JOURNAL_DIR"] != second["LOG_JOURNAL_DIR"]
     assert first["LOG_FILE"] == ""
 

@@ -17,8 +17,19 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
-from app.config import database
-from app.database import READING, BigId, JSONText, LongText, Model, db, engine_options, key, prepare, utcnow
+from app.config import database_url
+from app.database import (
+    READING,
+    BigId,
+    JSONText,
+    LongText,
+    Model,
+    db,
+    engine_options,
+    exact_text,
+    set_up_sqlite,
+    utcnow,
+)
 
 from .conftest import SERVER, login
 
@@ -54,12 +65,12 @@ def test_keys_long_texts_and_json_are_alike_everywhere(scratch: Callable[[], str
         "things",
         MetaData(),
         Column("id", BigId, primary_key=True),
-        Column("name", key(20), unique=True),
+        Column("name", exact_text(20), unique=True),
         Column("story", LongText),
         Column("data", JSONText),
     )
     data = {"b": [1.5, None, True], "a": "ä", "more than 64 bits": 2**70, "half of a pair": "\ud800"}
-    engine = create_engine(database(scratch()))
+    engine = create_engine(database_url(scratch()))
     with engine.begin() as connection:
         things.create(connection)
         connection.execute(insert(things), {"name": "a", "story": "x" * 70_000, "data": data})
@@ -96,7 +107,7 @@ def test_a_released_savepoint_dies_with_its_transaction(app: Flask) -> None:
 
 
 def test_models_work_without_flask(database_urls: dict[str, str]) -> None:
-    engine = create_engine(database(database_urls["DATABASE_URL"]))
+    engine = create_engine(database_url(database_urls["DATABASE_URL"]))
     Model.metadata.create_all(engine)
     with Session(engine) as session:
         session.add(new_user("ada"))
@@ -193,7 +204,7 @@ def test_a_locked_database_can_be_connected_to(lock: str, tmp_path: Path) -> Non
     other.execute(f"BEGIN {lock}")
     url = f"sqlite:///{path}?timeout=0"
     engine = create_engine(url, **engine_options(url))
-    prepare(engine)
+    set_up_sqlite(engine)
     engine.connect().close()
     other.execute("ROLLBACK")
     other.close()

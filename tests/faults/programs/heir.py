@@ -10,11 +10,11 @@ import sys
 from collections import Counter
 
 from app import create_app, dblog
-from app.dblog import writer
+from app.dblog.store import shipping
 
 shipped = Counter()
 held = False
-adopt, deliver = writer.adopt, writer.deliver
+adopt, store_batch = shipping.adopt, shipping.store_batch
 
 
 def adopt_and_wait(folder):
@@ -28,12 +28,12 @@ def adopt_and_wait(folder):
 
 
 def deliver_and_count(engine, events, replay, root):
-    refused = deliver(engine, events, replay, root)
+    refused = store_batch(engine, events, replay, root)
     shipped.update(event_id.partition("-")[0] for event_id, _ in events)
     return refused
 
 
-writer.adopt, writer.deliver = adopt_and_wait, deliver_and_count
+shipping.adopt, shipping.store_batch = adopt_and_wait, deliver_and_count
 app = create_app()
 print("ready", flush=True)
 sys.stdin.readline()

@@ -5,7 +5,7 @@
 import sys
 from pathlib import Path
 
-from app.dblog.spool import lock_file
+from app.dblog.journal.files import lock_file
 
 print("locked" if lock_file(Path("instance"), "journal") >= 0 else "refused", flush=True)
 sys.stdin.read()

@@ -1,15 +1,13 @@
 """flask user: accounts from the command line."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app.database import db, explain
+from app.database import db
+from app.terminal import plain_errors
 
 from .models import User, normal_name
 from .users import AccountError, change_password, create_user, find_user, free_name
@@ -24,7 +22,7 @@ user_cli = AppGroup("user", help="Create, list and change accounts.")
 @click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
 def create(name: str, email: str | None, admin: bool, password_stdin: bool) -> None:
     """Create the account NAME; asks for its password."""
-    with plain_errors():
+    with plain_errors(AccountError):
         free_name(name)
         user = create_user(name, read_password(password_stdin), email, admin)
         click.echo(f"Created {'the admin' if admin else 'the user'} {user.username}.")
@@ -33,7 +31,7 @@ def create(name: str, email: str | None, admin: bool, password_stdin: bool) -> N
 @user_cli.command("list")
 def list_users() -> None:
     """Every account, one a line: name, role, email, day of creation."""
-    with plain_errors():
+    with plain_errors(AccountError):
         for user in db.session.scalars(select(User).order_by(User.username)):
             role = "admin" if user.is_admin else "user"
             created = user.created_at.astimezone().date()
@@ -45,7 +43,7 @@ def list_users() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
 def password(name: str, password_stdin: bool) -> None:
     """Set a new password for NAME, which ends the sessions of the old one."""
-    with plain_errors():
+    with plain_errors(AccountError):
         user = existing(name)
         change_password(user, read_password(password_stdin))
         click.echo(f"Changed the password of {user.username}.")
@@ -56,7 +54,7 @@ def password(name: str, password_stdin: bool) -> None:
 @click.option("--revoke", is_flag=True, help="Take the role away instead.")
 def admin(name: str, revoke: bool) -> None:
     """Make NAME an admin."""
-    with plain_errors():
+    with plain_errors(AccountError):
         user = existing(name)
         user.is_admin = not revoke
         db.session.commit()
@@ -67,7 +65,7 @@ def admin(name: str, revoke: bool) -> None:
 @click.argument("name")
 def delete(name: str) -> None:
     """Delete the account NAME and what belongs to it."""
-    with plain_errors():
+    with plain_errors(AccountError):
         user = existing(name)
         db.session.delete(user)
         db.session.commit()
@@ -87,14 +85,3 @@ def read_password(from_stdin: bool) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     entered: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return entered
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Refusals and an unusable database as one sentence, without a traceback."""
-    try:
-        yield
-    except AccountError as refusal:
-        raise click.ClickException(str(refusal)) from None
-    except (OperationalError, ProgrammingError) as error:
-        raise click.ClickException(explain(error)) from None

@@ -6,14 +6,13 @@ A model with ``__audit__ = True`` has one. Reads top to bottom: marks (what a mo
 
 from dataclasses import dataclass
 
-from flask import Flask, abort
-from flask.typing import ResponseReturnValue
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
+from ..actor import Actor, Guard, forbid, nobody
 from . import recorder
 from .cli import cli
-from .origin import Actor, nobody
-from .views import Guard, bp
+from .views import bp
 
 # At the import, since models are used without an application too, and their trail must not depend on one.
 recorder.listen()
@@ -28,17 +27,12 @@ class Audit:
     guard: Guard
 
 
-def forbid() -> ResponseReturnValue | None:
-    """The guard of an application that does not say who may see the trail."""
-    abort(403)
-
-
 def init_app(app: Flask, db: SQLAlchemy, *, actor: Actor = nobody, guard: Guard = forbid) -> None:
     """Name the acting user in the trail of ``app``, and show it.
 
     :param db: whose session reads the trail
-    :param actor: tells who is acting, from memory alone, see :data:`app.audit.origin.Actor`
-    :param guard: tells who may see the trail, see :data:`app.audit.views.Guard`
+    :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
+    :param guard: tells who may see the trail, see :data:`app.actor.Guard`
     """
     app.extensions["audit"] = Audit(db, actor, guard)
     app.register_blueprint(bp)

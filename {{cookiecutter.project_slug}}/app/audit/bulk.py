@@ -6,8 +6,8 @@ from sqlalchemy import Result, true
 from sqlalchemy.orm import Mapper, ORMExecuteState
 
 from .entries import DELETE, UPDATE, differences, entry, write
-from .marks import is_audited, marks
-from .reading import Rows, by_identity, named, query, read
+from .options import is_audited, marks
+from .snapshot import Rows, by_identity, named, query, read
 
 
 def on_execute(execution: ORMExecuteState) -> Result[Any] | None:

@@ -1,22 +1,20 @@
 """``flask audit``: the trail on a terminal, and as JSON lines for other programs."""
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import timedelta
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app.database import explain, utcnow
-
+from ..database import utcnow
+from ..terminal import plain_errors
 from . import queries
 from .entries import ACTIONS
+from .format import as_json, as_line, as_text
 from .models import AuditEntry
-from .present import as_json, as_line, as_text
-from .queries import AnySession, BadFilter, Filters
+from .queries import AnySession, Filters
 
 cli = AppGroup("audit", help="Who changed what: read the audit trail.")
 
@@ -78,13 +76,3 @@ def session() -> AnySession:
 
 def as_json_line(entry: AuditEntry) -> str:
     return json.dumps(as_json(entry), ensure_ascii=False)
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except BadFilter as mistake:
-        raise click.UsageError(str(mistake)) from None
-    except (OperationalError, ProgrammingError) as error:
-        raise click.ClickException(explain(error)) from None

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.orm import Mapper
 
-from app.database import insert_rows, utcnow
-
-from .marks import marks
+from ..database import utcnow
+from ..inserts import insert_rows
 from .models import AuditEntry
+from .options import marks
 from .origin import origin
-from .plain import plain
-from .reading import Identity, Row
+from .snapshot import Identity, Row
+from .values import to_json
 
 INSERT, UPDATE, DELETE = ACTIONS = ("insert", "update", "delete")
 MASK = "[masked]"
@@ -42,9 +42,9 @@ def entry(action: str, mapper: Mapper[Any], identity: Identity, changes: Changes
     return {
         "action": action,
         "model": marked.name,
-        "object_id": ",".join(str(plain(part)) for part in identity)[:MAX_ID],
+        "object_id": ",".join(str(to_json(part)) for part in identity)[:MAX_ID],
         "changes": {
-            field: [mask(side) if field in marked.masked else plain(side) for side in sides]
+            field: [mask(side) if field in marked.masked else to_json(side) for side in sides]
             for field, sides in changes.items()
         },
     }

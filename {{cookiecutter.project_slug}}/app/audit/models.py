@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import BigId, JSONText, Model, UTCDateTime, key
+from ..database import BigId, JSONText, Model, UTCDateTime, exact_text
 
 
 class AuditEntry(Model):
@@ -17,12 +17,12 @@ class AuditEntry(Model):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     #: Of the request; outside of one ``cli:<command>`` or ``system``.
-    request_id: Mapped[str | None] = mapped_column(key(128))
+    request_id: Mapped[str | None] = mapped_column(exact_text(128))
     user_id: Mapped[int | None] = mapped_column(BigInteger)
     ip: Mapped[str | None] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(8))
-    model: Mapped[str] = mapped_column(key(100))
-    object_id: Mapped[str] = mapped_column(key(255))
+    model: Mapped[str] = mapped_column(exact_text(100))
+    object_id: Mapped[str] = mapped_column(exact_text(255))
     #: ``{field: [old, new]}``; of a many-to-many relationship the members that left, and those that came.
     changes: Mapped[dict[str, list[Any]]] = mapped_column(JSONText)
 

@@ -1,20 +1,12 @@
 """Who is changing something, and through what."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 from flask import current_app, g, has_request_context, request
 
-#: Tells the acting user's id, and whether an admin, from memory alone: it is asked in the middle of a flush.
-Actor = Callable[[], tuple[int | None, bool | None]]
-
 SYSTEM, CLI = "system", "cli:"
 MAX_IP = 64
-
-
-def nobody() -> tuple[None, None]:
-    return None, None
 
 
 def origin() -> dict[str, Any]:

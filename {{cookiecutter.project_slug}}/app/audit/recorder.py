@@ -13,9 +13,9 @@ from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveF
 
 from .bulk import on_execute
 from .entries import DELETE, INSERT, UPDATE, Changes, differences, entry, write
-from .marks import is_audited, marks
 from .models import AuditEntry
-from .reading import Identity, Row, read
+from .options import is_audited, marks
+from .snapshot import Identity, Row, read
 
 # Values in memory that tell nothing, or that may have changed there unnoticed since they were loaded.
 UNSURE = (LoaderCallableStatus, dict, list, set, bytearray)

@@ -1,18 +1,15 @@
 """The trail's pages and their JSON twins, for those whom the guard lets in."""
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..listing import BadFilter
 from . import queries
 from .entries import ACTIONS
-from .present import as_json, outside_requests, value, who
-from .queries import BadFilter, Filters, Page
-
-#: Answers None to let the visitor see the trail, or the response to send instead; it may abort, too.
-Guard = Callable[[], ResponseReturnValue | None]
+from .format import as_json, outside_requests, value, who
+from .queries import Filters, Page
 
 CURSORS = ("before", "after")
 

@@ -1,53 +1,59 @@
-"""The database log: records are safe in a journal when the log call returns, and in the database a moment later.
+"""The database log: a record is safe in a journal when the log call returns, and in the database a moment later.
 
-Reads top to bottom as the data flows: event (a record as JSON), handler, journal, spool and writer (to the
-database), models, queries, then views and commands. Imports nothing of the application but ``app.database``.
+    LogRecord ──event──▶ journal (file, one write) ──writer──▶ log_entry, log_group, log_hour ──queries──▶ pages, CLI
+        the caller's thread ┘                  a thread ┘ └ own engine, own transaction
+
+A record walks through these rooms from left to right. The room is the rule: a folder says what its modules may touch.
+
+- :mod:`.handler` takes the record; :mod:`.capture` makes it one line of JSON: the caller's thread, memory only
+- :mod:`.journal` keeps the line in a file: files only
+- :mod:`.store` brings the lines to the tables and prunes them: the writer's thread, the log's own engine
+- :mod:`.viewer` shows them: SELECT only, but for what people decide about problems
+
+Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.errors` (what
+goes wrong, in one sentence) and :mod:`.process` (one pipeline a process).
 """
 
 import logging
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask, abort, current_app
-from flask.typing import ResponseReturnValue
+from flask import Flask, current_app
 
-from app.database import db
-
-from . import hooks
-from .cli import cli
-from .event import Actor
-from .handler import DatabaseLogHandler, nobody
-from .journal import Journal
-from .plain import secret_names
-from .status import health
-from .views import bp
-from .writer import Writer
-
-#: Answers None to let the visitor see the log, or the response to send instead; it may abort, too.
-Guard = Callable[[], ResponseReturnValue | None]
+from ..actor import Actor, Guard, forbid, nobody
+from ..database import LOG, db
+from ..redaction import secret_names
+from . import process
+from .handler import DatabaseLogHandler
+from .journal.append import Journal
+from .store.cli import flush_command, prune_command
+from .store.writer import Writer
+from .viewer.cli import cli
+from .viewer.status import health
+from .viewer.views import bp
 
 MB = 1024 * 1024
+
+cli.add_command(flush_command)
+cli.add_command(prune_command)
 
 
 @dataclass(frozen=True)
 class DatabaseLog:
-    """What ``app.extensions["dblog"]`` holds."""
+    """What ``app.extensions["dblog"]`` holds; ``root`` is the project's folder with a separator at its end."""
 
     writer: Writer
+    journal: Journal
     guard: Guard
-
-
-def forbid() -> None:
-    """The guard of an application that does not say who may read the log."""
-    abort(403)
+    root: str
 
 
 def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> None:
     """Open the log of ``app``, whose engine on the bind ``log`` must be there already.
 
-    :param actor: tells who is acting, from memory alone, see :data:`app.dblog.event.Actor`
-    :param guard: tells who may read the log, see :data:`Guard`
+    :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
+    :param guard: tells who may read the log, see :data:`app.actor.Guard`
     """
     config = app.config
     config.setdefault("LOG_DB_LEVEL", "WARNING")
@@ -57,14 +63,14 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
     config.setdefault("LOG_REDACT", [])
     config.setdefault("LOG_RETENTION_DAYS", 30)
     journal = Journal(Path(config["LOG_JOURNAL_DIR"]), config["LOG_JOURNAL_MAX_MB"] * MB, config["LOG_JOURNAL_FSYNC"])
+    root = os.path.join(Path(app.root_path).parent, "")
     with app.app_context():
-        root = Path(app.root_path).parent
-        writer = Writer(db.engines["log"], journal, root, keep_days=config["LOG_RETENTION_DAYS"])
+        writer = Writer(db.engines[LOG], journal, root, keep_days=config["LOG_RETENTION_DAYS"])
     handler = _root_handler(config["LOG_DB_LEVEL"])
-    hooks.make_current(writer, handler)
-    handler.open(writer, actor, secret_names(config["LOG_REDACT"]))
+    process.make_current(writer, handler)
+    handler.open(journal, writer, actor, secret_names(config["LOG_REDACT"]))
 
-    app.extensions["dblog"] = DatabaseLog(writer, guard)
+    app.extensions["dblog"] = DatabaseLog(writer, journal, guard, root)
     app.before_request(_start_writer)
     app.register_blueprint(bp)
     app.cli.add_command(cli)
@@ -87,12 +93,12 @@ def _root_handler(level: str) -> DatabaseLogHandler:
 
 
 def flush(timeout: float) -> bool:
-    """Wait until all that was logged is in the database; False if ``timeout`` seconds were not enough."""
-    writer = hooks.current_writer()
+    """Wait until all that this process logged is in the database; False if ``timeout`` seconds were not enough."""
+    writer = process.current_writer()
     return writer is None or writer.flush(timeout)
 
 
 def status(app: Flask) -> dict[str, object]:
-    """The log's health, see :func:`app.dblog.status.health`; asks no database."""
+    """Return the log's health, see :func:`app.dblog.viewer.status.health`; no database is asked."""
     log: DatabaseLog = app.extensions["dblog"]
-    return health(log.writer)
+    return health(log.journal)

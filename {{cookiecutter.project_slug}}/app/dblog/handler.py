@@ -1,43 +1,58 @@
-"""The logging handler: an event, appended to the journal. Nothing here waits for a database."""
+"""The logging handler: it appends an event to the journal. Nothing here waits for a database."""
 
 import logging
 import re
 import sys
 import threading
 from types import FrameType
+from typing import Protocol
 
-from .event import Actor, encode
-from .plain import secret_names
-from .writer import Writer, say
+from ..actor import Actor, nobody
+from ..redaction import secret_names
+from .capture.event import encode
+from .capture.uncaught import RECORDED
+from .errors import warn_on_stderr
+from .journal.append import Journal
 
-#: Marks an exception that is in the log already, for the server that logs it once more.
-RECORDED = "__dblog_recorded__"
+# These log an exception that the log has recorded already, when it has passed the application.
 _SERVERS = {"werkzeug", "gunicorn.error"}
 
 
-def nobody() -> tuple[None, None]:
-    """The actor of an application that does not say who is acting."""
-    return None, None
+class Shipper(Protocol):
+    """What brings the journal to the database."""
+
+    @property
+    def thread_id(self) -> int | None:
+        """The ident of the thread that ships, None if there is none."""
+
+    def wake(self) -> None:
+        """Say that there is a new record."""
 
 
 class DatabaseLogHandler(logging.Handler):
-    """Hands every record to the journal of the application's :class:`~app.dblog.writer.Writer`.
+    """Appends every record to the application's journal and wakes whoever ships it.
 
-    ``dictConfig`` creates it before there is an application; until :meth:`open` it does nothing. :meth:`close` takes
-    nothing from it: what still logs after ``logging.shutdown`` is written to the journal, too.
+    ``dictConfig`` creates the handler before there is an application; until :meth:`open` it does nothing. It stays
+    open after :meth:`close`: what still logs after ``logging.shutdown`` is written to the journal, too.
     """
 
     def __init__(self, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
-        self._writer: Writer | None = None
+        self._journal: Journal | None = None
+        self._shipper: Shipper | None = None
         self._actor: Actor = nobody
         self._secret: re.Pattern[str] = secret_names()
 
-    def open(self, writer: Writer, actor: Actor, secret: re.Pattern[str]) -> None:
-        self._actor, self._secret, self._writer = actor, secret, writer
+    def open(self, journal: Journal, shipper: Shipper, actor: Actor, secret: re.Pattern[str]) -> None:
+        """Begin to record.
+
+        :param actor: tells who is acting, see :data:`app.actor.Actor`
+        :param secret: the keys to redact, see :func:`app.redaction.secret_names`
+        """
+        self._actor, self._secret, self._shipper, self._journal = actor, secret, shipper, journal
 
     def handle(self, record: logging.LogRecord) -> bool:
-        # Without the handler's lock: an argument's __str__ that waits for a thread which logs would wait for ever.
+        # The handler's lock is not taken: an argument's __str__ that waits for a thread which logs would wait for ever.
         passed = self.filter(record)
         if passed:
             # From Python 3.12 on a filter may answer with another record.
@@ -46,21 +61,23 @@ class DatabaseLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record: when this returns, it survives the process. Never raises, never waits for a database."""
-        writer = self._writer
-        if writer is None:
+        journal, shipper = self._journal, self._shipper
+        if journal is None or shipper is None:
             return
         try:
-            if writer.thread_id == threading.get_ident() and not _is_finalising():
+            if shipper.thread_id == threading.get_ident() and not _is_finalising():
+                # To ship what the shipping itself logs would log again.
                 if record.levelno >= logging.WARNING:
-                    say(f"{record.name}: {record.getMessage()}")
+                    warn_on_stderr(f"{record.name}: {record.getMessage()}")
             elif record.name not in _SERVERS or not _is_recorded(record):
-                writer.put(encode(record, self._actor, self._secret))
+                journal.append(encode(record, self._actor, self._secret))
+                shipper.wake()
         except Exception:
             self.handleError(record)
 
 
 def _is_finalising() -> bool:
-    """Whether some object's ``__del__`` logs, which runs in whichever thread the collector happens to."""
+    """Whether an object's ``__del__`` logs; the garbage collector runs it in whichever thread it happens to be."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_name != "__del__":
         frame = frame.f_back

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, SmallInteger, String
+from sqlalchemy import BigInteger, Connection, Index, SmallInteger, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import BigId, JSONText, LongText, Model, UTCDateTime, key
+from ..database import BigId, JSONText, LongText, Model, UTCDateTime, exact_text
 
 OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
 
@@ -23,16 +23,16 @@ class LogEntry(Model):
     __bind_key__ = "log"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    event_id: Mapped[str] = mapped_column(key(64), unique=True)
+    event_id: Mapped[str] = mapped_column(exact_text(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     level: Mapped[int] = mapped_column(SmallInteger)
-    logger: Mapped[str] = mapped_column(key(200))
+    logger: Mapped[str] = mapped_column(exact_text(200))
     message: Mapped[str] = mapped_column(LongText)
     exception: Mapped[str | None] = mapped_column(String(500))
     trace: Mapped[str | None] = mapped_column(LongText)
     frames: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONText)
-    fingerprint: Mapped[str] = mapped_column(key(40))
-    request_id: Mapped[str | None] = mapped_column(key(128))
+    fingerprint: Mapped[str] = mapped_column(exact_text(40))
+    request_id: Mapped[str | None] = mapped_column(exact_text(128))
     method: Mapped[str | None] = mapped_column(String(32))
     path: Mapped[str | None] = mapped_column(LongText)
     endpoint: Mapped[str | None] = mapped_column(String(255))
@@ -63,7 +63,7 @@ class LogGroup(Model):
     __tablename__ = "log_group"
     __bind_key__ = "log"
 
-    fingerprint: Mapped[str] = mapped_column(key(40), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
     level: Mapped[int] = mapped_column(SmallInteger)
     title: Mapped[str] = mapped_column(LongText)
     count: Mapped[int] = mapped_column(BigInteger)
@@ -82,7 +82,7 @@ class LogHour(Model):
 
     hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
     level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    logger: Mapped[str] = mapped_column(key(200), primary_key=True)
+    logger: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = ({"mysql_charset": "utf8mb4"},)
@@ -94,7 +94,7 @@ class LogGroupHour(Model):
     __tablename__ = "log_group_hour"
     __bind_key__ = "log"
 
-    fingerprint: Mapped[str] = mapped_column(key(40), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
     hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
 
@@ -107,8 +107,16 @@ class LogLease(Model):
     __tablename__ = "log_lease"
     __bind_key__ = "log"
 
-    name: Mapped[str] = mapped_column(key(32), primary_key=True)
-    holder: Mapped[str] = mapped_column(key(64))
+    name: Mapped[str] = mapped_column(exact_text(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(exact_text(64))
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
     __table_args__ = ({"mysql_charset": "utf8mb4"},)
+
+
+def count_rows_before(connection: Connection, before: datetime) -> int:
+    """Return how many rows were logged before a moment, from the counts by the hour and the rows of its own hour."""
+    hour = hour_of(before)
+    whole = select(func.sum(LogHour.count)).where(LogHour.hour < hour)
+    rest = select(func.count()).where(LogEntry.created_at >= hour, LogEntry.created_at < before)
+    return int(connection.scalar(whole) or 0) + (connection.scalar(rest) or 0)

@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import dblog, schema
+from app import dblog, migration_state
 from app.accounts.users import any_account
 
 bp = Blueprint("main", __name__, template_folder="templates")
@@ -31,7 +31,7 @@ def healthz() -> ResponseReturnValue:
 @bp.get("/readyz")
 def readyz() -> ResponseReturnValue:
     """Whether to send visitors here: 503 without a usable database, never for the log's sake."""
-    migrations = migration_state()
+    migrations = state_of_migrations()
     log = dblog.status(current_app)["state"]
     usable = migrations in ("current", "unknown")
     healthy = "ok" if log == "ok" else "degraded"
@@ -43,8 +43,8 @@ def readyz() -> ResponseReturnValue:
     return answer, 200 if usable else 503
 
 
-def migration_state() -> str:
+def state_of_migrations() -> str:
     try:
-        return schema.state(current_app)
+        return migration_state.state(current_app)
     except SQLAlchemyError:
         return "unreachable"

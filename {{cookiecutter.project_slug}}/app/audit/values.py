@@ -1,0 +1,30 @@
+"""Any column's value as JSON that people can read."""
+
+import enum
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+SIMPLE = {str, int, bool, type(None)}
+
+
+def to_json(value: Any) -> Any:
+    """Text, numbers, lists and objects as they are; moments in UTC as ISO 8601, enums by name, bytes in hexadecimal."""
+    if type(value) in SIMPLE:
+        return value
+    match value:
+        case enum.Enum():
+            return value.name
+        case float() if math.isfinite(value):
+            return value
+        case datetime():
+            return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+        case bytes() | bytearray() | memoryview():
+            return value.hex()
+        case Mapping():
+            return {str(to_json(name)): to_json(each) for name, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [to_json(each) for each in value]
+        case _:
+            return str(value)  # of dates, times, decimals and UUIDs as they are written, too

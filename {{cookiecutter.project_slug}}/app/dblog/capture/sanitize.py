@@ -1,0 +1,177 @@
+"""Any value as text or JSON that every database stores, with secrets hidden and the size bounded.
+
+The markers follow solid_errors' sanitizer: what was cut, hidden or failed stays visible as such.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from types import FunctionType
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, inspect
+from werkzeug.datastructures import Headers
+from werkzeug.local import LocalProxy
+
+from ...redaction import REDACTED, is_secret, redact
+
+TRUNCATED = "[truncated]"
+RAISED = "[raised {}]"
+DEPTH = "[too deep]"
+RECURSION = "[recursion]"
+
+# Lengths in characters.
+TEXT_LIMIT = 65_536
+VALUE_LIMIT = 8_192
+NAME_LIMIT = 200
+#: Characters read past a limit, so that a secret which the limit cuts in two is still recognised.
+SECRET_OVERLAP = 1_000
+MAX_DEPTH = 8
+MAX_ITEMS = 500
+
+SCALARS = frozenset({str, int, float, bool, type(None)})
+_MAPPINGS = (Mapping, Headers)
+_CONTAINERS = (*_MAPPINGS, list, tuple, set, frozenset, Row)
+_PRINTED = (Enum, datetime, date, time, Decimal, UUID, PurePath)
+
+
+def clean_text(value: str, limit: int = TEXT_LIMIT) -> str:
+    """Return the text in at most ``limit`` characters, storable as UTF-8 without NUL; a marker tells where it was cut.
+
+    Secrets that can be told by their form are hidden, see :func:`app.redaction.redact`.
+    """
+    cut = len(value) > limit
+    if cut:
+        value = value[: limit + SECRET_OVERLAP]
+    if "\0" in value:
+        value = value.replace("\0", "\\x00")
+    if not value.isascii():
+        value = value.encode("utf-8", "backslashreplace").decode()
+    value = redact(value)
+    if cut or len(value) > limit:
+        value = value[: limit - len(TRUNCATED)] + TRUNCATED
+    return value
+
+
+def safe_str(value: object, limit: int = VALUE_LIMIT, failed: str = RAISED) -> str:
+    """Return ``str(value)`` as storable text, or ``failed`` with the exception's name where ``__str__`` raises."""
+    try:
+        return clean_text(str(value), limit)
+    except Exception as error:
+        return failed.format(type(error).__name__)
+
+
+def orm_placeholder(value: object) -> str | None:
+    """Return a name for an object whose ``__str__`` could run a query or a flush, None for any other object.
+
+    Such objects are the ORM's, and ``current_user``.
+    """
+    if type(value) is LocalProxy:
+        # A proxy of a function may load what it stands for; one of a context variable holds it in memory.
+        return "<LocalProxy>" if type(_proxied(value)) is FunctionType else None
+    if not hasattr(type(value), "__mapper__"):
+        return None
+    state = inspect(value, raiseerr=False)
+    identity = state.identity if state is not None else None
+    return f"<{type(value).__name__} {', '.join(map(repr, identity)) if identity else 'new'}>"
+
+
+def _proxied(proxy: "LocalProxy[Any]") -> object:
+    """What the proxy was made from. Its public ways all call that function, which is what must not happen here."""
+    return object.__getattribute__(proxy, "_LocalProxy__wrapped")
+
+
+def safe_argument(value: object, secret: re.Pattern[str]) -> object:
+    """Return a logging argument that is safe to format: ``value`` itself wherever that is, or a stand-in.
+
+    Containers are searched, and copied if something in them must not be seen. Other objects are not looked into.
+    """
+    if type(value) in SCALARS:
+        return value
+    if (name := orm_placeholder(value)) is not None:
+        return name
+    if not isinstance(value, _CONTAINERS):
+        return value
+    copy = _Copy(secret)
+    copied = copy.of(value)
+    return copied if copy.changed else value
+
+
+def to_json(value: object, secret: re.Pattern[str]) -> object:
+    """Return a copy of ``value`` as JSON data: secret keys redacted; depth, number of items and lengths bounded."""
+    return _Copy(secret).of(value)
+
+
+class _Copy:
+    """One copy in progress: how many items it may still take, and whether it differs from the original."""
+
+    def __init__(self, secret: re.Pattern[str]) -> None:
+        self.secret = secret
+        self.items_left = MAX_ITEMS
+        self.changed = False
+
+    def of(self, value: object, within: tuple[int, ...] = ()) -> object:
+        """Return the copy of a value; ``within`` has the ``id`` of each container around it, outermost first."""
+        try:
+            return self._of(value, within)
+        except Exception as error:
+            return self.mark(RAISED.format(type(error).__name__))
+
+    def mark(self, instead: str) -> str:
+        self.changed = True
+        return instead
+
+    def _of(self, value: object, within: tuple[int, ...]) -> object:
+        if value is None or type(value) is bool:
+            return value
+        if type(value) not in SCALARS and (name := orm_placeholder(value)) is not None:
+            return self.mark(name)
+        if isinstance(value, _PRINTED):
+            return safe_str(value)
+        if isinstance(value, str):
+            return clean_text(value, VALUE_LIMIT)
+        if isinstance(value, int) and -(2**53) <= value <= 2**53:
+            return int(value)
+        if isinstance(value, float) and math.isfinite(value):
+            return float(value)
+        if isinstance(value, bytes | bytearray):
+            return clean_text(
+                bytes(value[: VALUE_LIMIT + SECRET_OVERLAP]).decode("utf-8", "backslashreplace"), VALUE_LIMIT
+            )
+        if not isinstance(value, _CONTAINERS):
+            return clean_text(repr(value), VALUE_LIMIT)
+        if id(value) in within:
+            return self.mark(RECURSION)
+        if len(within) == MAX_DEPTH:
+            return self.mark(DEPTH)
+        within = (*within, id(value))
+        return self.mapping(value, within) if isinstance(value, _MAPPINGS) else self.sequence(value, within)
+
+    def mapping(self, value: Mapping[Any, Any] | Headers, within: tuple[int, ...]) -> dict[str, object]:
+        copy: dict[str, object] = {}
+        for key, item in value.items():
+            if self.items_left <= 0:
+                copy[self.mark(TRUNCATED)] = f"{len(value)} items"
+                break
+            self.items_left -= 1
+            name = clean_text(str(self.of(key, within)), NAME_LIMIT)
+            copy[name] = self.mark(REDACTED) if is_secret(name, self.secret) else self.of(item, within)
+        return copy
+
+    def sequence(self, value: Iterable[object], within: tuple[int, ...]) -> list[object]:
+        if isinstance(value, tuple) and len(value) == 2 and type(value[0]) is str and is_secret(value[0], self.secret):
+            # An item of a list of headers, such as ("Authorization", "Bearer …").
+            return [self.of(value[0]), self.mark(REDACTED)]
+        copy: list[object] = []
+        for item in value:
+            if self.items_left <= 0:
+                copy.append(self.mark(TRUNCATED))
+                break
+            self.items_left -= 1
+            copy.append(self.of(item, within))
+        return copy

@@ -1,0 +1,70 @@
+"""The log's exceptions, and what goes wrong in one sentence."""
+
+import sqlite3
+import sys
+
+from sqlalchemy import Engine, inspect
+from sqlalchemy.exc import SQLAlchemyError
+
+from .capture.sanitize import clean_text
+from .models import LogEntry
+
+ERROR_LIMIT = 200
+
+# What the same statements may overcome in a moment: another connection's lock, a row that was stored meanwhile (it is
+# known at the next try), a server that stops, a full disk. Classes of SQLSTATE; MySQL's numbers; SQLite's codes.
+_TRANSIENT_CLASSES = {"40", "53", "55", "57", "58"}
+_TRANSIENT = {"23505", 1020, 1021, 1062, 1114, 1205, 1213, 3024}
+_SQLITE_TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_SQLITE_DUPLICATE = sqlite3.SQLITE_CONSTRAINT_UNIQUE
+
+
+class Unreadable(Exception):
+    """The log's database does not answer, or lacks the log's tables; the text is one sentence for people."""
+
+    def __init__(self, cause: SQLAlchemyError, engine: Engine) -> None:
+        self.tables_missing = _lacks_tables(engine)
+        sentence = f"The log's database cannot be read: {short_error(cause)}"
+        super().__init__("The log's tables are missing: run `flask db upgrade`." if self.tables_missing else sentence)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same statements may succeed in a moment, mostly because another connection's lock was in the way."""
+    cause = getattr(error, "orig", None)
+    state = getattr(cause, "sqlstate", None) or ""
+    if state[:2] in _TRANSIENT_CLASSES or not _TRANSIENT.isdisjoint({state, *getattr(cause, "args", ())[:1]}):
+        return True
+    code = getattr(cause, "sqlite_errorcode", 0)
+    return code & 0xFF in _SQLITE_TRANSIENT or code == _SQLITE_DUPLICATE
+
+
+def short_error(error: BaseException) -> str:
+    """Return the error in one line of at most 200 characters, without the statement and without secrets."""
+    cause = getattr(error, "orig", None) or error
+    return clean_text(" ".join(f"{type(cause).__name__}: {cause}".split()), ERROR_LIMIT)
+
+
+def explain_outage(engine: Engine, error: Exception) -> str:
+    """Return what is wrong with the log's database, and what to do about it where that is known."""
+    try:
+        missing = not inspect(engine).has_table(LogEntry.__tablename__)
+    except Exception:
+        return f"the log database cannot be reached ({short_error(error)})"
+    if missing:
+        return "the log's tables are missing: run `flask db upgrade`"
+    return f"the log database takes no rows ({short_error(error)})"
+
+
+def warn_on_stderr(sentence: str) -> None:
+    """Print one line on stderr, if there is a stderr; for what the log cannot log of itself."""
+    try:
+        print(f"dblog: {sentence}", file=sys.stderr, flush=True)
+    except Exception:
+        return
+
+
+def _lacks_tables(engine: Engine) -> bool:
+    try:
+        return not inspect(engine).has_table(LogEntry.__tablename__)
+    except SQLAlchemyError:
+        return False

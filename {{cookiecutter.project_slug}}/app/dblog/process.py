@@ -1,0 +1,52 @@
+"""One pipeline a process: a second application replaces the first one's, a forked child starts its own, the end ships.
+
+The hooks are installed once and serve the pipeline that was opened last.
+"""
+
+import atexit
+import logging
+import os
+
+from .capture import uncaught
+from .handler import DatabaseLogHandler
+from .store.writer import Writer
+
+EXIT_SECONDS = 2.0
+
+_writer: Writer
+_handler: DatabaseLogHandler
+_installed = False
+
+
+def make_current(writer: Writer, handler: DatabaseLogHandler) -> None:
+    """From now on the process's exceptions, forks and end concern this pipeline; the earlier one is closed."""
+    global _writer, _handler, _installed
+    if _installed:
+        _writer.close(EXIT_SECONDS)
+    _writer, _handler = writer, handler
+    if not _installed:
+        _installed = True
+        _install()
+
+
+def current_writer() -> Writer | None:
+    return _writer if _installed else None
+
+
+def _install() -> None:
+    uncaught.install(_record)
+    atexit.register(lambda: _writer.close(EXIT_SECONDS))
+    if hasattr(os, "register_at_fork"):
+        # The fork waits for the journal's lock: otherwise the child would keep the lock file that another thread is
+        # about to lock.
+        os.register_at_fork(
+            before=lambda: _writer.journal.lock.acquire(),
+            after_in_parent=lambda: _writer.journal.lock.release(),
+            after_in_child=lambda: _writer.after_fork(),
+        )
+
+
+def _record(record: logging.LogRecord) -> None:
+    """Give a record to the database's handler alone, as a logger would."""
+    if record.levelno >= _handler.level:
+        _handler.handle(record)

@@ -1,0 +1,218 @@
+"""When to ship: the writer thread starts at the first record, makes batches, backs off, flushes and ends.
+
+Whatever the database does, the caller's thread only ever appends to the journal; waiting and retrying is done here.
+"""
+
+import queue
+import threading
+import time
+
+from sqlalchemy import Engine
+
+from ..errors import explain_outage, is_transient, short_error, warn_on_stderr
+from ..journal.append import Journal
+from .retention import Retention
+from .shipping import Shipping
+
+BATCH_SECONDS = 0.5
+IDLE_SECONDS = 30.0
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.1, 5.0
+REPEAT_WARNING_SECONDS = 60.0
+
+#: Wakes the thread. Items: None says that there is a new record; a queue asks for True to be put into it once all
+#: that was logged before is in the database.
+Wakeups = queue.SimpleQueue[queue.SimpleQueue[bool] | None]
+
+
+class Writer:
+    """Ships one application's journal, and those of dead processes in the same folder.
+
+    :param engine: the log's own engine, never the application's
+    :param root: the project's folder with a separator at its end, to tell its own frames from a library's
+    :param keep_days: older rows are deleted; 0 keeps all
+    """
+
+    def __init__(self, engine: Engine, journal: Journal, root: str, keep_days: int = 0) -> None:
+        self.engine = engine
+        self.journal = journal
+        self.root = root
+        self.keep_days = keep_days
+        self._reset()
+
+    def _reset(self) -> None:
+        self.thread_id: int | None = None
+        self._thread: threading.Thread | None = None
+        self._wakeups: Wakeups | None = None
+        self._awake = False
+        self._flush_requests: list[tuple[tuple[int, int], queue.SimpleQueue[bool]]] = []
+        self._deadline: float | None = None
+        self._delay = FIRST_DELAY_SECONDS
+        self._warn_again_at: dict[str, float] = {}
+        self._shipping = Shipping(self.engine, self.journal, self.root)
+        self._retention = Retention(self.engine, self.keep_days)
+
+    # Called by any thread
+
+    def wake(self) -> None:
+        """Say that there is a new record in the journal; starts the thread if need be."""
+        if not self._awake:
+            self._awake = True
+            self.start().put(None)
+
+    def start(self) -> Wakeups:
+        """Start the thread unless it runs; returns the queue that wakes it."""
+        with self.journal.lock:
+            if self._wakeups is not None:
+                return self._wakeups
+            # SimpleQueue, not Queue or Event: a signal handler may log while this very thread is inside put().
+            # It is made here, not earlier: gevent replaces the class between a preloading server's fork and the
+            # first request.
+            wakeups: Wakeups = queue.SimpleQueue()
+            self._wakeups = wakeups
+            self._thread = thread = threading.Thread(target=self._run, name="dblog-writer", daemon=True)
+        try:
+            # The lock is free again: a finaliser that logs in the new thread waits for it, while start() waits for
+            # the new thread.
+            thread.start()
+        except RuntimeError:
+            # With too many threads the next record tries again. If the interpreter shuts down, close() ships.
+            self._thread = self._wakeups = None
+            self._awake = False
+        return wakeups
+
+    def flush(self, timeout: float) -> bool:
+        """Ship all that was logged before this call; False if ``timeout`` seconds were not enough."""
+        answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.start().put(answer)
+        try:
+            return answer.get(timeout=timeout)
+        except queue.Empty:
+            return False
+
+    def close(self, timeout: float) -> None:
+        """Ship for up to ``timeout`` seconds, then let go of files and connections; the rest stays in the journal."""
+        self._deadline = time.monotonic() + timeout
+        if self._thread is not None:
+            self.start().put(None)
+            # A thread without an ident was never started (the interpreter is shutting down): it cannot be joined.
+            if self._thread.ident is not None:
+                self._thread.join(timeout)
+        elif self.journal.is_pending():
+            self.thread_id = threading.get_ident()
+            self._run_once()
+            self.thread_id = None
+        self._shipping.let_go()
+        # Under one lock: a record that another thread logs meanwhile is either seen here or opens a new journal.
+        with self.journal.lock:
+            done = not self.journal.is_pending()
+            if lost := len(self.journal.memory):
+                warn_on_stderr(f"{lost} records are lost: neither the journal nor the database could be written")
+            self.journal.close()
+            if done:
+                self._shipping.remove_own()
+        # A thread that still uses a connection closes it itself, at its end.
+        if self._thread is None or not self._thread.is_alive():
+            self.engine.dispose()
+
+    def after_fork(self) -> None:
+        """Leave everything to the parent, its connections too, and start afresh in the child."""
+        self._shipping.let_go()
+        self.journal.after_fork()
+        self.engine.dispose(close=False)
+        self._reset()
+
+    # Called by the writer's own thread
+
+    def _run(self) -> None:
+        self.thread_id = threading.get_ident()
+        pause: float | None = 0.0
+        while not self._should_stop():
+            self._wait(pause)
+            pause = self._run_once()
+        self.engine.dispose()
+
+    def _should_stop(self) -> bool:
+        return self._deadline is not None and (time.monotonic() > self._deadline or not self.journal.is_pending())
+
+    def _wait(self, pause: float | None) -> None:
+        """Wait ``pause`` seconds, or with None until the next record; a flush and the end cut the wait short.
+
+        Meanwhile old rows are pruned, a few at a time.
+        """
+        end = time.monotonic() + (IDLE_SECONDS if pause is None else pause)
+        if self._deadline is not None:
+            time.sleep(min(pause or 0.0, FIRST_DELAY_SECONDS))
+        while self._deadline is None:
+            prune_in = self._retention.step()
+            left = max(0.0, end - time.monotonic())
+            try:
+                wakeup = self.start().get(timeout=min(left, prune_in))
+            except queue.Empty:
+                if left <= prune_in:
+                    return
+                continue
+            if wakeup is not None:
+                self._flush_requests.append((self.journal.position, wakeup))
+                self._shipping.look_for_dead()
+                return
+            if pause is None:
+                return
+
+    def _run_once(self) -> float | None:
+        """Ship what there is; returns how many seconds to pause, None to wait for the next record."""
+        self._awake = False
+        for reason in self.journal.state.unreported():
+            self._warn(f"records are being dropped: {reason}")
+        try:
+            shipped = self._ship()
+        except Exception as error:
+            self._delay = min(self._delay * 2, LONGEST_DELAY_SECONDS)
+            if not is_transient(error) or self._delay == LONGEST_DELAY_SECONDS:
+                place = f"in {self.journal.folder}"
+                if self.journal.error is not None:
+                    place = f"in memory, since the journal cannot be written ({short_error(self.journal.error)})"
+                self._set_error(f"{explain_outage(self.engine, error)}; records wait {place}")
+            return self._delay
+        self._delay = FIRST_DELAY_SECONDS
+        self._set_error(None)
+        return BATCH_SECONDS if shipped else None
+
+    def _ship(self) -> bool:
+        """Ship batch after batch until nothing is left or it is time to stop; whether anything was shipped."""
+        self._shipping.begin()
+        shipped = False
+        while not self._should_stop():
+            if not self._shipping.ship_batch(hurry=bool(self._flush_requests)):
+                self._complete_flushes(self.journal.position)
+                return shipped
+            shipped = True
+            if not self.journal.memory:
+                self._complete_flushes(self.journal.state.reached)
+        return shipped
+
+    def _complete_flushes(self, reached: tuple[int, int]) -> None:
+        """Answer those whose records are all in the database, after the status says so too."""
+        completed = [request for request in self._flush_requests if request[0] <= reached]
+        if completed:
+            self._set_error(None)
+        for request in completed:
+            self._flush_requests.remove(request)
+            request[1].put(True)
+
+    def _set_error(self, sentence: str | None) -> None:
+        """Note what is wrong with the database or, with None, with the journal."""
+        if sentence is None and self.journal.error is not None:
+            error = short_error(self.journal.error)
+            sentence = f"the journal cannot be written ({error}); records are kept in memory"
+        if sentence is not None:
+            self._warn(sentence)
+        self.journal.state.error = sentence
+        self._shipping.save_state()
+
+    def _warn(self, sentence: str) -> None:
+        """Print a sentence on stderr, the same one at most once a minute."""
+        now = time.monotonic()
+        if now >= self._warn_again_at.get(sentence, 0.0):
+            waiting = {each: again for each, again in self._warn_again_at.items() if again > now}
+            self._warn_again_at = waiting | {sentence: now + REPEAT_WARNING_SECONDS}
+            warn_on_stderr(sentence)

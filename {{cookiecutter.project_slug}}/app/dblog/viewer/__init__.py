@@ -1,0 +1,5 @@
+"""The log as people and programs read it: pages, JSON, exports, commands.
+
+Rule of this room: it only SELECTs, apart from the few statements that keep what people decide about problems. It
+knows nothing of the store.
+"""

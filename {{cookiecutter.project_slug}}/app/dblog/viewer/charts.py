@@ -1,0 +1,39 @@
+"""Bars for inline SVG: numbers only, so that the pages need no style attribute and no script."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .counts import Bar
+
+#: Height of a chart in its own units; the page scales it.
+HEIGHT = 100
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle of a bar, measured from the top."""
+
+    y: float
+    height: float
+    level: int
+
+
+def stacks(bars: Sequence[Bar]) -> list[list[Block]]:
+    """For each bar its levels, the gravest at the bottom; a bar that is not empty is at least visible."""
+    tallest = max((bar.levels.total() for bar in bars), default=0) or 1
+    result = []
+    for bar in bars:
+        blocks = []
+        y = float(HEIGHT)
+        for level, count in sorted(bar.levels.items(), reverse=True):
+            height = max(count / tallest * HEIGHT, 2.0)
+            y = max(y - height, 0.0)
+            blocks.append(Block(round(y, 1), round(height, 1), level))
+        result.append(blocks)
+    return result
+
+
+def heights(counts: Sequence[int]) -> list[float]:
+    """The heights of plain bars."""
+    tallest = max(counts, default=0) or 1
+    return [round(max(count / tallest * HEIGHT, 6.0), 1) if count else 0.0 for count in counts]

@@ -1,0 +1,169 @@
+"""``flask log``: the log on a terminal, and as JSON lines for other programs."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from ...terminal import inert, plain_errors
+from ..errors import Unreadable
+from ..models import OPEN, LogGroup
+from . import export, problems
+from .filters import Filters
+from .follow import follow
+from .format import age, as_json, as_text, first_line, json_line, level_name
+from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, find, page, reading
+from .status import report
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+cli = AppGroup("log", help="Read the log and look after it.")
+
+json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
+
+_COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
+
+
+def filter_options(command: Callable[P, T]) -> Callable[P, T]:
+    for option in (
+        click.option("--request", help="Only rows of this request id."),
+        click.option("--grep", "q", help="Only messages that contain this text."),
+        click.option("--since", help="An age (30m, 2h, 7d) or a date."),
+        click.option("--logger", help="Only this logger."),
+        click.option("--level", help="This level and above: WARNING, ERROR, …"),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command("list")
+@filter_options
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many rows.")
+@json_option
+@plain_errors(Unreadable)
+def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
+    """Show the newest rows, newest first."""
+    filters = Filters.parse({name: term for name, term in terms.items() if term})
+    for entry in _newest(filters, ALL_COLUMNS if as_json_lines else LIST_COLUMNS, limit):
+        show(entry, as_json_lines)
+
+
+def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
+    """Rows page by page. Without a time to go back to, a search that finds too little stops, and says where."""
+    before = None
+    while limit > 0:
+        with reading() as log:
+            found = page(log, filters, columns=columns, before=before, size=min(limit, export.BATCH))
+        yield from found.entries
+        limit -= len(found.entries)
+        before = found.older
+        if before is None:
+            return
+        if found.searched_to is not None and filters.since is None:
+            click.echo(f"Searched back to {_local(found.searched_to)}; --since goes further.", err=True)
+            return
+
+
+@cli.command("show")
+@click.argument("entry_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@json_option
+@plain_errors(Unreadable)
+def show_command(entry_id: int, as_json_lines: bool) -> None:
+    """Show one row with all that is known of it."""
+    with reading() as log:
+        entry = find(log, entry_id)
+    if entry is None:
+        raise click.ClickException(f"There is no row {entry_id} in the log.")
+    click.echo(json_line(as_json(entry)) if as_json_lines else inert(as_text(entry)))
+
+
+@cli.command("tail")
+@click.option("-n", "count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Rows to begin with.")
+@json_option
+@plain_errors(Unreadable)
+def tail_command(count: int, as_json_lines: bool) -> None:
+    """Show the last rows, then each new one as it arrives; Ctrl-C ends it."""
+    try:
+        for found in follow(count, ALL_COLUMNS if as_json_lines else LIST_COLUMNS):
+            if isinstance(found, Unreadable):
+                click.echo(f"{found} Trying again.", err=True)
+            else:
+                show(found, as_json_lines)
+    except KeyboardInterrupt:
+        return
+
+
+@cli.command("groups")
+@click.option("--status", type=click.Choice([*problems.STATUSES, problems.ALL]), default=OPEN, show_default=True)
+@json_option
+@plain_errors(Unreadable)
+def groups_command(status: str, as_json_lines: bool) -> None:
+    """Show the groups of like records, the last seen first."""
+    before = None
+    while True:
+        with reading() as log:
+            found = problems.list_groups(log, status, before, size=export.BATCH)
+        for group in found.groups:
+            click.echo(json_line(problems.as_json(group)) if as_json_lines else group_line(group))
+        before = found.older
+        if before is None:
+            return
+
+
+@cli.command("export")
+@filter_options
+@click.option("--format", "form", type=click.Choice([*export.FORMATS]), required=True)
+@plain_errors(Unreadable)
+def export_command(form: str, **terms: str | None) -> None:
+    """Write all rows, newest first, to the standard output."""
+    rows = export.entries(Filters.parse({name: term for name, term in terms.items() if term}))
+    terminal = sys.stdout.isatty()
+    # Beside the rows, so only where these go elsewhere.
+    hidden = terminal or not sys.stderr.isatty()
+    with click.progressbar(
+        rows, label="Exporting", show_pos=True, update_min_steps=export.BATCH, file=sys.stderr, hidden=hidden
+    ) as counted:
+        for line in export.lines(counted, form):
+            click.echo(inert(line.rstrip()) if terminal else line, nl=terminal)
+
+
+@cli.command("status")
+@json_option
+def status_command(as_json_lines: bool) -> None:
+    """Show how the log itself is doing: what waits, what was lost, what went wrong."""
+    facts = report(current_app.extensions["dblog"].journal)
+    if as_json_lines:
+        newest = facts["newest"]
+        click.echo(json_line(facts | {"newest": newest and newest.isoformat()}))
+        return
+    facts["newest"] = _local(facts["newest"]) if facts["newest"] else None
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' '):>26}  {inert('-' if value is None else value)}")
+
+
+def show(entry: Entry, as_json_lines: bool) -> None:
+    click.echo(json_line(as_json(entry)) if as_json_lines else line(entry))
+
+
+def line(entry: Entry) -> str:
+    """One row on one line, coloured; click takes the colours away where the output is no terminal."""
+    level = click.style(f"{level_name(entry.level):<8}", fg=_COLORS.get(min(entry.level // 10 * 10, 50)))
+    what = first_line(entry.message)
+    if entry.exception:
+        what = f"{what} ({entry.exception})"
+    place = click.style(inert(entry.logger), fg="bright_black")
+    return f"{entry.id:>8}  {_local(entry.created_at)}  {level}  {place}  {inert(what)}"
+
+
+def group_line(group: LogGroup) -> str:
+    level = click.style(f"{level_name(group.level):<8}", fg=_COLORS.get(min(group.level // 10 * 10, 50)))
+    title = inert(first_line(group.title))
+    return f"{group.fingerprint}  {group.count:>8}  {age(group.last_seen):>10}  {level}  {group.status:<8}  {title}"
+
+
+def _local(moment: Any) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,60 @@
+"""The rows of a filter as a stream: JSON lines or CSV, one page of rows in memory at a time."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from .filters import Filters
+from .format import as_json, json_line
+from .queries import ALL_COLUMNS, Entry, page, reading
+
+BATCH = 500
+FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
+COLUMNS = [column.name for column in ALL_COLUMNS]
+
+# What a spreadsheet would take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def entries(filters: Filters) -> Iterator[Entry]:
+    """All rows of the filter, newest first; raises :class:`Unreadable`.
+
+    Each page has a connection for as long as it is read, so that a slow reader keeps none from the log.
+    """
+    before: str | None = None
+    while True:
+        with reading() as log:
+            found = page(log, filters, columns=ALL_COLUMNS, before=before, size=BATCH)
+        yield from found.entries
+        if found.older is None:
+            return
+        before = found.older
+
+
+def begun(rows: Iterator[Entry]) -> Iterable[Entry]:
+    """The same rows, the first already read: what is wrong with the database shows now."""
+    return chain([row for row in (next(rows, None),) if row is not None], rows)
+
+
+def lines(rows: Iterable[Entry], form: str) -> Iterator[str]:
+    """The rows as the lines of a file; ``form`` is one of :data:`FORMATS`."""
+    if form == "jsonl":
+        return (json_line(as_json(row)) + "\n" for row in rows)
+    return (_csv_line(cells) for cells in chain([COLUMNS], map(_cells, rows)))
+
+
+def _cells(row: Entry) -> list[object]:
+    return [_cell(value) for value in as_json(row, COLUMNS).values()]
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, (dict, list)):
+        return json_line(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _csv_line(cells: list[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()

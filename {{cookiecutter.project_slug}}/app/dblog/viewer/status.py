@@ -1,0 +1,55 @@
+"""How the log itself is doing: read from the journals' folder, so that a database that hangs cannot hold it up."""
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import func, select
+
+from ..errors import Unreadable
+from ..journal.append import Journal
+from ..journal.files import QUARANTINE, count_lines, journals, read_state
+from ..journal.read import Reader, pending_bytes
+from ..models import LogEntry
+from .counts import count_rows
+from .queries import reading
+
+#: Seconds that a record may wait before the log counts as degraded.
+DEGRADED_AFTER_SECONDS = 60.0
+
+
+def health(own: Journal) -> dict[str, Any]:
+    """What waits, what was lost and what went wrong, over all journals of the folder; asks no database."""
+    folder = own.folder
+    states = {name: read_state(folder, name) for name in journals(folder)}
+    # Of each the first record that is not in the database yet.
+    times = []
+    for name, state in states.items():
+        # Another user's journal may not be ours to read.
+        with suppress(OSError):
+            times += [event["time"] for _, event in Reader(folder, name, state).read(1)]
+    age = max(0.0, time.time() - min(times)) if times else None
+    states[own.name] = own.state
+    error = next((state.error for state in states.values() if state.error), None)
+    return {
+        "state": "degraded" if error or own.memory or (age or 0) > DEGRADED_AFTER_SECONDS else "ok",
+        "pending_bytes": pending_bytes(folder),
+        "pending_records_in_memory": len(own.memory),
+        "oldest_pending_seconds": age,
+        "dropped": sum(sum(state.dropped.values()) for state in states.values()),
+        "quarantined": count_lines(folder / QUARANTINE),
+        "error": error,
+    }
+
+
+def report(own: Journal) -> dict[str, Any]:
+    """The health, and what the database says of itself: number of rows and time of the newest."""
+    facts: dict[str, Any] = {"rows": None, "newest": None} | health(own)
+    try:
+        with reading() as log:
+            facts["rows"] = count_rows(log)
+            facts["newest"] = log.scalar(select(func.max(LogEntry.created_at)))
+    except Unreadable as error:
+        facts["state"] = "degraded"
+        facts["error"] = facts["error"] or str(error)
+    return facts

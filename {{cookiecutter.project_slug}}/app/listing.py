@@ -1,0 +1,89 @@
+"""Lists that people filter and page through: times and ids as they type them, and pages by key."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, literal, or_
+
+from .database import utcnow
+
+MAX_TERM = 200
+
+_AGE = re.compile(r"(\d{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BadFilter(ValueError):
+    """A filter that cannot be understood; the message says which, and what was expected."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in a list that is ordered by time and id: just before or after the row that has these."""
+
+    moment: datetime
+    id: int
+
+    def __str__(self) -> str:
+        return f"{(self.moment - _EPOCH) // timedelta(microseconds=1)}-{self.id}"
+
+    @classmethod
+    def of(cls, row: Any) -> "Cursor":
+        """Return the cursor at a row, which has ``created_at`` and ``id``."""
+        return cls(row.created_at, row.id)
+
+    @classmethod
+    def parse(cls, term: str) -> "Cursor":
+        """Return the cursor that ``str`` wrote; raises :class:`BadFilter` for any other text."""
+        parts = _CURSOR.fullmatch(term)
+        try:
+            if parts:
+                return cls(_EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2]))
+        except OverflowError:
+            pass
+        raise BadFilter("The link to this page is damaged: start again from the newest.")
+
+    def passed(self, created_at: Any, id: Any, *, ascending: bool) -> ColumnElement[bool]:
+        """Return the condition that a row comes after this place, in the order of time and id or against it."""
+        # The first half alone is what every database looks up in the index.
+        moment = literal(self.moment, created_at.type)
+        if ascending:
+            return and_(created_at >= moment, or_(created_at > moment, id > self.id))
+        return and_(created_at <= moment, or_(created_at < moment, id < self.id))
+
+
+def check_text(name: str, term: str) -> None:
+    """Refuse what no database compares, and what is too long; raises :class:`BadFilter`."""
+    if len(term) > MAX_TERM:
+        raise BadFilter(f"{name}: at most {MAX_TERM} characters, not {len(term):,}.")
+    if "\0" in term or term.encode("utf-8", "replace").decode() != term:
+        raise BadFilter(f"{name}: contains characters that are no text.")
+
+
+def parse_time(name: str, term: str) -> datetime:
+    """Return the moment that is meant by an age (90s, 30m, 2h, 7d, 1w) or by ISO 8601, UTC if it names no zone.
+
+    Raises :class:`BadFilter`.
+    """
+    check_text(name, term)
+    try:
+        if age := _AGE.fullmatch(term):
+            return utcnow() - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        moment = datetime.fromisoformat(term)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadFilter(
+            f"{name}: an age such as 30m, 2h or 7d, or a date such as 2026-01-31T12:00; not “{term}”."
+        ) from None
+
+
+def parse_id(name: str, term: str) -> int:
+    """Return a row's or user's number; raises :class:`BadFilter`."""
+    check_text(name, term)
+    if term.isascii() and term.isdigit() and len(term) <= 18:
+        return int(term)
+    raise BadFilter(f"{name}: a whole number; not “{term}”.")

@@ -1,0 +1,289 @@
+"""Who may see the trail, how it is found, and the same in a terminal."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import delete, func, select, update
+
+from app import audit, dblog
+from app.accounts.models import User
+from app.audit.models import AuditEntry
+from app.database import db, utcnow
+
+from ..conftest import Command, login
+
+PAGES = ["/audit", "/audit.json", "/audit/User/1", "/audit/User/1.json"]
+
+
+@pytest.fixture
+def visitor(client: FlaskClient, admin: User) -> FlaskClient:
+    """An admin who is logged in."""
+    login(client, admin)
+    return client
+
+
+@pytest.fixture
+def entries(app: Flask) -> list[int]:
+    """120 changes of three objects by two users, a minute apart, the newest first."""
+    now = utcnow()
+    with app.app_context():
+        db.session.execute(delete(AuditEntry))
+        made = [
+            AuditEntry(
+                created_at=now - timedelta(minutes=number),
+                request_id=f"r-{number}",
+                user_id=1 + number % 2,
+                ip="192.0.2.1",
+                action="insert" if number == 119 else "update",
+                model="Book" if number % 3 else "Shelf",
+                object_id=str(number % 3),
+                changes={"title": [f"<b>{number + 1}</b>", f"<b>{number}</b>"]},
+            )
+            for number in range(120)
+        ]
+        for entry in reversed(made):
+            db.session.add(entry)
+            db.session.flush()
+        db.session.commit()
+        return [entry.id for entry in made]
+
+
+def fetch(client: FlaskClient, url: str) -> Any:
+    return client.get(url).json
+
+
+def ids(client: FlaskClient, url: str) -> list[int]:
+    return [entry["id"] for entry in fetch(client, url)["entries"]]
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_only_admins_see_it(client: FlaskClient, user: User, url: str) -> None:
+    answer = client.get(url)
+    assert answer.status_code == (401 if url.endswith(".json") else 302)
+    login(client, user)
+    assert client.get(url).status_code == 403
+
+
+def test_without_a_guard_nobody_sees_it() -> None:
+    bare = Flask(__name__)
+    audit.init_app(bare, db)
+    assert {bare.test_client().get(url).status_code for url in PAGES} == {403}
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_admins_see_it(visitor: FlaskClient, url: str) -> None:
+    answer = visitor.get(url)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_pages_go_by_key_both_ways(visitor: FlaskClient, entries: list[int]) -> None:
+    first = fetch(visitor, "/audit.json?user=&action=update")
+    second = fetch(visitor, first["older"])
+    third = fetch(visitor, second["older"])
+    found = [entry["id"] for page in (first, second, third) for entry in page["entries"]]
+    assert found == entries[:119]
+    assert (first["newer"], third["older"]) == (None, None)
+    assert fetch(visitor, second["newer"])["entries"] == first["entries"]
+    assert fetch(visitor, third["newer"])["entries"] == second["entries"]
+
+
+def test_a_cursor_is_no_filter(visitor: FlaskClient, entries: list[int]) -> None:
+    older = fetch(visitor, "/audit.json")["older"].replace(".json", "")
+    assert "Clear the filters" not in visitor.get(older).text
+    assert "Clear the filters" in visitor.get(f"{older}&model=Book").text
+
+
+def test_an_objects_history_goes_by_key(visitor: FlaskClient, entries: list[int]) -> None:
+    with_more = fetch(visitor, "/audit/Shelf/0.json")
+    assert [entry["id"] for entry in with_more["entries"]] == entries[::3]
+    assert visitor.get("/audit/Shelf/0?before=0-1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("model=Shelf", lambda number: number % 3 == 0),
+        ("object=2", lambda number: number % 3 == 2),
+        ("user=2", lambda number: number % 2 == 1),
+        ("action=insert", lambda number: number == 119),
+        ("since=10m30s", None),
+        ("since=630s", lambda number: number <= 10),
+        ("until=630s&user=1&model=Book&object=1", lambda number: number > 10 and number % 6 == 4),
+        ("since=2020-01-31", lambda number: True),
+        ("until=2020-01-31T12:00Z", lambda number: False),
+        ("request=r-7", lambda number: number == 7),
+        ("model=shelf", lambda number: False),
+    ],
+)
+def test_filters(visitor: FlaskClient, entries: list[int], query: str, expected: Callable[[int], bool] | None) -> None:
+    if expected is None:
+        assert visitor.get(f"/audit.json?{query}").status_code == 400
+        assert "since:" in visitor.get(f"/audit?{query}").text
+        return
+    wanted = [entry for number, entry in enumerate(entries) if expected(number)]
+    assert ids(visitor, f"/audit.json?{query}") == wanted[:50]
+
+
+@pytest.mark.parametrize(
+    "query", [f"object={'x' * 256}", "user=me", "action=drop", "until=9999999d", "before=1", "after=1-x"]
+)
+def test_what_cannot_be_understood_is_said(visitor: FlaskClient, query: str) -> None:
+    assert visitor.get(f"/audit?{query}").status_code == 400
+    assert set(fetch(visitor, f"/audit.json?{query}")) == {"error"}
+
+
+def test_old_beside_new_newest_first(visitor: FlaskClient, app: Flask, user: User) -> None:
+    with app.app_context():
+        db.session.execute(update(User).where(User.id == user.id).values(email="a@example.org"))
+        db.session.execute(update(User).where(User.id == user.id).values(email="b@example.org"))
+        db.session.commit()
+    page = visitor.get(f"/audit/User/{user.id}").text
+    rows = re.findall(r'<th scope="row">email</th>(.*?)</tr>', page, re.DOTALL)
+    cells = [re.findall(r"<bdi>(.*?)</bdi>|>(none)<", row) for row in rows]
+    assert [["".join(cell) for cell in row] for row in cells] == [
+        ["a@example.org", "b@example.org"],
+        ["none", "a@example.org"],
+    ]
+    assert user.password_hash not in page
+
+
+def test_values_are_never_markup(visitor: FlaskClient, entries: list[int]) -> None:
+    for url in ("/audit", "/audit/Shelf/0"):
+        page = visitor.get(url).text
+        assert "<b>" not in page
+        assert "&lt;b&gt;" in page
+
+
+def test_the_history_of_what_is_gone(visitor: FlaskClient, app: Flask, user: User) -> None:
+    with app.app_context():
+        db.session.delete(db.session.get(User, user.id))
+        db.session.commit()
+    assert "delete" in visitor.get(f"/audit/User/{user.id}").text
+    assert visitor.get("/audit/User/999").status_code == 404
+    assert visitor.get("/audit/Nothing/1.json").status_code == 404
+
+
+def test_between_the_log_and_the_trail(app: Flask, client: FlaskClient, admin: User) -> None:
+    """One click from a record of the log to what its request changed, and back."""
+
+    @app.post("/work")
+    def work() -> str:
+        db.session.execute(update(User).values(email="new@example.org"))
+        db.session.commit()
+        app.logger.error("worked")
+        return "done"
+
+    login(client, admin)
+    app.config["WTF_CSRF_ENABLED"] = False
+    client.post("/work", headers={"X-Request-ID": "r-1"})
+    assert dblog.flush(10)
+    [record] = fetch(client, "/logs.json?request=r-1")["entries"]
+    assert 'href="/audit?request=r-1"' in client.get(f"/logs/{record['id']}").text
+    changes = client.get("/audit?request=r-1").text
+    assert f"/audit/User/{admin.id}" in changes
+    assert "<details open>" in changes
+    assert 'href="/logs?request=r-1"' in changes
+    assert 'href="/logs?request=r-1"' in client.get(f"/audit/User/{admin.id}").text
+
+
+def test_what_no_request_did_has_no_log(visitor: FlaskClient, user: User) -> None:
+    page = visitor.get("/audit?request=system").text
+    assert "all by system" in page
+    assert "/logs?request=" not in page
+    assert "/logs?request=" not in visitor.get(f"/audit/User/{user.id}").text
+
+
+# In a terminal
+
+
+def run(runner: FlaskCliRunner, *args: str) -> str:
+    result = runner.invoke(args=["audit", *args])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def lines(runner: FlaskCliRunner, *args: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run(runner, *args, "--json").splitlines()]
+
+
+def test_list(runner: FlaskCliRunner, entries: list[int]) -> None:
+    assert [line["id"] for line in lines(runner, "list")] == entries[:50]
+    found = lines(runner, "list", "--model", "Book", "--id", "1", "--user", "2", "--since", "11m", "--limit", "9")
+    assert [line["id"] for line in found] == [entries[1], entries[7]]
+    assert found[0].keys() == {column.key for column in AuditEntry.__table__.columns}
+    assert found[0]["created_at"].endswith("+00:00")
+    [first, *_rest] = run(runner, "list").splitlines()
+    assert re.fullmatch(rf" *{entries[0]}  [-\d]+ [:\d]+  update  Shelf 0  \(title\)  user 1", first)
+
+
+def test_show(runner: FlaskCliRunner, entries: list[int]) -> None:
+    assert [line["id"] for line in lines(runner, "show", "Book", "2")] == entries[2::3]
+    head, change, *_rest = run(runner, "show", "Book", "2").splitlines()
+    assert head.endswith("update  user 1  r-2 192.0.2.1")
+    assert change == "    title: <b>3</b> → <b>2</b>"
+
+
+def test_nothing_in_a_terminal_is_obeyed(app: Flask, runner: FlaskCliRunner, make_user: Callable[..., User]) -> None:
+    make_user("ada", email="\x1b[31mred\N{RIGHT-TO-LEFT OVERRIDE}@example.org")
+    shown = run(runner, "show", "User", "1")
+    assert "\x1b" not in shown
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in shown
+
+
+def test_prune(app: Flask, runner: FlaskCliRunner, entries: list[int]) -> None:
+    with app.app_context():
+        old = update(AuditEntry).where(AuditEntry.id.in_(entries[100:]))
+        db.session.execute(old.values(created_at=utcnow() - timedelta(days=31)))
+        db.session.commit()
+    assert run(runner, "prune", "--days", "30") == "Deleted 20 entries.\n"
+    assert run(runner, "prune", "--days", "30") == "Deleted 0 entries.\n"
+    assert [line["id"] for line in lines(runner, "list", "--limit", "200")] == entries[:100]
+    with app.app_context():
+        db.session.add(User(username="ada", password_hash="x"))
+        db.session.commit()
+        newest = db.session.scalar(select(func.max(AuditEntry.id)))
+        assert newest is not None
+        assert newest > max(entries), "no number is used again"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["list", "--since", "yesterday"], "since: an age"),
+        (["list", "--user", "ada"], "user: a whole number"),
+        (["list", "--model", "\udcff"], "model: contains"),
+        (["show", "Book", "9"], "The trail has nothing about Book 9."),
+        (["prune"], "Missing option '--days'"),
+    ],
+)
+def test_mistakes_are_one_sentence(runner: FlaskCliRunner, args: list[str], said: str) -> None:
+    result = runner.invoke(args=["audit", *args])
+    assert result.exit_code != 0
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_without_a_database(make_app: Callable[..., Flask]) -> None:
+    result = make_app().test_cli_runner().invoke(args=["audit", "list"])
+    assert result.exit_code == 1
+    assert "`flask db upgrade`" in result.output
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of a POSIX shell")
+def test_a_closed_pipe_ends_quietly(app: Flask, command: Command) -> None:
+    with app.app_context():
+        db.session.add_all(User(username="x" * 60 + str(number), password_hash="x") for number in range(1500))
+        db.session.commit()
+    listed = f"{sys.executable} -m flask audit list --json --limit 1500 | head -n 1"
+    done = command("-c", f"import subprocess; subprocess.run({listed!r}, shell=True)")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

@@ -1,0 +1,276 @@
+"""`flask log`, as a person at a terminal and a program behind a pipe see it."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import event, insert, text
+
+from app.database import db
+from app.dblog.capture.event import internal
+from app.dblog.errors import Unreadable
+from app.dblog.journal.append import Journal
+from app.dblog.models import LogEntry
+from app.dblog.viewer import follow, queries
+from app.dblog.viewer.queries import LIST_COLUMNS
+
+from ..conftest import SERVER
+from .log_rows import ERROR, put, row
+
+HOUR = timedelta(hours=1)
+
+
+def log(runner: FlaskCliRunner, *arguments: str) -> Result:
+    return runner.invoke(args=["log", *arguments])
+
+
+def lines(result: Result) -> list[dict[str, object]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def messages(result: Result) -> list[object]:
+    return [line["message"] for line in lines(result)]
+
+
+def test_list(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("c", age=70 * HOUR, level=30, logger="tea"), row("b", age=2 * HOUR, level=50), row("a", **ERROR))
+    assert messages(log(runner, "list", "--json")) == ["a", "b", "c"]
+    assert messages(log(runner, "list", "--json", "--limit", "2")) == ["a", "b"]
+    assert messages(log(runner, "list", "--json", "--level", "critical")) == ["b"]
+    assert messages(log(runner, "list", "--json", "--logger", "tea")) == ["c"]
+    assert messages(log(runner, "list", "--json", "--since", "2d")) == ["a", "b"]
+    assert messages(log(runner, "list", "--json", "--grep", "B")) == ["b"]
+    assert messages(log(runner, "list", "--json", "--request", "r-1")) == ["a"]
+    first = log(runner, "list").stdout.splitlines()[0]
+    assert "ERROR" in first
+    assert first.endswith("shop  a (shop.OutOfCoffee)")
+
+
+def test_mistakes_are_one_sentence(runner: FlaskCliRunner) -> None:
+    for arguments in (("--since", "banana"), ("--level", "9x"), ("--grep", "x" * 1000), ("--limit", "0")):
+        result = log(runner, "list", *arguments)
+        assert result.exit_code == 2
+        assert "Traceback" not in result.output
+        assert result.stderr.count("Error:") == 1
+
+
+def test_a_search_says_how_far_it_got(app: Flask, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "SCAN", 10)
+    put(app, row("needle", age=40 * HOUR), *(row("hay", age=number * HOUR) for number in range(30, 0, -1)))
+    bounded = log(runner, "list", "--grep", "needle", "--json")
+    assert lines(bounded) == []
+    assert "Searched back to" in bounded.stderr
+    assert messages(log(runner, "list", "--grep", "needle", "--json", "--since", "3d")) == ["needle"]
+
+
+def test_show(app: Flask, runner: FlaskCliRunner) -> None:
+    (here,) = put(app, row("a\x1b[31m\u202e", **ERROR))
+    page = log(runner, "show", str(here)).stdout
+    for fact in ("OutOfCoffee: none left", "POST /pour", "second floor", "web-1 4711 MainThread", "r-1"):
+        assert fact in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    (entry,) = lines(log(runner, "show", str(here), "--json"))
+    assert entry["frames"] == ERROR["frames"]
+    missing = log(runner, "show", "99999")
+    assert missing.exit_code == 1
+    assert missing.stderr == "Error: There is no row 99999 in the log.\n"
+
+
+def test_colours_are_for_terminals(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("a\x1b[32mb"))
+    assert "\x1b" not in log(runner, "list").stdout
+    coloured = runner.invoke(args=["log", "list"], color=True).stdout
+    assert "\x1b[31mERROR" in coloured
+    assert "\x1b[32m" not in coloured
+
+
+def test_groups(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("a", age=HOUR, **ERROR), row("a", **ERROR), row("b", fingerprint="1-b", title="tea for %s"))
+    with app.app_context(), db.engines["log"].begin() as connection:
+        connection.execute(text("UPDATE log_group SET status = 'muted' WHERE fingerprint = '1-b'"))
+    (group,) = lines(log(runner, "groups", "--json"))
+    assert {name: group[name] for name in ("fingerprint", "count", "status", "level_name", "title")} == {
+        "fingerprint": "1-shop",
+        "count": 2,
+        "status": "open",
+        "level_name": "ERROR",
+        "title": "a",
+    }
+    assert [group["fingerprint"] for group in lines(log(runner, "groups", "--json", "--status", "muted"))] == ["1-b"]
+    assert len(lines(log(runner, "groups", "--json", "--status", "all"))) == 2
+    assert "tea for %s" in log(runner, "groups", "--status", "all").stdout
+
+
+def test_status(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("a"), row("b"))
+    (facts,) = lines(log(runner, "status", "--json"))
+    assert (facts["rows"], facts["pending_bytes"], facts["dropped"], facts["state"]) == (2, 0, 0, "ok")
+    assert "rows  2" in log(runner, "status").stdout
+
+
+def test_export(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("b", age=HOUR, level=30), row("a", **ERROR))
+    assert messages(log(runner, "export", "--format", "jsonl")) == ["a", "b"]
+    assert messages(log(runner, "export", "--format", "jsonl", "--level", "ERROR")) == ["a"]
+    table = log(runner, "export", "--format", "csv").stdout
+    assert table.startswith("id,event_id,created_at,level,logger,message,")
+    assert log(runner, "export").exit_code == 2
+
+
+def test_flush_ships_what_the_dead_left(app: Flask, runner: FlaskCliRunner) -> None:
+    folder = Path(app.config["LOG_JOURNAL_DIR"])
+    dead = Journal(folder, 1024 * 1024, False)
+    for number in range(3):
+        dead.append(json.dumps(internal(f"left {number}")).encode() + b"\n")
+    held = log(runner, "flush", "--timeout", "0.3")
+    assert held.exit_code == 1, "its process lives"
+    assert "3 records are still waiting" in held.stderr
+    dead.close()
+    assert log(runner, "flush").exit_code == 0
+    assert messages(log(runner, "list", "--json")) == ["left 2", "left 1", "left 0"]
+    assert log(runner, "flush").exit_code == 0
+
+
+def test_flush_ships_what_was_just_logged(app: Flask, runner: FlaskCliRunner) -> None:
+    logging.getLogger("shop").error("a moment ago")
+    assert log(runner, "flush").exit_code == 0
+    assert messages(log(runner, "list", "--json")) == ["a moment ago"]
+
+
+def test_without_tables(app: Flask, runner: FlaskCliRunner) -> None:
+    with app.app_context(), db.engines["log"].begin() as connection:
+        connection.execute(text("DROP TABLE log_entry"))
+    for command in ("list", "show 1", "tail", "export --format csv", "prune --days 3"):
+        result = log(runner, *command.split())
+        assert result.exit_code == 1, command
+        assert "flask db upgrade" in result.stderr, command
+    assert "flask db upgrade" in log(runner, "status").stdout
+
+
+def test_following_misses_and_repeats_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server's transactions commit in another order than their ids."""
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(follow, "BATCH", 4)
+
+    def arrive_as(number: int) -> None:
+        columns = {name: value for name, value in row(f"m{number}").items() if name in LogEntry.__table__.c}
+        with db.engines["log"].begin() as connection:
+            connection.execute(insert(LogEntry).values(id=number, **columns))
+
+    with app.app_context():
+        for number in (1, 2, 3, 7):
+            arrive_as(number)
+        followed = follow.follow(2, LIST_COLUMNS)
+
+        def following() -> str:
+            found = next(followed)
+            assert not isinstance(found, Unreadable)
+            return str(found.message)
+
+        assert [following(), following()] == ["m3", "m7"]
+        for number in (5, 10, 11, 9, 6, 12):
+            arrive_as(number)
+            assert following() == f"m{number}"
+        for number in range(20, 32):
+            arrive_as(number)
+        arrive_as(8)
+        late = [following() for _ in range(13)]
+        assert sorted(late) == sorted(f"m{number}" for number in (8, *range(20, 32)))
+
+
+@pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
+def test_following_reads_no_row_again(app: Flask) -> None:
+    """Of a table with gaps, which SQLite would read from its beginning."""
+    put(app, *(row(f"m{number}") for number in range(1_200)))
+    steps: list[None] = []
+    with app.app_context(), db.engines["log"].begin() as connection:
+        connection.execute(text("DELETE FROM log_entry WHERE id IN (1195, 1197, 1199)"))
+        engine = connection.engine
+        event.listen(engine, "checkout", lambda opened, *_: opened.set_progress_handler(partial(steps.append, None), 1))
+    with app.app_context():
+        followed = follow.follow(1, LIST_COLUMNS)
+        next(followed)
+        put(app, row("new"))
+        steps.clear()
+        found = next(followed)
+        assert not isinstance(found, Unreadable)
+        assert found.message == "new"
+        # A row is at least one step of SQLite's machine.
+        assert 0 < len(steps) < 1_200
+
+
+def test_following_survives_the_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
+    with app.app_context():
+        put(app, row("a"))
+        followed = follow.follow(1, LIST_COLUMNS)
+        first = next(followed)
+        with db.engines["log"].begin() as connection:
+            connection.execute(text("ALTER TABLE log_entry RENAME TO log_away"))
+        assert isinstance(next(followed), Unreadable)
+        with db.engines["log"].begin() as connection:
+            connection.execute(text("ALTER TABLE log_away RENAME TO log_entry"))
+        put(app, row("b"))
+        second = next(followed)
+        assert not isinstance(first, Unreadable)
+        assert not isinstance(second, Unreadable)
+        assert (first.message, second.message) == ("a", "b")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of a POSIX shell")
+def test_long_work_shows_how_far_it_is(app: Flask, environment: dict[str, str], tmp_path: Path) -> None:
+    put(app, *(row("x", age=40 * 24 * HOUR) for _ in range(600)))
+    rows = tmp_path / "rows"
+    assert "600" in at_a_terminal(app, environment, f"log export --format jsonl > {rows}").split("Exporting")[-1]
+    assert rows.read_text().count("\n") == 600
+    put(app, row("a\x1b[32mb", level=50, age=40 * 24 * HOUR))
+    seen = at_a_terminal(app, environment, "log export --format csv --level CRITICAL")
+    assert "Exporting" not in seen
+    assert "a\\x1b[32mb" in seen
+    assert "100%" in at_a_terminal(app, environment, "log prune --days 30").split("Pruning")[-1]
+
+
+def at_a_terminal(app: Flask, environment: dict[str, str], command: str) -> str:
+    """What a flask command shows there."""
+    from pty import openpty  # Windows has none
+
+    keyboard, screen = openpty()
+    command = f"{sys.executable} -m flask {command}"
+    root = Path(app.root_path).parent
+    subprocess.run(command, shell=True, cwd=root, env=environment, stdout=screen, stderr=screen, check=True, timeout=60)
+    os.close(screen)
+    with open(keyboard, "rb", buffering=0) as shown:
+        seen = b""
+        # At the end of what was shown Linux raises EIO.
+        with suppress(OSError):
+            while part := shown.read(65_536):
+                seen += part
+    return seen.decode()
+
+
+def test_a_closed_pipe_ends_quietly(app: Flask, database_urls: dict[str, str], tmp_path: Path) -> None:
+    put(app, *(row("x" * 300) for _ in range(600)))
+    settings = {"SECRET_KEY": "x", "LOG_FILE": "", "LOG_JOURNAL_DIR": str(tmp_path / "other"), "FLASK_SKIP_DOTENV": "1"}
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m flask log list --limit 600 | head -1"],
+        env={**os.environ, **database_urls, **settings},
+        cwd=Path(app.root_path).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

@@ -1,0 +1,627 @@
+"""The journal, its readers and the writer: what is damaged, full, lost, in the way, or there twice."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import Engine, create_engine, func, insert, select, text
+
+from app import dblog
+from app.config import PROJECT
+from app.database import db, utcnow
+from app.dblog.handler import DatabaseLogHandler
+from app.dblog.journal import files, read
+from app.dblog.journal.append import Journal
+from app.dblog.journal.read import adopt
+from app.dblog.models import LogEntry, LogGroup, LogGroupHour, LogHour
+from app.dblog.store.batch import store_batch
+from app.dblog.store.writer import Writer
+from app.dblog.viewer.status import health
+
+from ..conftest import SERVER
+
+MB = 1024 * 1024
+START = int(time.time())
+logger = logging.getLogger("journal")
+
+
+def line(number: int, **fields: object) -> bytes:
+    event = {"v": 1, "time": START + number / 1000, "level": 40, "logger": "test", "message": f"number {number}"}
+    return json.dumps(event | fields).encode() + b"\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def make_writer(app: Flask, folder: Path) -> Iterator[Callable[..., Writer]]:
+    """Makes writers beside the one of `app`, which hears no records of theirs."""
+    root = logging.getLogger()
+    root.handlers = [each for each in root.handlers if not isinstance(each, DatabaseLogHandler)]
+
+    made: list[Writer] = []
+
+    def make(max_bytes: int = MB) -> Writer:
+        with app.app_context():
+            made.append(Writer(db.engines["log"], Journal(folder, max_bytes, fsync=False), f"{PROJECT}/"))
+        return made[-1]
+
+    yield make
+    for writer in made:
+        writer.close(timeout=0)
+
+
+@pytest.fixture
+def log(app: Flask) -> Engine:
+    with app.app_context():
+        return db.engines["log"]
+
+
+def write(writer: Writer, numbers: range, **fields: object) -> None:
+    for number in numbers:
+        writer.journal.append(line(number, **fields))
+
+
+def crash(writer: Writer) -> None:
+    """End like a killed process: everything stays as it is, and the lock is free."""
+    writer.journal.after_fork()
+
+
+def messages(log: Engine) -> list[str]:
+    with log.connect() as connection:
+        return list(connection.scalars(select(LogEntry.message).order_by(LogEntry.id)))
+
+
+def numbers(log: Engine) -> list[int]:
+    found = messages(log)
+    return sorted(int(message.removeprefix("number ")) for message in found if message.startswith("number "))
+
+
+def counts(log: Engine) -> list[int | None]:
+    """The rows, and what each of the tables of counts makes of them."""
+    with log.connect() as connection:
+        rows = connection.scalar(select(func.count()).select_from(LogEntry))
+        sums = [connection.scalar(select(func.sum(table.count))) for table in (LogGroup, LogHour, LogGroupHour)]
+    return [rows, *(None if each is None else int(each) for each in sums)]
+
+
+def ship(writer: Writer) -> None:
+    writer.close(20)
+
+
+def test_a_dead_process_leaves_its_journal_to_the_next(make_writer: Callable[..., Writer], log: Engine) -> None:
+    for first in range(0, 50, 10):
+        dead = make_writer()
+        write(dead, range(first, first + 10))
+        crash(dead)
+    living = make_writer()
+    write(living, range(50, 60))
+    assert living.flush(20)
+    assert numbers(log) == list(range(60))
+    assert counts(log) == [60] * 4
+    ship(living)
+
+
+def test_nothing_is_left_in_the_folder(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
+    writer = make_writer()
+    write(writer, range(5))
+    ship(writer)
+    assert numbers(log) == list(range(5))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_busy_process_adopts_too(
+    make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.dblog.store.shipping.ADOPT_SECONDS", 0.3)
+    monkeypatch.setattr("app.dblog.store.writer.IDLE_SECONDS", 0.3)
+    busy = make_writer()
+    assert busy.flush(20)
+    dead = make_writer()
+    write(dead, range(1))
+    crash(dead)
+    end = time.monotonic() + 20
+    while numbers(log) != [0]:
+        assert busy.flush(20)
+        assert time.monotonic() < end
+    ship(busy)
+
+
+def test_a_process_that_never_stops_logging_adopts_too(
+    make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, busy = make_writer(), make_writer()
+    write(dead, range(1))
+    crash(dead)
+
+    def deliver_while_another_is_logged(*args: Any) -> Any:
+        if 0 not in numbers(log):
+            write(busy, range(1, 2))
+        return store_batch(*args)
+
+    monkeypatch.setattr("app.dblog.store.shipping.store_batch", deliver_while_another_is_logged)
+    write(busy, range(1, 2))
+    busy.start()
+    end = time.monotonic() + 20
+    while 0 not in numbers(log):
+        assert time.monotonic() < end
+    ship(busy)
+
+
+def test_segments(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
+    writer = make_writer(max_bytes=400_000)
+    write(writer, range(1_000), extra={"padding": "x" * 250})
+    assert len(list(folder.glob("*.jsonl"))) > 3
+    crash(writer)
+    ship_all(make_writer())
+    assert numbers(log) == list(range(1_000))
+    assert list(folder.iterdir()) == []
+
+
+def ship_all(writer: Writer) -> None:
+    """Adopt and ship what is there."""
+    assert writer.flush(30)
+    writer.close(20)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "torn last line": lambda data: data[:-20],
+    "torn in the middle": lambda data: data.replace(b"number 3", b"num\nber 3"),
+    "garbage": lambda data: data.replace(line(3), b"\0\xff" * 700_000 + b"\n"),
+    "another version": lambda data: data.replace(line(3), b'{"v": 2, "time": 1}\n'),
+    "not an event": lambda data: data.replace(line(3), b'{"v": 1}\n'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_lines_are_skipped_and_counted(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, damage: Callable[[bytes], bytes]
+) -> None:
+    dead = make_writer()
+    write(dead, range(10))
+    crash(dead)
+    (segment,) = folder.glob("*.jsonl")
+    segment.write_bytes(damage(segment.read_bytes()))
+    living = make_writer()
+    ship_all(living)
+    assert len(numbers(log)) == 9
+    (lost,) = (message for message in messages(log) if "dropped" in message)
+    assert "damaged line in the journal" in lost
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"segment": 1, "nonsense": 2}', b"\xff" * 3_000, None])
+def test_a_damaged_state_costs_nothing(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, content: bytes | None
+) -> None:
+    dead = make_writer(max_bytes=400_000)
+    write(dead, range(1_000), extra={"padding": "x" * 250})
+    crash(dead)
+    (state,) = folder.glob("*.state")
+    # The first segments have been shipped and removed.
+    kept = 1_000
+    for gone in sorted(folder.glob("*.jsonl"))[:2]:
+        kept -= gone.read_bytes().count(b"\n")
+        gone.unlink()
+    state.unlink() if content is None else state.write_bytes(content)
+    ship_all(make_writer())
+    assert len(numbers(log)) == kept
+    assert counts(log) == [kept] * 4
+
+
+def test_a_state_that_is_older_than_the_segments_costs_nothing(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine
+) -> None:
+    """Saving it failed, or it did not survive power loss, and what had been shipped was removed all the same."""
+    dead = make_writer(max_bytes=400_000)
+    write(dead, range(1_000), extra={"padding": "x" * 250})
+    crash(dead)
+    kept = 1_000
+    for gone in sorted(folder.glob("*.jsonl"))[:2]:
+        kept -= gone.read_bytes().count(b"\n")
+        gone.unlink()
+    ship_all(make_writer())
+    assert len(numbers(log)) == kept
+    assert counts(log) == [kept] * 4
+
+
+def test_foreign_files_are_left_alone(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
+    folder.mkdir()
+    foreign = [
+        "notes.jsonl",
+        "a.b.jsonl",
+        "README.lock",
+        f"{'0' * 16}.xyz.jsonl",
+        "quarantine.ndjson",
+        "x.000001.jsonl",
+    ]
+    for name in foreign:
+        (folder / name).write_text("hello\n")
+    writer = make_writer(max_bytes=100_000)
+    write(writer, range(300), extra={"padding": "x" * 100})
+    assert writer.flush(20)
+    ship(writer)
+    assert numbers(log) == list(range(300))
+    assert sorted(path.name for path in folder.iterdir()) == sorted(foreign)
+
+
+def test_a_short_write_loses_nothing(
+    make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, whole = make_writer(), os.write
+    write(writer, range(3))
+    for outcome in (10, 0, OSError("no space"), 10):
+
+        def fail(fd: int, data: bytes, outcome: Any = outcome) -> int:
+            if isinstance(outcome, OSError):
+                raise outcome
+            return whole(fd, data[:outcome])
+
+        monkeypatch.setattr(os, "write", fail)
+        write(writer, range(100, 101))
+        monkeypatch.setattr(os, "write", whole)
+        write(writer, range(3, 6))
+    assert writer.flush(20)
+    assert numbers(log) == sorted([*range(3), *[*range(3, 6), 100] * 4])
+    assert not [message for message in messages(log) if "dropped" in message]
+    ship(writer)
+
+
+def test_a_short_write_that_cannot_be_taken_back_swallows_nothing(
+    make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, size: int) -> None:
+        raise OSError("not now")
+
+    writer, whole = make_writer(), os.write
+    write(writer, range(3))
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    monkeypatch.setattr(os, "write", lambda fd, data: whole(fd, data[:10]))
+    write(writer, range(3, 4))
+    monkeypatch.undo()
+    write(writer, range(4, 6))
+    assert writer.flush(20)
+    assert numbers(log) == list(range(6))
+    ship(writer)
+
+
+def test_a_disk_that_does_not_confirm_duplicates_nothing(
+    make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = make_writer()
+    writer.journal.fsync = True
+
+    def fail(_fd: int) -> None:
+        raise OSError("no confirmation")
+
+    monkeypatch.setattr("app.dblog.journal.append._sync", fail)
+    write(writer, range(3))
+    assert writer.flush(20)
+    assert numbers(log) == [0, 1, 2]
+    assert "no confirmation" in (writer.journal.state.error or "")
+    ship(writer)
+
+
+@pytest.mark.parametrize("raised", [TimeoutError, KeyError])
+def test_what_a_signals_handler_raises_neither_loses_nor_duplicates(
+    make_writer: Callable[..., Writer],
+    folder: Path,
+    log: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: type[Exception],
+) -> None:
+    """The interpreter runs a handler as soon as the write has returned."""
+    writer = make_writer()
+    write(writer, range(2))
+
+    def write_and_raise(fd: int, data: bytes) -> int:
+        os_write(fd, data)
+        raise raised
+
+    os_write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write_and_raise)
+        with suppress(KeyError):
+            write(writer, range(2, 3))
+    assert writer.journal.is_pending()
+    assert writer.journal.position == (1, sum(path.stat().st_size for path in folder.glob("*.jsonl")))
+    write(writer, range(3, 5))
+    assert writer.flush(20)
+    assert numbers(log) == list(range(5))
+    assert counts(log) == [5] * 4
+    ship(writer)
+
+
+def test_past_its_cap_records_are_dropped_counted_said_and_reported(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    writer = make_writer(max_bytes=20_000)
+    write(writer, range(500))
+    kept = sum(path.stat().st_size for path in folder.glob("*.jsonl")) // len(line(100))
+    assert writer.flush(20)
+    dropped = 500 - len(numbers(log))
+    assert 0 < len(numbers(log)) <= kept + 10
+    assert f"{dropped} records dropped: the journal is full" in messages(log)
+    write(writer, range(500, 510))
+    assert writer.flush(20)
+    assert numbers(log)[-10:] == list(range(500, 510))
+    assert len([message for message in messages(log) if "dropped" in message]) == 1
+    assert capfd.readouterr().err.count("records are being dropped") == 1
+    ship(writer)
+
+
+def test_losses_are_told_at_the_end(make_writer: Callable[..., Writer], log: Engine) -> None:
+    neighbour, writer = make_writer(), make_writer(max_bytes=20_000)
+    write(neighbour, range(500))
+    write(writer, range(500, 507))
+    writer.close(20)
+    assert messages(log) == ["7 records dropped: the journal is full"]
+
+
+def test_what_only_memory_had_is_missed_at_the_end(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder.touch()
+    with log.begin() as connection:
+        connection.execute(text("ALTER TABLE log_entry RENAME TO elsewhere"))
+    writer = make_writer()
+    write(writer, range(5))
+    assert not writer.flush(0.5)
+    assert "records wait in memory" in (writer.journal.state.error or "")
+    writer.close(0.1)
+    assert "5 records are lost" in capfd.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("a file, where the folder should be")
+    writer = make_writer()
+    write(writer, range(10_005))
+    assert writer.flush(60)
+    assert numbers(log) == list(range(10_000))
+    assert "journal cannot be written" in capfd.readouterr().err
+    folder.unlink()
+    write(writer, range(10_005, 10_010))
+    assert writer.flush(20)
+    assert numbers(log)[-5:] == list(range(10_005, 10_010))
+    lost = [message for message in messages(log) if "dropped" in message]
+    assert lost == ["5 records dropped: the journal could not be written and memory was full"]
+    ship(writer)
+
+
+# The database
+
+
+def refused(number: int) -> dict[str, object]:
+    """An event that makes a row which no database takes: a server's column is too narrow, SQLite's must not be NULL."""
+    return {"endpoint": "e" * 300, "logger": None} if SERVER.startswith("sqlite") else {"logger": "x" * 300}
+
+
+def test_one_bad_row_among_500(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    writer = make_writer()
+    write(writer, range(250))
+    writer.journal.append(line(250, **refused(250)))
+    write(writer, range(251, 500))
+    assert writer.flush(60)
+    assert numbers(log) == [*range(250), *range(251, 500)]
+    assert counts(log) == [499] * 4
+    (kept,) = (folder / "quarantine.ndjson").read_text().splitlines()
+    assert "number 250" in kept
+    assert "quarantine" in capfd.readouterr().err
+    assert health(writer.journal)["quarantined"] == 1
+    ship(writer)
+
+
+def test_a_fault_of_the_schema_waits(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
+    with log.begin() as connection:
+        connection.execute(text("ALTER TABLE log_entry DROP COLUMN source"))
+    writer = make_writer()
+    write(writer, range(20))
+    assert not writer.flush(0.5)
+    assert "takes no rows" in (writer.journal.state.error or "")
+    assert not (folder / "quarantine.ndjson").exists()
+    with log.begin() as connection:
+        connection.execute(text("ALTER TABLE log_entry ADD COLUMN source VARCHAR(255)"))
+    assert writer.flush(20)
+    assert numbers(log) == list(range(20))
+    assert not (folder / "quarantine.ndjson").exists()
+    ship(writer)
+
+
+def test_tables_that_come_later(
+    make_app: Callable[..., Flask], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    app = make_app()
+    with app.app_context():
+        for number in range(20):
+            logger.error("number %s", number)
+        assert not dblog.flush(1)
+        upgrade()
+        assert dblog.flush(20)
+        assert numbers(db.engines["log"]) == list(range(20))
+        assert dblog.status(app)["error"] is None
+    assert capfd.readouterr().err.count("run `flask db upgrade`") == 1
+
+
+def test_what_an_ambiguous_commit_stored_is_not_stored_again(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine
+) -> None:
+    """The batch went in, but its sender died before it heard so."""
+    dead = make_writer()
+    write(dead, range(600))
+    (state,) = folder.glob("*.state")
+    before = state.read_bytes()
+    (segment,) = folder.glob("*.jsonl")
+    content = segment.read_bytes()
+    assert dead.flush(20)
+    state.write_bytes(before)
+    segment.write_bytes(content + line(600))
+    crash(dead)
+    ship_all(make_writer())
+    assert numbers(log) == list(range(601))
+    assert counts(log) == [601] * 4
+
+
+@pytest.mark.skipif(SERVER.startswith("sqlite"), reason="SQLite has one writer at a time")
+def test_a_row_that_another_transaction_is_storing(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine
+) -> None:
+    """A process is killed while the server commits its rows: its adopter meets them half-way."""
+    dead = make_writer()
+    write(dead, range(1))
+    name = dead.journal.name
+    crash(dead)
+    adopter = make_writer()
+    other = create_engine(log.url)
+    with other.connect() as connection:
+        columns = {"created_at": utcnow(), "level": 40, "logger": "x", "fingerprint": "x"}
+        connection.execute(
+            insert(LogEntry), {"event_id": f"{name}-000001-0000000000", "message": "number 0", **columns}
+        )
+        assert not adopter.flush(0.5)
+        connection.commit()
+    other.dispose()
+    assert adopter.flush(20)
+    assert numbers(log) == [0]
+    assert not (folder / "quarantine.ndjson").exists()
+    ship(adopter)
+
+
+def test_two_adopters_at_once(make_writer: Callable[..., Writer], log: Engine) -> None:
+    for first in range(0, 2_000, 100):
+        dead = make_writer()
+        write(dead, range(first, first + 100))
+        crash(dead)
+    adopters = [make_writer() for _ in range(2)]
+    for adopter in adopters:
+        adopter.start()
+    for adopter in adopters:
+        assert adopter.flush(60)
+    for adopter in adopters:
+        ship(adopter)
+    ship_all(make_writer())
+    assert numbers(log) == list(range(2_000))
+    assert counts(log) == [2_000] * 4
+
+
+def test_a_dead_journal_has_one_adopter(make_writer: Callable[..., Writer], folder: Path) -> None:
+    dead = make_writer()
+    write(dead, range(1))
+    assert adopt(folder) is None
+    crash(dead)
+    adopter = adopt(folder)
+    assert adopter
+    assert adopt(folder) is None
+    adopter.close()
+    heir = adopt(folder)
+    assert heir
+    heir.close()
+
+
+def test_a_journal_whose_lock_file_is_taken_as_it_is_made_goes_by_another_name(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adopter sees the new file before it is locked, takes it for a dead process's, and removes it."""
+    lock = files._lock
+
+    def lock_too_late(fd: int) -> None:
+        monkeypatch.undo()
+        adopter = adopt(folder)
+        assert adopter
+        adopter.remove()
+        lock(fd)
+
+    living = make_writer()
+    taken = living.journal.name
+    monkeypatch.setattr(files, "_lock", lock_too_late)
+    write(living, range(5))
+    assert living.journal.name != taken
+    assert adopt(folder) is None, "or the living would write to a file that is gone"
+    ship(living)
+    assert numbers(log) == list(range(5))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_journal_that_another_ships_between_our_look_and_our_lock_is_over(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = make_writer()
+    write(dead, range(5))
+    crash(dead)
+    listed = files.journals(folder)
+    ship_all(make_writer())
+    assert list(folder.iterdir()) == []
+    monkeypatch.setattr(read, "journals", lambda _: listed)
+    late = adopt(folder)
+    monkeypatch.undo()
+    assert late
+    assert late.read(10) == []
+    late.close()
+    ship_all(make_writer())
+    assert numbers(log) == list(range(5))
+    assert counts(log) == [5] * 4
+    assert list(folder.iterdir()) == []
+
+
+def test_nobody_adopts_from_the_living(make_writer: Callable[..., Writer], log: Engine) -> None:
+    living, other = make_writer(), make_writer()
+    write(living, range(5))
+    assert living.flush(20)
+    write(other, range(5, 10))
+    assert other.flush(20)
+    write(living, range(10, 15))
+    assert living.flush(20)
+    assert numbers(log) == list(range(15))
+    ship(living)
+    ship(other)
+
+
+def test_a_thousand_dead_journals_do_not_use_up_the_files(make_writer: Callable[..., Writer], log: Engine) -> None:
+    import resource
+
+    for number in range(60):
+        dead = make_writer()
+        write(dead, range(number, number + 1))
+        crash(dead)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 30, hard))
+    try:
+        ship_all(make_writer())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert numbers(log) == list(range(60))
+
+
+def test_the_writers_own_records_and_the_engines_do_not_go_round_in_circles(make_app: Callable[..., Flask]) -> None:
+    app = make_app(LOG_DB_LEVEL="DEBUG")
+    with app.app_context():
+        upgrade()
+        engine, pool = logging.getLogger("sqlalchemy.engine"), logging.getLogger("sqlalchemy.pool")
+        levels = engine.level, pool.level
+        engine.setLevel(logging.DEBUG)
+        pool.setLevel(logging.DEBUG)
+        try:
+            logger.error("number 1")
+            assert dblog.flush(20)
+            for _ in range(3):
+                with db.engines["log"].connect() as connection:
+                    shipped = connection.scalar(select(func.count()).select_from(LogEntry)) or 0
+                assert dblog.flush(20)
+            assert shipped < 100
+            assert app.extensions["dblog"].writer.close(2) is None
+        finally:
+            engine.setLevel(levels[0])
+            pool.setLevel(levels[1])

@@ -1,0 +1,249 @@
+"""The writer's text of an exception is the interpreter's own, to the letter."""
+
+import linecache
+import time
+import traceback
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from app.dblog.capture.tracebacks import capture
+from app.dblog.store.render import frames_for_page, render
+
+from .test_values import Raises
+
+
+def written(error: BaseException) -> str:
+    """What the writer makes of it, by way of the journal."""
+    return render(orjson.loads(orjson.dumps(capture(error, error.__traceback__))), time.time() + 10)
+
+
+def caught(raiser: Callable[[], object]) -> BaseException:
+    try:
+        raiser()
+    except BaseException as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def fail(text: str = "a failure") -> None:
+    raise ValueError(text)
+
+
+def chain() -> None:
+    try:
+        fail("first")
+    except ValueError:
+        fail("second")
+
+
+def cause() -> None:
+    try:
+        fail("first")
+    except ValueError as error:
+        raise KeyError("second") from error
+
+
+def from_none() -> None:
+    try:
+        fail("first")
+    except ValueError:
+        raise KeyError("second") from None
+
+
+def cycle() -> None:
+    first, second = caught(fail), caught(chain)
+    first.__cause__, second.__cause__ = second, first
+    raise first
+
+
+def notes() -> None:
+    error = caught(chain)
+    error.add_note("one\ntwo")
+    error.add_note("")
+    error.__notes__.append(Raises())  # type: ignore[arg-type]  # anything may be in there
+    error.__notes__.append(5)  # type: ignore[arg-type]  # the same
+    raise error
+
+
+def odd_notes() -> None:
+    error = caught(fail)
+    error.__notes__ = ("in", "a tuple")  # type: ignore[assignment]  # anything may be there
+    raise error
+
+
+def groups() -> None:
+    shared = caught(cause)
+    inner = [caught(chain), caught(fail), shared, BaseExceptionGroup("inner", [caught(fail), shared, caught(notes)])]
+    try:
+        fail("before the group")
+    except ValueError:
+        raise BaseExceptionGroup("outer", [*inner, KeyboardInterrupt()]) from shared
+
+
+def group_with_one_context() -> None:
+    errors = []
+    try:
+        fail("shared by both")
+    except ValueError:
+        errors = [caught(fail), caught(fail)]
+    raise BaseExceptionGroup("several", errors)
+
+
+def wide_group() -> None:
+    raise BaseExceptionGroup("wide", [ValueError(number) for number in range(30)])
+
+
+def recursion(depth: int = 0) -> None:
+    recursion(depth + 1)
+
+
+def mutual(depth: int = 0) -> None:
+    (lambda: mutual(depth + 1))()
+
+
+def syntax() -> None:
+    compile("x = (1,\n  2\ny = 3", "somewhere.py", "exec")
+
+
+def syntax_in_a_group() -> None:
+    raise BaseExceptionGroup("several", [caught(syntax), caught(indentation)])
+
+
+def indentation() -> None:
+    exec("if True:\nx = 1")
+
+
+def bytes_source() -> None:
+    compile(b"\xff = 1", "bytes.py", "exec")
+
+
+def name() -> None:
+    recursoin()  # type: ignore[name-defined]  # noqa: F821  # on purpose
+
+
+def attribute() -> None:
+    SimpleNamespace(colour=1).color  # noqa: B018  # on purpose
+
+
+def module() -> None:
+    time.tiem()  # type: ignore[attr-defined]  # on purpose
+
+
+def imported() -> None:
+    from collections import OrderedDcit  # type: ignore[attr-defined]  # noqa: F401  # on purpose
+
+
+def not_imported() -> None:
+    collections.OrderedDict  # type: ignore[name-defined]  # noqa: B018, F821  # on purpose
+
+
+def keyword() -> None:
+    caught(raiserr=fail)  # type: ignore[call-arg]  # on purpose
+
+
+def empty() -> None:
+    raise ValueError
+
+
+def lines() -> None:
+    raise ValueError("several\nlines\n\n")
+
+
+def silent() -> None:
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    raise Silent(1)
+
+
+def nested_class() -> None:
+    class Local(LookupError):
+        pass
+
+    raise Local("with a name of its own")
+
+
+def long_expression() -> None:
+    values: dict[str, Any] = {"a": {"b": None}}
+    print(
+        values["a"]["b"]["c"],
+        len("über") + values["a"]["x"],
+    )
+
+
+def no_source() -> None:
+    exec(compile("def f():\n    g()\ndef g():\n    1 / 0\nf()", "<made up>", "exec"))
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+RAISERS = [
+    *(fail, chain, cause, from_none, cycle, notes, odd_notes, empty, lines, silent, nested_class),
+    *(groups, group_with_one_context, wide_group, recursion, mutual, syntax, syntax_in_a_group, indentation),
+    *(bytes_source, name, attribute, module, imported, not_imported, keyword, long_expression, no_source, interrupted),
+]
+
+
+@pytest.mark.parametrize("raiser", RAISERS, ids=lambda raiser: raiser.__name__)
+def test_the_text_is_the_interpreters_own(raiser: Callable[[], None]) -> None:
+    error = caught(raiser)
+    assert written(error) == "".join(traceback.format_exception(error))
+
+
+def test_a_module_in_a_zip_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as packed:
+        packed.writestr("packed_module.py", "def fail():\n    return 1 / 0\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "packed.zip"))
+    import packed_module  # type: ignore[import-not-found]  # made above
+
+    error = caught(packed_module.fail)
+    linecache.clearcache()
+    capture(error, error.__traceback__)
+    text = written(error)
+    assert text == "".join(traceback.format_exception(error))
+    assert "return 1 / 0" in text
+
+
+def test_lines_of_a_source_that_changed_since_are_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "changing.py"
+    source.write_text("def fail():\n    1 / 0\nfail()\n")
+    error = caught(lambda: exec(compile(source.read_text(), str(source), "exec")))
+    captured = orjson.loads(orjson.dumps(capture(error, error.__traceback__)))
+    before_the_change = source.stat().st_mtime - 1
+    source.write_text("# other\n# lines\n# now\n")
+    text = render(captured, before_the_change)
+    assert "# other" not in text
+    assert f'File "{source}", line 2, in fail\n' in text
+    assert text.endswith("ZeroDivisionError: division by zero\n")
+    (page,) = frames_for_page(captured, f"{tmp_path}/", before_the_change)
+    assert not any("source" in frame for frame in page["frames"])
+
+
+def test_what_is_beyond_the_bounds_is_marked() -> None:
+    error: BaseException = ValueError("0")
+    for number in range(1, 200):
+        outer = ValueError(str(number))
+        outer.__cause__ = error
+        error = outer
+    assert "[truncated]" in written(error)
+    error = ValueError("x" * 100_000)
+    assert "[truncated]" in written(error)
+
+    def deep(depth: int) -> None:
+        if depth == 0:
+            fail()
+        try:
+            deep(depth - 1)
+        except ValueError as inner:
+            raise ValueError(depth) from inner
+
+    assert "[truncated]" in written(caught(lambda: deep(60)))

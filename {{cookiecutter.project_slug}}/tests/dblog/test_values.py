@@ -1,0 +1,449 @@
+"""Whatever is logged becomes a row: hostile values, secrets, and objects that must not be asked."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, event, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from werkzeug.security import generate_password_hash
+
+from app import dblog
+from app.accounts.access import current_user
+from app.accounts.models import User
+from app.config import PROJECT
+from app.database import db
+from app.dblog.capture.sanitize import TRUNCATED
+from app.dblog.handler import DatabaseLogHandler
+from app.dblog.models import LogEntry, LogGroup, LogHour
+from app.redaction import REDACTED
+
+from ..conftest import login
+
+# Not from getLogger: the console's handler, and pytest's, raise at some of these records.
+logger = logging.Logger("values")
+
+
+def entries() -> list[LogEntry]:
+    """All rows, newest first, over a session that ends here: on SQLite it would lock the log."""
+    assert dblog.flush(20)
+    with Session(db.engines["log"], expire_on_commit=False) as session:
+        return list(session.scalars(select(LogEntry).order_by(LogEntry.id.desc())))
+
+
+def newest() -> LogEntry:
+    return entries()[0]
+
+
+def handler_of_the_log() -> logging.Handler:
+    return next(each for each in logging.getLogger().handlers if isinstance(each, DatabaseLogHandler))
+
+
+@pytest.fixture(autouse=True)
+def alone(app: Flask) -> None:
+    logger.handlers = [handler_of_the_log()]
+
+
+@pytest.fixture
+def log(app: Flask) -> Iterator[Flask]:
+    with app.app_context():
+        yield app
+
+
+class Raises:
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        raise ValueError("no format")
+
+
+class LiesAboutItsClass:
+    def _class(self) -> Any:
+        raise RuntimeError("no class")
+
+    __class__ = property(_class)
+
+
+cyclic: list[Any] = [1]
+cyclic += [cyclic] * 50
+deep: list[Any] = []
+for _ in range(5_000):
+    deep = [deep]
+
+
+HOSTILE: dict[str, tuple[Any, ...]] = {
+    "NUL": ("a\0b %s", "\0"),
+    "lone surrogates": ("\udc80 %s", "\ud800"),
+    "not numbers": ("%s %s", float("nan"), float("inf")),
+    "bytes": ("%s", b"\xff\0"),
+    "10 MB": ("%s", "x" * 10_000_000),
+    "10 MB of message": ("y" * 10_000_000,),
+    "beyond what is searched": ("%s", list(range(20_000))),
+    "deep": ("%s", deep),
+    "cyclic": ("%s", cyclic),
+    "raising": ("%s", Raises()),
+    "raising repr": ("%r", Raises()),
+    "raising message": (Raises(),),
+    "raising class": ("%s %s", 1, LiesAboutItsClass()),
+    "too few arguments": ("%s %s", 1),
+    "too many arguments": ("%s", 1, 2),
+    "a number for text": ("%d", "five"),
+    "percent": ("100%",),
+    "percent and arguments": ("100%", 1),
+    "a dictionary": ("%(a)s", {"a": 1}),
+    "a dictionary without the key": ("%(b)s", {"a": 1}),
+    "terminal codes": ("\x1b[31mred\x1b[0m\r\n\nnext %s", "\x9b31m"),
+    "a very long number": ("%s", 10**5_000),
+    "no text": (None,),
+    "an exception": (ValueError("as message"),),
+    "a template": ("{} %s", object()),
+}
+
+
+MARKED = {
+    "10 MB": TRUNCATED,
+    "beyond what is searched": TRUNCATED,
+    "deep": "[too deep]",
+    "cyclic": "[recursion]",
+    "raising": "[raised ValueError]",
+    "too few arguments": "[raised TypeError]",
+}
+
+
+def test_hostile_messages(log: Flask) -> None:
+    for name, arguments in HOSTILE.items():
+        logger.error(*arguments, extra={"which": name, "again": arguments[1:]})
+    found = {str(entry.extra["which"]): entry for entry in entries() if entry.extra}
+    assert found.keys() == HOSTILE.keys()
+    for name, entry in found.items():
+        assert len(entry.message) <= 65_536
+        assert MARKED.get(name, "") in entry.message
+
+
+def test_hostile_levels_and_names(log: Flask) -> None:
+    names = {"name": "\udc80" * 300, "threadName": "\0" * 300, "funcName": "\U0001f600" * 300}
+    for level in (-5, 0, 10**6, 10**30, "no number"):
+        handler_of_the_log().handle(logging.makeLogRecord({"msg": "odd", "levelno": level, **names}))
+    assert [entry.level for entry in reversed(entries())] == [0, 0, 32_767, 32_767, logging.ERROR]
+
+
+def test_hostile_requests(app: Flask) -> None:
+    @app.get("/x/<path:rest>", endpoint="e" * 300)
+    def view(rest: str) -> str:
+        logger.error("seen")
+        return ""
+
+    environ = {"REMOTE_ADDR": "\udc80" * 200}
+    assert app.test_client().get("/x/%ff" + "z" * 5_000, environ_overrides=environ).status_code == 200
+    with app.app_context():
+        entry = newest()
+        assert entry.message == "seen"
+        assert (entry.endpoint or "").startswith("eee")
+        assert (entry.ip or "").endswith(TRUNCATED)
+
+
+def test_extra_keys_named_like_columns_clash_with_nothing(log: Flask) -> None:
+    columns = sorted(
+        set(LogEntry.metadata.tables["log_entry"].c.keys()) - vars(logging.makeLogRecord({})).keys() - {"message"}
+    )
+    logger.error("clash", extra=dict.fromkeys(columns, "mine"))
+    entry = newest()
+    assert entry.message == "clash"
+    assert entry.extra == dict.fromkeys(columns, "mine")
+
+
+def test_arguments_are_taken_as_they_are_now(log: Flask) -> None:
+    things, extra = ["before"], {"deep": ["before"]}
+    logger.error("%s", things, extra={"things": things, "extra": extra})
+    things.append("after")
+    extra["deep"].append("after")
+    entry = newest()
+    assert entry.message == "['before']"
+    assert entry.extra == {"things": ["before"], "extra": {"deep": ["before"]}}
+
+
+scalars: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes()
+)
+scalars |= st.characters(categories=["Cs", "Cc"]) | st.builds(Raises) | st.complex_numbers() | st.decimals()
+values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner))
+
+
+calls = st.tuples(st.text() | scalars, st.lists(values, max_size=2), values)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(call=calls)
+def log_any(made: list[int], call: tuple[Any, list[Any], Any]) -> None:
+    message, arguments, extra = call
+    logger.error(message, *arguments, extra={"value": extra})
+    made.append(1)
+
+
+def test_any_values(log: Flask) -> None:
+    made: list[int] = []
+    log_any(made)
+    assert len(entries()) == len(made)
+    with db.engines["log"].connect() as connection:
+        assert connection.scalar(select(func.sum(LogGroup.count))) == len(made)
+        assert connection.scalar(select(func.sum(LogHour.count))) == len(made)
+    assert dblog.status(log)["quarantined"] == 0
+
+
+# Secrets
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.fixture
+def kept(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """All that was kept of what was logged: what went into the journal, and the rows."""
+    journal = app.extensions["dblog"].journal
+    lines: list[bytes] = []
+    append = journal.append
+
+    def listen(line: bytes) -> None:
+        lines.append(line)
+        append(line)
+
+    monkeypatch.setattr(journal, "append", listen)
+
+    def look() -> str:
+        assert dblog.flush(20)
+        assert lines
+        with db.engines["log"].connect() as connection:
+            rows = [connection.execute(select(table)).all() for table in db.metadatas["log"].tables.values()]
+        return f"{b''.join(lines).decode()} {rows}"
+
+    return look
+
+
+SECRETIVE: dict[str, Callable[[], None]] = {
+    "key": lambda: logger.error("x", extra={"password": SECRET}),
+    "nested": lambda: logger.error("x", extra={"a": [{"b": {"Api-Key": SECRET, "access_token": [SECRET]}}]}),
+    "bytes key": lambda: logger.error("%s", {b"password": SECRET}, extra={"b": {b"password": SECRET}}),
+    "deeper than is looked": lambda: logger.error("%s", [[[[[[[[[[{"password": SECRET}]]]]]]]]]]),
+    "beyond what is searched": lambda: logger.error("%s", [*range(20_000), {"password": SECRET}]),
+    "headers": lambda: logger.error("%s", {"Authorization": SECRET, "Cookie": SECRET, "X-CSRF-Token": SECRET}),
+    "pairs": lambda: logger.error("%s", [("Authorization", SECRET)], extra={"h": [("authorization", SECRET)]}),
+    "named argument": lambda: logger.error("%(password)s", {"password": SECRET}),
+    "spelling": lambda: logger.error("x", extra={"Pass-Phrase": SECRET, "PRIVATE KEY": SECRET}),
+    "url": lambda: logger.error(f"postgresql://ada:{SECRET}@db/x and redis://:{SECRET}@db"),
+    "url in extra": lambda: logger.error("x", extra={"dsn": f"mysql://ada:{SECRET}@db/x"}),
+    "url query": lambda: logger.error("GET %s", f"https://site/reset?id=1&reset_token={SECRET}#x"),
+    "template cut off": lambda: logger.error("x" * 150 + f"postgresql://ada:{SECRET * 9}@db/x %s", 1),
+    "bytes cut off": lambda: logger.error("x", extra={"raw": b"x" * 8_150 + f"redis://:{SECRET * 9}@db".encode()}),
+    "url cut off": lambda: logger.error("x" * 65_515 + f"postgresql://ada:{SECRET}@db/x"),
+}
+
+
+def test_secrets(log: Flask, kept: Callable[[], str]) -> None:
+    for name, speak in SECRETIVE.items():
+        speak()
+        assert "hunter2" not in kept(), name
+    assert len(entries()) == len(SECRETIVE)
+
+
+def test_no_text_holds_a_log_call_up() -> None:
+    """Each took the square of its length in an expression that repeats: minutes, at these lengths."""
+    texts = ("'http://x/' + '?' * 65_000", "'://?' + '?token' * 10_000", "'$' + 'scrypt' * 10_900", "'$argon2' * 9_000")
+    load = "from app.dblog.capture.sanitize import clean_text"
+    calls = "; ".join(f"clean_text({each})" for each in texts)
+    subprocess.run(
+        [sys.executable, "-c", f"{load}; {calls}"],
+        cwd=PROJECT,
+        check=True,
+        timeout=60,
+    )
+
+
+def test_a_record_is_never_more_than_a_server_takes(log: Flask) -> None:
+    logger.error("large", extra={f"key {number}": "\x01" * 8_192 for number in range(400)})
+    assert newest().message == "large"
+    assert list(newest().extra or ()) == [TRUNCATED]
+    error: BaseException = ValueError("first")
+    for number in range(60):
+        following = ValueError(f"{number}")
+        for _ in range(20):
+            following.add_note("\x01" * 8_192)
+        following.__cause__, error = error, following
+    logger.error("long", exc_info=error)
+    assert newest().message == "long"
+    assert (newest().trace or "").endswith(f"ValueError: 59\n{TRUNCATED}\n")
+
+
+def test_keys_of_the_sites_own(make_app: Callable[..., Flask]) -> None:
+    app = make_app(LOG_REDACT="iban,birth-date")
+    with app.app_context():
+        upgrade()
+        logger.handlers = [handler_of_the_log()]
+        logger.error("x", extra={"IBAN": SECRET, "deep": [{"birth_date": SECRET}], "kiban": "shown"})
+        assert newest().extra == {"IBAN": REDACTED, "deep": [{"birth_date": REDACTED}], "kiban": "shown"}
+
+
+def test_secrets_in_the_headers_of_a_request(app: Flask, kept: Callable[[], str]) -> None:
+    @app.get("/secrets")
+    def view() -> str:
+        logger.error("%s %s", request.headers, request.cookies, extra={"h": request.headers, "c": request.cookies})
+        return ""
+
+    headers = {"Authorization": f"Bearer {SECRET}", "Cookie": f"session={SECRET}; remember_token={SECRET}"}
+    app.test_client().get("/secrets", headers=headers)
+    with app.app_context():
+        assert "hunter2" not in kept()
+
+
+def test_secrets_in_errors_of_a_database(log: Flask, kept: Callable[[], str]) -> None:
+    """Some name the row that they refused, and its password's hash; some the address, and its password."""
+    hashed = generate_password_hash(SECRET)
+    named = 0
+    careless = create_engine(db.engine.url)  # without hide_parameters
+    with careless.connect() as connection:
+        for columns in ({"username": None}, {"id": None, "nothing": 1}, {"is_admin": None}):
+            names = {"password_hash": hashed, "is_admin": False, **columns}
+            statement = f"INSERT INTO users ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+            try:
+                connection.execute(text(statement), names)
+            except SQLAlchemyError as error:
+                logger.exception("Refused: %s", error, extra={"error": error})
+                named += hashed in str(error)
+            connection.rollback()
+    careless.dispose()
+    assert named == 3
+    try:
+        raise ConnectionError(f"no answer from postgresql://ada:{SECRET}@db/x")
+    except ConnectionError as error:
+        error.add_note(f"postgresql://ada:{SECRET}@db/x")
+        logger.exception("Lost")
+    found = kept()
+    assert hashed not in found
+    assert hashed.rpartition("$")[2] not in found
+    assert "hunter2" not in found
+    assert found.count("Refused") > 3
+
+
+# Objects that must not be asked
+
+
+@pytest.fixture
+def statements(app: Flask) -> list[str]:
+    """What the application's engine is asked from now on."""
+    seen: list[str] = []
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
+    return seen
+
+
+def test_model_objects_are_not_asked(
+    log: Flask, user: User, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The project's own models name themselves without being loaded; others do not.
+    monkeypatch.setattr(User, "__repr__", lambda self: self.username)
+    expired = db.session.get_one(User, user.id)
+    db.session.expire(expired)
+    deleted = User(username="gone", password_hash="a hash")
+    db.session.add(deleted)
+    db.session.flush()
+    db.session.delete(deleted)
+    db.session.flush()
+    row = db.session.execute(select(User)).one()
+    db.session.expire_all()
+    db.session.add(User(username="pending", password_hash="a hash"))
+    statements.clear()
+    for thing in (expired, deleted, [expired], {"user": expired}, (1, {2: expired}), row, {expired}):
+        logger.error("%s %r", thing, thing, extra={"user": thing, "deep": {"list": [thing]}})
+    logger.error(expired)
+    assert statements == []
+    assert expired in db.session
+    db.session.rollback()
+    assert f"<User {user.id}>" in newest().message
+
+
+@pytest.mark.parametrize("state", ["not loaded", "loaded", "expired", "deleted"])
+def test_the_user_is_recorded_without_being_asked(
+    app: Flask, client: FlaskClient, user: User, statements: list[str], state: str
+) -> None:
+    @app.get("/who")
+    def who() -> str:
+        if state != "not loaded":
+            assert current_user.is_authenticated
+        if state == "expired":
+            db.session.expire_all()
+        if state == "deleted":
+            db.session.delete(db.session.get_one(User, user.id))
+            db.session.flush()
+        db.session.add(User(username="pending", password_hash="a hash"))
+        statements.clear()
+        logger.error("who", extra={"by": current_user})
+        logger.error("%s %s", 1, current_user)
+        seen = len(statements)
+        db.session.rollback()
+        return f"{seen} statements"
+
+    login(client, user)
+    assert client.get("/who").text == "0 statements"
+    with app.app_context():
+        assert newest().user_id == user.id
+        if state == "loaded":
+            assert newest().is_admin is False
+
+
+# Exceptions that resist
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+class Resists(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_exceptions_that_resist(log: Flask) -> None:
+    for error in (Frozen(5), Resists()):
+        logger.error("Resisted", exc_info=error)
+        assert newest().exception == f"tests.dblog.test_values.{type(error).__name__}"
+        logger.error(error)
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_an_exception_that_cannot_be_marked(make_app: Callable[..., Flask], debug: bool) -> None:
+    app = make_app(DEBUG=debug, TESTING=False, SECRET_KEY="for tests only", LOG_FILE="")
+    app.config["PROPAGATE_EXCEPTIONS"] = debug
+
+    @app.get("/raise")
+    def view() -> str:
+        raise Frozen(5)
+
+    with app.app_context():
+        upgrade()
+    if debug:
+        with pytest.raises(Frozen):
+            app.test_client().get("/raise")
+    else:
+        assert app.test_client().get("/raise").status_code == 500
+    with app.app_context():
+        (entry,) = entries()
+    assert entry.message == "Exception on /raise [GET]"
+    if debug:
+        # Not where it was caught and recorded, but where it was raised.
+        assert entry.source
+        assert entry.source.endswith("view")
