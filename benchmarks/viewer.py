@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, func, select, text
-from viewer_rows import GONE_GROUP, fill
+from viewer_rows import GONE_PROBLEM, fill
 
 PROJECT = Path(__file__).resolve().parent.parent / "{{cookiecutter.project_slug}}"
 SERVERS = {
@@ -67,16 +67,16 @@ PAGES = {
     "user": "/logs?user=77&since=30d",
     "absent user": "/logs?user=999999&since=30d",
     "request": "/logs?request=req-1000",
-    "group that stopped": "/logs?group={group}",
+    "problem that stopped": "/logs?problem={problem}",
     "level and logger": "/logs?level=CRITICAL&logger=app.orders&since=30d",
     "level and user": "/logs?level=CRITICAL&user=77&since=30d",
     "text": "/logs?q=payment&since=30d",
     "absent text": "/logs?q=zebra&since=30d",
     "absent text, level": "/logs?q=zebra&level=WARNING&since=30d",
     "detail": "/logs/{id}",
-    "groups": "/logs/groups",
-    "all groups": "/logs/groups?status=all",
-    "group": "/logs/groups/{group}",
+    "problems": "/logs/problems",
+    "all problems": "/logs/problems?status=all",
+    "problem": "/logs/problems/{problem}",
     "status": "/logs/status",
     "JSON": "/logs.json",
     "JSON, level": "/logs.json?level=ERROR&since=30d",
@@ -90,7 +90,7 @@ COMMANDS = {
     "list --json": "list --json",
     "list --grep (absent)": "list --grep zebra",
     "show": "show {id}",
-    "groups": "groups",
+    "problems": "problems",
     "status": "status",
 }
 
@@ -178,7 +178,10 @@ def measured(app: Any) -> Iterator[tuple[str, float]]:
     client = admin_client(app)
     row = client.get("/logs.json").get_json()["entries"][0]["id"]
     middle = middle_cursor(app)
-    places = {"id": row, "middle": middle, "group": GONE_GROUP}
+    problem = import_module("app.dblog.models").LogProblem
+    with app.app_context(), import_module("app.dblog.viewer.queries").reading() as log:
+        stopped = log.scalar(select(problem.id).where(problem.fingerprint == GONE_PROBLEM))
+    places = {"id": row, "middle": middle, "problem": stopped}
     for case, address in PAGES.items():
         yield case, median(partial(see, client, address.format(**places)))
     runner = app.test_cli_runner()
@@ -252,7 +255,7 @@ def middle_cursor(app: Any) -> str:
         half = log.scalar(select(func.max(entry.id))) // 2
         # MariaDB leaves numbers out when it inserts in bulk.
         row = log.execute(select(entry.created_at, entry.id).where(entry.id >= half).order_by(entry.id).limit(1)).one()
-    return str(import_module("app.dblog.viewer.filters").Cursor(*row))
+    return str(import_module("app.listing").Cursor(*row))
 
 
 def median(call: Callable[[], None]) -> float:

@@ -1,4 +1,4 @@
-"""Thirty days of a realistic log, made by the database itself: patterns of a few hundred groups, with new values."""
+"""Thirty days of a realistic log, made by the database itself: patterns of a few hundred problems, with new values."""
 
 import json
 import random
@@ -11,7 +11,7 @@ FAMILIES, PATTERNS, CHUNK = 300, 3_000, 500_000
 LOGGERS = ("app.orders", "app.accounts", "app.mail", "app.search", "app.api", "sqlalchemy.pool", "urllib3", "celery")
 EXCEPTIONS = ("ValueError", "KeyError", "TimeoutError", "app.orders.PaymentFailed", "sqlalchemy.exc.OperationalError")
 #: A third of the first twenty days' rows, and none since: its list must not wade through all that came later.
-GONE_GROUP = f"1-{0:032x}"
+GONE_PROBLEM = f"1-{0:032x}"
 
 COLUMNS = (
     *("level", "logger", "message", "exception", "trace", "frames", "fingerprint", "method", "path", "endpoint"),
@@ -29,13 +29,13 @@ HOUR = {
     "mysql": "date_format(created_at, '%Y-%m-%d %H:00:00')",
 }
 COUNTS = (
-    "INSERT INTO log_group (fingerprint, level, title, count, first_seen, last_seen, status)"
+    "INSERT INTO log_problem (fingerprint, level, title, count, first_seen, last_seen, status)"
     " SELECT fingerprint, MAX(level), MIN(message), COUNT(*), MIN(created_at), MAX(created_at),"
     " CASE WHEN fingerprint LIKE '%7' THEN 'resolved' WHEN fingerprint LIKE '%3' THEN 'muted' ELSE 'open' END"
     " FROM log_entry GROUP BY fingerprint",
     "INSERT INTO log_hour (hour, level, logger, count)"
     " SELECT {hour}, level, logger, COUNT(*) FROM log_entry GROUP BY {hour}, level, logger",
-    "INSERT INTO log_group_hour (fingerprint, hour, count)"
+    "INSERT INTO log_problem_hour (fingerprint, hour, count)"
     " SELECT fingerprint, {hour}, COUNT(*) FROM log_entry GROUP BY fingerprint, {hour}",
 )
 
@@ -121,7 +121,7 @@ def patterns() -> Iterator[dict[str, Any]]:
 
 
 def family(number: int) -> dict[str, Any]:
-    """What the rows of one group have in common."""
+    """What the rows of one problem have in common."""
     level = random.choices((20, 30, 40, 50), (70, 20, 9.5, 0.5))[0] if number > 2 else (30, 50, 40)[number]
     logger = random.choice(LOGGERS) if number > 2 else "app.orders"
     function = f"step_{number}"

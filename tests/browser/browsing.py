@@ -74,7 +74,7 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
     entries = context.request.get(f"{site.url}/logs.json?level=ERROR").json()["entries"]
     error = next(entry for entry in entries if "PaymentRefused" in str(entry["exception"]))
     hostile = context.request.get(f"{site.url}/logs.json?logger=shop.guestbook").json()["entries"]
-    group = f"/logs/groups/{error['fingerprint']}"
+    problem = f"/logs/problems/{error['problem']}"
     return {
         "rows": "/logs",
         "filtered": "/logs?level=WARNING&logger=shop.orders&since=12h",
@@ -84,9 +84,9 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "detail": f"/logs/{error['id']}",
         "hostile": f"/logs/{hostile[-1]['id']}",
         "long": f"/logs/{hostile[0]['id']}",
-        "groups": "/logs/groups",
-        "muted": "/logs/groups?status=muted",
-        "group": group,
+        "problems": "/logs/problems",
+        "muted": "/logs/problems?status=muted",
+        "problem": problem,
         "status": "/logs/status",
         "mistake": "/logs?since=banana",
     }
@@ -96,7 +96,7 @@ def hardships(project: Path) -> Iterator[tuple[str, str]]:
     """The pages with little to show, each by its name and address; between them the databases of the site change."""
     with closing(sqlite3.connect(project / "instance/log.db", isolation_level=None)) as log:
         yield "empty", "/logs"
-        yield "no-groups", "/logs/groups"
+        yield "no-problems", "/logs/problems"
         log.execute(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 3000)"
             " INSERT INTO log_entry (event_id, created_at, level, logger, message, fingerprint)"

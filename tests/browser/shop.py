@@ -10,7 +10,7 @@ from itertools import count
 
 from app import create_app, dblog
 from app.database import db, utcnow
-from app.dblog.models import LogEntry, LogGroup
+from app.dblog.models import LogEntry, LogProblem
 from app.dblog.store.upsert import insert_and_count
 from sqlalchemy import select
 
@@ -74,7 +74,7 @@ def repeat() -> None:
     random.seed(4)
     numbers = count(1)
     with db.engines["log"].begin() as connection:
-        titles = {each.fingerprint: each.title for each in connection.execute(select(LogGroup.__table__))}
+        titles = {each.fingerprint: each.title for each in connection.execute(select(LogProblem.__table__))}
         copies = []
         for entry in connection.execute(select(LogEntry.__table__)).mappings().all():
             times = OFTEN.get(entry["logger"], 0) * (3 if entry["level"] < 30 else 1)

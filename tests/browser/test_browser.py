@@ -188,7 +188,7 @@ def test_without_javascript(browser: Browser, state: StorageState, site: Site) -
     expect(page.get_by_role("button", name="Copy")).to_be_hidden()
     page.get_by_text("As text", exact=True).click()
     expect(page.locator("#log-as-text")).to_be_visible()
-    page.get_by_role("link", name="Its group").click()
+    page.get_by_role("link", name="Its problem").click()
     page.get_by_role("button", name="Mute").click()
     expect(page.locator(".log-status")).to_have_text("Muted")
     page.get_by_role("button", name="Reopen").click()

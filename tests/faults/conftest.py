@@ -23,16 +23,16 @@ class Counts:
     """What is in the log: each message, how often; and the sums of the three tables of counts."""
 
     messages: dict[str, int]
-    groups: int
+    problems: int
     hours: int
-    group_hours: int
+    problem_hours: int
 
     @property
     def rows(self) -> int:
         return sum(self.messages.values())
 
     def agree(self) -> bool:
-        return self.rows == self.groups == self.hours == self.group_hours
+        return self.rows == self.problems == self.hours == self.problem_hours
 
 
 class Program(subprocess.Popen[str]):

@@ -14,7 +14,7 @@ from .postgres import Server, Wire, programs
 
 # What the writer sends for a batch, in this order.
 STATEMENTS = [
-    *(f"INSERT INTO {table} (".encode() for table in ("log_entry", "log_group", "log_hour", "log_group_hour")),
+    *(f"INSERT INTO {table} (".encode() for table in ("log_entry", "log_problem", "log_hour", "log_problem_hour")),
     b"COMMIT",
 ]
 

@@ -1,4 +1,4 @@
-"""Several processes at once: on the same groups, on the same file, on what the same dead have left."""
+"""Several processes at once: on the same problems, on the same file, on what the same dead have left."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def run_together(site: Site, program: str, count: int, **changes: str) -> None:
 
 
 @pytest.mark.slow
-def test_four_writers_on_the_same_groups(any_site: Site) -> None:
+def test_four_writers_on_the_same_problems(any_site: Site) -> None:
     run_together(any_site, "contend", 4)
     any_site.flush()
     counts = any_site.counts()

@@ -82,7 +82,7 @@ def test_commands_need_no_database(command: Command, tmp_path: Path) -> None:
 def test_shell_knows_the_models_by_name(app: Flask) -> None:
     with app.app_context():
         names = app.make_shell_context()
-    assert {"app", "db", "select", "User", "LogEntry", "LogGroup"} <= set(names)
+    assert {"app", "db", "select", "User", "LogEntry", "LogProblem"} <= set(names)
 
 
 def test_the_shell_as_people_use_it(command: Command) -> None:

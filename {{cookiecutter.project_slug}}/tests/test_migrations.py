@@ -15,7 +15,7 @@ if SERVER.startswith("postgres"):
     LAYOUTS.append("a schema for the log")
 
 APP_TABLES = {"alembic_version", "users"}
-LOG_TABLES = {"alembic_version_log", "log_entry", "log_group", "log_hour", "log_group_hour"}
+LOG_TABLES = {"alembic_version_log", "log_entry", "log_problem", "log_hour", "log_problem_hour"}
 BOOKKEEPING = {"alembic_version", "alembic_version_log"}
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 from app import create_app
 from app.database import db
-from app.dblog.models import LogEntry, LogGroup, LogGroupHour, LogHour
+from app.dblog.models import LogEntry, LogHour, LogProblem, LogProblemHour
 from sqlalchemy import func, select
 
 with create_app().app_context(), db.engines["log"].connect() as log:
@@ -15,9 +15,9 @@ with create_app().app_context(), db.engines["log"].connect() as log:
         json.dumps(
             {
                 "messages": Counter(log.scalars(select(LogEntry.message))),
-                "groups": int(log.scalar(select(func.sum(LogGroup.count))) or 0),
+                "problems": int(log.scalar(select(func.sum(LogProblem.count))) or 0),
                 "hours": int(log.scalar(select(func.sum(LogHour.count))) or 0),
-                "group_hours": int(log.scalar(select(func.sum(LogGroupHour.count))) or 0),
+                "problem_hours": int(log.scalar(select(func.sum(LogProblemHour.count))) or 0),
             }
         )
     )

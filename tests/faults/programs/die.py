@@ -14,6 +14,6 @@ logging.getLogger().handlers = [each for each in logging.getLogger().handlers if
 for child in range(int(sys.argv[1])):
     if os.fork() == 0:
         for number in range(2_000):
-            logging.getLogger(f"group {number % 20}").error(f"of group {number % 20}: %s", f"{child}/{number}")
+            logging.getLogger(f"problem {number % 20}").error(f"of problem {number % 20}: %s", f"{child}/{number}")
         os.kill(os.getpid(), signal.SIGKILL)
     os.wait()

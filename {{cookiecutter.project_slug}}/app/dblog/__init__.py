@@ -1,6 +1,6 @@
 """The database log: a record is safe in a journal when the log call returns, and in the database a moment later.
 
-    LogRecord ──event──▶ journal (file, one write) ──writer──▶ log_entry, log_group, log_hour ──queries──▶ pages, CLI
+    LogRecord ──event──▶ journal (file, one write) ──writer──▶ log_entry, log_problem, log_hour ──queries──▶ pages, CLI
         the caller's thread ┘                  a thread ┘ └ own engine, own transaction
 
 A record walks through these rooms from left to right. The room is the rule: a folder says what its modules may touch.
@@ -29,9 +29,9 @@ from .handler import DatabaseLogHandler
 from .journal.append import Journal
 from .store.cli import flush_command, prune_command
 from .store.writer import Writer
+from .viewer import bp
 from .viewer.cli import cli
 from .viewer.status import health
-from .viewer.views import bp
 
 MB = 1024 * 1024
 

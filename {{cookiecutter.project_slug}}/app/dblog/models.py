@@ -1,4 +1,4 @@
-"""The log's tables, all on the bind ``log``: rows, groups of like errors, and counts by the hour."""
+"""The log's tables, all on the bind ``log``: rows, problems, and counts by the hour."""
 
 from datetime import datetime
 from typing import Any
@@ -57,13 +57,14 @@ class LogEntry(Model):
     )
 
 
-class LogGroup(Model):
-    """All records of one fingerprint: how many, since when, and what was decided about them."""
+class LogProblem(Model):
+    """All records of one fingerprint: how many since the first, when, and what was decided about them."""
 
-    __tablename__ = "log_group"
+    __tablename__ = "log_problem"
     __bind_key__ = "log"
 
-    fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(exact_text(40), unique=True)
     level: Mapped[int] = mapped_column(SmallInteger)
     title: Mapped[str] = mapped_column(LongText)
     count: Mapped[int] = mapped_column(BigInteger)
@@ -71,7 +72,11 @@ class LogGroup(Model):
     last_seen: Mapped[datetime] = mapped_column(UTCDateTime)
     status: Mapped[str] = mapped_column(String(16), default=OPEN)
 
-    __table_args__ = (Index(None, "status", "last_seen"), {"mysql_charset": "utf8mb4"})
+    __table_args__ = (
+        Index(None, "status", "last_seen", "id"),
+        # Without it SQLite gives the number of a problem that is gone to a new one, and links lie.
+        {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
+    )
 
 
 class LogHour(Model):
@@ -88,10 +93,10 @@ class LogHour(Model):
     __table_args__ = ({"mysql_charset": "utf8mb4"},)
 
 
-class LogGroupHour(Model):
-    """How many records of a group were made in one hour (its start, UTC)."""
+class LogProblemHour(Model):
+    """How many records of a problem were made in one hour (its start, UTC)."""
 
-    __tablename__ = "log_group_hour"
+    __tablename__ = "log_problem_hour"
     __bind_key__ = "log"
 
     fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)

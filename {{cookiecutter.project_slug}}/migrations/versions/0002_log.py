@@ -1,4 +1,4 @@
-"""The log: rows, groups of like errors, and counts by the hour.
+"""The log: rows, problems, and counts by the hour.
 
 Revision ID: 0002_log
 Revises: 0001_users
@@ -72,7 +72,8 @@ def upgrade_log() -> None:
     ):
         op.create_index(op.f(f"ix_log_entry_{'_'.join(columns)}"), "log_entry", columns)
     op.create_table(
-        "log_group",
+        "log_problem",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("fingerprint", key(40), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
         sa.Column("title", long_text, nullable=False),
@@ -80,10 +81,12 @@ def upgrade_log() -> None:
         sa.Column("first_seen", UTCDateTime(), nullable=False),
         sa.Column("last_seen", UTCDateTime(), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
-        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_log_group")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_problem")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_log_problem_fingerprint")),
         mysql_charset="utf8mb4",
+        sqlite_autoincrement=True,
     )
-    op.create_index(op.f("ix_log_group_status_last_seen"), "log_group", ["status", "last_seen"])
+    op.create_index(op.f("ix_log_problem_status_last_seen_id"), "log_problem", ["status", "last_seen", "id"])
     op.create_table(
         "log_hour",
         sa.Column("hour", UTCDateTime(), nullable=False),
@@ -94,11 +97,11 @@ def upgrade_log() -> None:
         mysql_charset="utf8mb4",
     )
     op.create_table(
-        "log_group_hour",
+        "log_problem_hour",
         sa.Column("fingerprint", key(40), nullable=False),
         sa.Column("hour", UTCDateTime(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("fingerprint", "hour", name=op.f("pk_log_group_hour")),
+        sa.PrimaryKeyConstraint("fingerprint", "hour", name=op.f("pk_log_problem_hour")),
         mysql_charset="utf8mb4",
     )
     op.create_table(
@@ -113,7 +116,7 @@ def upgrade_log() -> None:
 
 def downgrade_log() -> None:
     op.drop_table("log_lease")
-    op.drop_table("log_group_hour")
+    op.drop_table("log_problem_hour")
     op.drop_table("log_hour")
-    op.drop_table("log_group")
+    op.drop_table("log_problem")
     op.drop_table("log_entry")

@@ -1,4 +1,4 @@
-"""Rows for the log, stored as the writer stores them, so that groups and counts are right."""
+"""Rows for the log, stored as the writer stores them, so that problems and counts are right."""
 
 from datetime import timedelta
 from itertools import count
@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.database import db, utcnow
-from app.dblog.models import LogEntry
+from app.dblog.models import LogEntry, LogProblem
 from app.dblog.store.upsert import insert_and_count
 
 _numbers = count(1)
@@ -40,6 +40,12 @@ def put(app: Flask, *rows: dict[str, Any]) -> list[int]:
         stored = connection.execute(select(LogEntry.event_id, LogEntry.id).where(LogEntry.event_id.in_(names)))
         ids = {each.event_id: each.id for each in stored}
     return [ids[each["event_id"]] for each in rows]
+
+
+def problem_id(app: Flask, fingerprint: str = "1-shop") -> int:
+    """Return the number of a problem."""
+    with app.app_context(), db.engines["log"].connect() as connection:
+        return connection.scalars(select(LogProblem.id).where(LogProblem.fingerprint == fingerprint)).one()
 
 
 ERROR: dict[str, Any] = {

@@ -96,21 +96,23 @@ def test_colours_are_for_terminals(app: Flask, runner: FlaskCliRunner) -> None:
     assert "\x1b[32m" not in coloured
 
 
-def test_groups(app: Flask, runner: FlaskCliRunner) -> None:
+def test_problems(app: Flask, runner: FlaskCliRunner) -> None:
     put(app, row("a", age=HOUR, **ERROR), row("a", **ERROR), row("b", fingerprint="1-b", title="tea for %s"))
     with app.app_context(), db.engines["log"].begin() as connection:
-        connection.execute(text("UPDATE log_group SET status = 'muted' WHERE fingerprint = '1-b'"))
-    (group,) = lines(log(runner, "groups", "--json"))
-    assert {name: group[name] for name in ("fingerprint", "count", "status", "level_name", "title")} == {
+        connection.execute(text("UPDATE log_problem SET status = 'muted' WHERE fingerprint = '1-b'"))
+    (problem,) = lines(log(runner, "problems", "--json"))
+    assert {name: problem[name] for name in ("fingerprint", "count", "status", "level_name", "title")} == {
         "fingerprint": "1-shop",
         "count": 2,
         "status": "open",
         "level_name": "ERROR",
         "title": "a",
     }
-    assert [group["fingerprint"] for group in lines(log(runner, "groups", "--json", "--status", "muted"))] == ["1-b"]
-    assert len(lines(log(runner, "groups", "--json", "--status", "all"))) == 2
-    assert "tea for %s" in log(runner, "groups", "--status", "all").stdout
+    assert [problem["fingerprint"] for problem in lines(log(runner, "problems", "--json", "--status", "muted"))] == [
+        "1-b"
+    ]
+    assert len(lines(log(runner, "problems", "--json", "--status", "all"))) == 2
+    assert "tea for %s" in log(runner, "problems", "--status", "all").stdout
 
 
 def test_status(app: Flask, runner: FlaskCliRunner) -> None:

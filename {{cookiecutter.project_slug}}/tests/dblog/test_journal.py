@@ -21,7 +21,7 @@ from app.dblog.handler import DatabaseLogHandler
 from app.dblog.journal import files, read
 from app.dblog.journal.append import Journal
 from app.dblog.journal.read import adopt
-from app.dblog.models import LogEntry, LogGroup, LogGroupHour, LogHour
+from app.dblog.models import LogEntry, LogHour, LogProblem, LogProblemHour
 from app.dblog.store.batch import store_batch
 from app.dblog.store.writer import Writer
 from app.dblog.viewer.status import health
@@ -91,7 +91,7 @@ def counts(log: Engine) -> list[int | None]:
     """The rows, and what each of the tables of counts makes of them."""
     with log.connect() as connection:
         rows = connection.scalar(select(func.count()).select_from(LogEntry))
-        sums = [connection.scalar(select(func.sum(table.count))) for table in (LogGroup, LogHour, LogGroupHour)]
+        sums = [connection.scalar(select(func.sum(table.count))) for table in (LogProblem, LogHour, LogProblemHour)]
     return [rows, *(None if each is None else int(each) for each in sums)]
 
 

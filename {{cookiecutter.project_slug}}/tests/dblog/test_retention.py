@@ -40,7 +40,7 @@ def aged(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
         row("muted", age=39 * DAY, fingerprint="1-muted"),
     )
     with app.app_context(), db.engines["log"].begin() as connection:
-        connection.execute(text("UPDATE log_group SET status = 'muted' WHERE fingerprint = '1-muted'"))
+        connection.execute(text("UPDATE log_problem SET status = 'muted' WHERE fingerprint = '1-muted'"))
     return app
 
 
@@ -58,17 +58,17 @@ def check_counts(app: Flask) -> int:
     """All counts against the rows themselves; returns the number of rows."""
     ((rows,),) = ask(app, "SELECT COUNT(*) FROM log_entry")
     assert isinstance(rows, int)
-    for table in ("log_group", "log_hour", "log_group_hour"):
+    for table in ("log_problem", "log_hour", "log_problem_hour"):
         ((total,),) = ask(app, f"SELECT SUM(count) FROM {table}")
         assert int(str(total or 0)) == rows, table
-        assert table == "log_group" or not ask(app, f"SELECT * FROM {table} WHERE count < 1")
+        assert table == "log_problem" or not ask(app, f"SELECT * FROM {table} WHERE count < 1")
     groups = ask(app, "SELECT fingerprint, COUNT(*) FROM log_entry GROUP BY fingerprint ORDER BY 1")
-    assert ask(app, "SELECT fingerprint, count FROM log_group WHERE count > 0 ORDER BY 1") == groups
+    assert ask(app, "SELECT fingerprint, count FROM log_problem WHERE count > 0 ORDER BY 1") == groups
     return rows
 
 
 def statuses(app: Flask) -> dict[object, object]:
-    return {str(fingerprint): status for fingerprint, status in ask(app, "SELECT fingerprint, status FROM log_group")}
+    return {str(fingerprint): status for fingerprint, status in ask(app, "SELECT fingerprint, status FROM log_problem")}
 
 
 def test_prune_takes_rows_and_counts(aged: Flask) -> None:

@@ -25,7 +25,7 @@ from app.config import PROJECT
 from app.database import db
 from app.dblog.capture.sanitize import TRUNCATED
 from app.dblog.handler import DatabaseLogHandler
-from app.dblog.models import LogEntry, LogGroup, LogHour
+from app.dblog.models import LogEntry, LogHour, LogProblem
 from app.redaction import REDACTED
 
 from ..conftest import login
@@ -198,7 +198,7 @@ def test_any_values(log: Flask) -> None:
     log_any(made)
     assert len(entries()) == len(made)
     with db.engines["log"].connect() as connection:
-        assert connection.scalar(select(func.sum(LogGroup.count))) == len(made)
+        assert connection.scalar(select(func.sum(LogProblem.count))) == len(made)
         assert connection.scalar(select(func.sum(LogHour.count))) == len(made)
     assert dblog.status(log)["quarantined"] == 0
 

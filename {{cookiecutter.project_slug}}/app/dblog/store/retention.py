@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Delete, Engine, Table, Update, bindparam, del
 from sqlalchemy.exc import IntegrityError
 
 from ...database import READING, utcnow
-from ..models import MUTED, LogEntry, LogGroup, LogGroupHour, LogHour, LogLease, hour_of
+from ..models import LogEntry, LogHour, LogLease, LogProblem, LogProblemHour, hour_of
 
 #: Few, and with pauses, so that requests of the same process hardly ever wait for their turn of the interpreter.
 BATCH = 200
@@ -32,8 +32,8 @@ EVERY_SECONDS = 3_600.0
 REST = 15
 RETRY_SECONDS = 30.0
 
-_entry, _group, _hour, _group_hour, _lease = (
-    LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogGroup, LogHour, LogGroupHour, LogLease)
+_entry, _problem, _hour, _problem_hour, _lease = (
+    LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem, LogHour, LogProblemHour, LogLease)
 )
 # Statements are made once: to put one together takes SQLAlchemy longer than to run it.
 _OLDEST = (
@@ -116,9 +116,8 @@ def prune(engine: Engine, before: datetime, holder: str, reached: datetime | Non
             connection.execute(_DELETE, {"ids": [row.id for row in rows]})
             # The order in which the writers take the same locks, see store.py.
             facts = [(row.fingerprint, hour_of(row.created_at), row.level, row.logger) for row in rows]
-            _subtract(connection, _group, ((fingerprint,) for fingerprint, *_ in facts))
             _subtract(connection, _hour, ((hour, level, logger) for _, hour, level, logger in facts))
-            _subtract(connection, _group_hour, ((fingerprint, hour) for fingerprint, hour, *_ in facts))
+            _subtract(connection, _problem_hour, ((fingerprint, hour) for fingerprint, hour, *_ in facts))
         if len(rows) < BATCH:
             connection.execute(update(_lease).where(_lease.c.name == NAME).values(expires_at=utcnow()))
     return Pruned(len(rows), rows[-1].created_at if rows else None)
@@ -141,7 +140,7 @@ def _take_lease(connection: Connection, holder: str) -> bool:
 
 
 def _subtract(connection: Connection, table: Table, keys: Iterable[tuple[Hashable, ...]]) -> None:
-    """Count rows away, and delete the counts that reach nothing; a muted group stays, or it would forget that."""
+    """Count rows away, and delete the counts that reach nothing.."""
     names = [f"key_{column.name}" for column in table.primary_key]
     counts = sorted(Counter(keys).items(), key=lambda item: item[0])
     values = [{"n": count, **dict(zip(names, key, strict=True))} for key, count in counts]
@@ -153,6 +152,4 @@ def _subtract(connection: Connection, table: Table, keys: Iterable[tuple[Hashabl
 def _subtraction(table: Table) -> tuple[Update, Delete]:
     here = [column == bindparam(f"key_{column.name}") for column in table.primary_key]
     empty = [*here, table.c["count"] <= 0]
-    if table is _group:
-        empty.append(table.c.status != MUTED)
     return update(table).where(*here).values(count=table.c["count"] - bindparam("n")), delete(table).where(*empty)

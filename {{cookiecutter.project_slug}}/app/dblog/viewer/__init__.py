@@ -3,3 +3,8 @@
 Rule of this room: it only SELECTs, apart from the few statements that keep what people decide about problems. It
 knows nothing of the store.
 """
+
+from . import problem_views, views
+from .blueprint import bp
+
+__all__ = ["bp", "problem_views", "views"]

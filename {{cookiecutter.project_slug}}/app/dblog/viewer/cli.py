@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 
 from ...terminal import inert, plain_errors
 from ..errors import Unreadable
-from ..models import OPEN, LogGroup
+from ..models import OPEN, LogProblem
 from . import export, problems
 from .filters import Filters
 from .follow import follow
@@ -97,18 +97,18 @@ def tail_command(count: int, as_json_lines: bool) -> None:
         return
 
 
-@cli.command("groups")
+@cli.command("problems")
 @click.option("--status", type=click.Choice([*problems.STATUSES, problems.ALL]), default=OPEN, show_default=True)
 @json_option
 @plain_errors(Unreadable)
-def groups_command(status: str, as_json_lines: bool) -> None:
-    """Show the groups of like records, the last seen first."""
+def problems_command(status: str, as_json_lines: bool) -> None:
+    """Show the problems, the last seen first."""
     before = None
     while True:
         with reading() as log:
-            found = problems.list_groups(log, status, before, size=export.BATCH)
-        for group in found.groups:
-            click.echo(json_line(problems.as_json(group)) if as_json_lines else group_line(group))
+            found = problems.list_problems(log, status, before, size=export.BATCH)
+        for problem in found.problems:
+            click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
         before = found.older
         if before is None:
             return
@@ -159,10 +159,10 @@ def line(entry: Entry) -> str:
     return f"{entry.id:>8}  {_local(entry.created_at)}  {level}  {place}  {inert(what)}"
 
 
-def group_line(group: LogGroup) -> str:
-    level = click.style(f"{level_name(group.level):<8}", fg=_COLORS.get(min(group.level // 10 * 10, 50)))
-    title = inert(first_line(group.title))
-    return f"{group.fingerprint}  {group.count:>8}  {age(group.last_seen):>10}  {level}  {group.status:<8}  {title}"
+def problem_line(problem: LogProblem) -> str:
+    level = click.style(f"{level_name(problem.level):<8}", fg=_COLORS.get(min(problem.level // 10 * 10, 50)))
+    title = inert(first_line(problem.title))
+    return f"{problem.id:>8}  {problem.count:>8}  {age(problem.last_seen):>10}  {level}  {problem.status:<8}  {title}"
 
 
 def _local(moment: Any) -> str:

@@ -49,7 +49,7 @@ class Overview:
 
 def overview(log: Session, filters: Filters) -> Overview | None:
     """What the counts by the hour tell of these rows; None where they cannot tell."""
-    if filters.q or filters.request or filters.user is not None or filters.group:
+    if filters.q or filters.request or filters.user is not None or filters.problem is not None:
         return None
     now = utcnow()
     end = min(filters.until or now, now)

@@ -21,7 +21,7 @@ class Filters:
     q: str | None = None
     request: str | None = None
     user: int | None = None
-    group: str | None = None
+    problem: int | None = None
 
     @classmethod
     def parse(cls, terms: Mapping[str, str]) -> "Filters":
@@ -41,7 +41,7 @@ class Filters:
             q=given.get("q"),
             request=given.get("request"),
             user=parse_id("user", given["user"]) if "user" in given else None,
-            group=given.get("group"),
+            problem=parse_id("problem", given["problem"]) if "problem" in given else None,
         )
 
 

@@ -82,7 +82,7 @@ def frame_runs(entry: Entry) -> list[Raised]:
 
 
 def why_grouped(entry: Entry, title: str, root: str) -> dict[str, str]:
-    """What the rows of this row's group have in common, see :mod:`app.dblog.grouping`."""
+    """What the rows of this row's problem have in common, see :mod:`app.dblog.grouping`."""
     if not entry.frames:
         return {"logger": entry.logger, "message": title}
     error = entry.frames[-1]
@@ -118,9 +118,9 @@ def as_text(entry: Entry, local: bool = True) -> str:
         "ip": entry.ip,
         "user": entry.user_id,
         "process": " ".join(str(part) for part in (entry.host, entry.pid, entry.thread) if part is not None),
-        "group": entry.fingerprint,
+        "fingerprint": entry.fingerprint,
     }
-    lines = [f"{name:>10}  {value}" for name, value in facts.items() if value not in (None, "")]
+    lines = [f"{name:>11}  {value}" for name, value in facts.items() if value not in (None, "")]
     lines += ["", entry.message]
     if entry.trace:
         lines += ["", entry.trace.rstrip()]

@@ -1,4 +1,4 @@
-"""The pages of groups, and what may be decided about one."""
+"""The pages of problems, and what may be decided about one."""
 
 from flask import abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -7,64 +7,67 @@ from ...database import db
 from ...listing import BadFilter
 from ..models import OPEN
 from . import problems
+from .blueprint import bp
 from .charts import heights
 from .filters import Filters
 from .format import frame_runs, why_grouped
 from .queries import page, reading
 
-RECENT = 20
-WEEK_HOURS = 7 * 24
+RECENT_ROWS = 20
 
 
-def show_groups() -> ResponseReturnValue:
+@bp.get("/logs/problems")
+def show_problems() -> ResponseReturnValue:
     status = request.args.get("status") or OPEN
     with reading() as log:
-        listed = problems.list_groups(log, status, request.args.get("before"))
-        charts = problems.charts(log, [group.fingerprint for group in listed.groups])
+        listed = problems.list_problems(log, status, request.args.get("before"))
+        counts = problems.charts(log, listed.problems)
         tally = problems.tally(log)
     return render_template(
-        "dblog/groups.html",
+        "dblog/problems.html",
         status=status,
         statuses=(*problems.STATUSES, problems.ALL),
-        groups=listed.groups,
+        problems=listed.problems,
         older=listed.older,
-        counts=charts,
-        charts={fingerprint: heights(counts) for fingerprint, counts in charts.items()},
+        counts=counts,
+        charts={number: heights(hours) for number, hours in counts.items()},
         tally=tally,
         cap=problems.COUNT_CAP,
     )
 
 
-def show_group(fingerprint: str) -> ResponseReturnValue:
+@bp.get("/logs/problems/<int:problem_id>")
+def show_problem(problem_id: int) -> ResponseReturnValue:
     with reading() as log:
-        group = problems.find_group(log, fingerprint) or abort(404)
-        entry = problems.last_entry(log, fingerprint)
-        recent = page(log, Filters(group=fingerprint), size=RECENT)
-        counts = problems.charts(log, [fingerprint])[fingerprint]
+        problem = problems.find_problem(log, problem_id) or abort(404)
+        entry = problems.last_entry(log, problem)
+        recent = page(log, Filters(problem=problem_id), size=RECENT_ROWS)
+        counts = problems.charts(log, [problem])[problem_id]
     root = current_app.extensions["dblog"].root
     return render_template(
-        "dblog/group.html",
-        group=group,
+        "dblog/problem.html",
+        problem=problem,
         entry=entry,
         recent=recent,
         counts=counts,
         chart_bars=heights(counts),
-        why=why_grouped(entry, group.title, root) if entry else None,
+        why=why_grouped(entry, problem.title, root) if entry else None,
         errors=frame_runs(entry) if entry else [],
         root=root,
     )
 
 
-def change_group(fingerprint: str) -> ResponseReturnValue:
-    """Resolve, mute or reopen; a resolved group reopens by itself when it recurs."""
+@bp.post("/logs/problems/<int:problem_id>")
+def change_problem(problem_id: int) -> ResponseReturnValue:
+    """Resolve, mute or reopen; a resolved problem reopens by itself when it recurs."""
     status = request.form.get("status", "")
     if status not in problems.STATUSES:
         raise BadFilter(f"status: one of {', '.join(problems.STATUSES)}; not “{status[:50]}”.")
     # The guard has read who asks, and with one SQLite file for both databases its transaction holds the only lock.
     db.session.rollback()
-    if not problems.decide(fingerprint, status):
+    if problem_id >= 2**63 or not problems.decide(problem_id, status):
         abort(404)
     tab = request.form.get("list")
     if tab in (*problems.STATUSES, problems.ALL):
-        return redirect(url_for("dblog.show_groups", status=tab), 303)
-    return redirect(url_for("dblog.show_group", fingerprint=fingerprint), 303)
+        return redirect(url_for("dblog.show_problems", status=tab), 303)
+    return redirect(url_for("dblog.show_problem", problem_id=problem_id), 303)

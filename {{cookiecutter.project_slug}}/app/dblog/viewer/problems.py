@@ -1,4 +1,4 @@
-"""Groups of like records: lists, charts, and what was decided about them."""
+"""Problems, each all records of one kind: lists, charts, and what was decided about them."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,119 +6,117 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, union_all, update
+from sqlalchemy import func, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from ...database import LOG, db, utcnow
-from ...listing import BadFilter, check_text, parse_time
+from ...listing import BadFilter, Cursor
 from ..errors import Unreadable, is_transient
-from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogGroup, LogGroupHour, hour_of
+from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour, hour_of
 from .format import level_name
 from .queries import ALL_COLUMNS, Entry
 
 STATUSES = (OPEN, RESOLVED, MUTED)
 ALL = "all"
-PAGE_SIZE = 25
-HOURS = 24
+PROBLEMS_A_PAGE = 25
+CHART_HOURS = 24
+#: The tabs count no further than this.
 COUNT_CAP = 1_000
-PATIENCE = 10.0
+#: How long a decision waits for its turn to write, and how long it pauses between two tries.
+DECIDE_SECONDS, RETRY_SECONDS = 10.0, 0.02
 
 
 @dataclass(frozen=True)
-class Groups:
-    """Groups, the last seen first, and the cursor of the page after this."""
+class Problems:
+    """Problems, the last seen first, and the cursor of the next page, None on the last."""
 
-    groups: Sequence[LogGroup]
+    problems: Sequence[LogProblem]
     older: str | None
 
 
-def list_groups(log: Session, status: str = OPEN, before: str | None = None, size: int = PAGE_SIZE) -> Groups:
-    """One page of the groups of a status, or of :data:`ALL`; raises :class:`BadFilter`."""
+def list_problems(log: Session, status: str = OPEN, before: str | None = None, size: int = PROBLEMS_A_PAGE) -> Problems:
+    """Return one page of the problems of a status, or of :data:`ALL`; raises :class:`BadFilter`."""
     if status not in (*STATUSES, ALL):
         raise BadFilter(f"status: one of {', '.join(STATUSES)} or {ALL}; not “{status[:50]}”.")
-    order = LogGroup.last_seen.desc(), LogGroup.fingerprint.desc()
-    beyond = [_beyond(before)] if before else []
+    order = LogProblem.last_seen.desc(), LogProblem.id.desc()
+    cursor = Cursor.parse(before) if before else None
+    past = [cursor.passed(LogProblem.last_seen, LogProblem.id, ascending=False)] if cursor else []
+    # One part for each status: the index gives each part in order, but not several statuses together.
     parts = [
-        select(LogGroup.fingerprint).where(LogGroup.status == each, *beyond).order_by(*order).limit(size + 1).subquery()
+        select(LogProblem.id).where(LogProblem.status == each, *past).order_by(*order).limit(size + 1).subquery()
         for each in (STATUSES if status == ALL else (status,))
     ]
     chosen = union_all(*(select(part) for part in parts)).subquery()
-    query = select(LogGroup).join(chosen, LogGroup.fingerprint == chosen.c.fingerprint).order_by(*order)
-    groups = log.scalars(query.limit(size + 1)).all()
-    more = len(groups) > size
-    return Groups(groups[:size], _cursor(groups[size - 1]) if more else None)
+    query = select(LogProblem).join(chosen, LogProblem.id == chosen.c.id).order_by(*order)
+    problems = log.scalars(query.limit(size + 1)).all()
+    last = problems[size - 1] if len(problems) > size else None
+    return Problems(problems[:size], str(Cursor(last.last_seen, last.id)) if last else None)
 
 
-def find_group(log: Session, fingerprint: str) -> LogGroup | None:
-    return log.get(LogGroup, fingerprint) if len(fingerprint) <= 40 else None
+def find_problem(log: Session, problem_id: int) -> LogProblem | None:
+    """Return the problem of this number, None if there is none."""
+    return log.get(LogProblem, problem_id) if problem_id < 2**63 else None
 
 
-def last_entry(log: Session, fingerprint: str) -> Entry | None:
-    """The newest row of a group, with all its columns."""
-    query = select(*ALL_COLUMNS).where(LogEntry.fingerprint == fingerprint)
+def of_fingerprint(log: Session, fingerprint: str) -> LogProblem | None:
+    """Return the problem that records of this fingerprint belong to, None if it is gone."""
+    return log.scalar(select(LogProblem).where(LogProblem.fingerprint == fingerprint))
+
+
+def of_rows(log: Session, rows: Iterable[Entry]) -> dict[str, tuple[int, int]]:
+    """Return number and count of the problem of each row, by fingerprint."""
+    query = select(LogProblem.fingerprint, LogProblem.id, LogProblem.count)
+    found = log.execute(query.where(LogProblem.fingerprint.in_({row.fingerprint for row in rows})))
+    return {fingerprint: (number, count) for fingerprint, number, count in found}
+
+
+def last_entry(log: Session, problem: LogProblem) -> Entry | None:
+    """Return the problem's newest row with all its columns, None if retention has taken its rows."""
+    query = select(*ALL_COLUMNS).where(LogEntry.fingerprint == problem.fingerprint)
     return log.execute(query.order_by(LogEntry.created_at.desc(), LogEntry.id.desc()).limit(1)).first()
 
 
-def sizes(log: Session, fingerprints: Iterable[str]) -> dict[str, int]:
-    """How many rows the groups of these fingerprints have."""
-    query = select(LogGroup.fingerprint, LogGroup.count.label("size"))
-    found = log.execute(query.where(LogGroup.fingerprint.in_(set(fingerprints))))
-    return {row.fingerprint: row.size for row in found}
-
-
-def charts(log: Session, fingerprints: Sequence[str], hours: int = HOURS) -> Mapping[str, list[int]]:
-    """How many rows each group had in each of the last hours, the current one last."""
+def charts(log: Session, problems: Sequence[LogProblem], hours: int = CHART_HOURS) -> Mapping[int, list[int]]:
+    """Return for each problem, by its number, its records in each of the last hours, the current hour last."""
     start = hour_of(utcnow()) - timedelta(hours=hours - 1)
-    charts = {fingerprint: [0] * hours for fingerprint in fingerprints}
-    query = select(LogGroupHour).where(LogGroupHour.fingerprint.in_(charts), LogGroupHour.hour >= start)
+    numbers = {problem.fingerprint: problem.id for problem in problems}
+    charts = {number: [0] * hours for number in numbers.values()}
+    query = select(LogProblemHour).where(LogProblemHour.fingerprint.in_(numbers), LogProblemHour.hour >= start)
     for bar in log.scalars(query):
         place = int((bar.hour - start) / timedelta(hours=1))
-        charts[bar.fingerprint][min(place, hours - 1)] += bar.count
+        charts[numbers[bar.fingerprint]][min(place, hours - 1)] += bar.count
     return charts
 
 
-def as_json(group: LogGroup) -> dict[str, Any]:
-    """All columns, times as ISO 8601 UTC, the level's name beside its number."""
-    columns = {column.key: getattr(group, column.key) for column in LogGroup.__mapper__.column_attrs}
+def as_json(problem: LogProblem) -> dict[str, Any]:
+    """Return all columns, times as ISO 8601 UTC, and the level's name beside its number."""
+    columns = {column.key: getattr(problem, column.key) for column in LogProblem.__mapper__.column_attrs}
     times = {name: columns[name].isoformat() for name in ("first_seen", "last_seen")}
-    return columns | times | {"level_name": level_name(group.level)}
+    return columns | times | {"level_name": level_name(problem.level)}
 
 
 def tally(log: Session) -> dict[str, int]:
-    """How many groups there are of each status, counting no further than :data:`COUNT_CAP` and one."""
+    """Return how many problems there are of each status, counting no further than :data:`COUNT_CAP` and one."""
     tallies = {}
     for status in STATUSES:
-        capped = select(LogGroup.fingerprint).where(LogGroup.status == status).limit(COUNT_CAP + 1).subquery()
+        capped = select(LogProblem.id).where(LogProblem.status == status).limit(COUNT_CAP + 1).subquery()
         tallies[status] = log.scalar(select(func.count()).select_from(capped)) or 0
     return tallies
 
 
-def decide(fingerprint: str, status: str) -> bool:
-    """Resolve, mute or reopen a group; False if there is none. Raises :class:`Unreadable`."""
-    change = update(LogGroup).where(LogGroup.fingerprint == fingerprint).values(status=status)
-    end = time.monotonic() + PATIENCE
+def decide(problem_id: int, status: str) -> bool:
+    """Resolve, mute or reopen a problem; False if there is none. Raises :class:`Unreadable`."""
+    change = update(LogProblem).where(LogProblem.id == problem_id).values(status=status)
+    end = time.monotonic() + DECIDE_SECONDS
     while True:
         try:
             with db.engines[LOG].begin() as connection:
-                changed = connection.execute(change)
-                return bool(changed.rowcount)
+                return bool(connection.execute(change).rowcount)
         except SQLAlchemyError as error:
             # A writer at full speed holds SQLite's only lock most of the time.
             busy = is_transient(error) or isinstance(error, PoolTimeout)
             if not busy or time.monotonic() > end:
                 raise Unreadable(error, db.engines[LOG]) from error
-            time.sleep(0.02)
-
-
-def _cursor(group: LogGroup) -> str:
-    return f"{group.last_seen.isoformat()}_{group.fingerprint}"
-
-
-def _beyond(cursor: str) -> ColumnElement[bool]:
-    moment, _, fingerprint = cursor.partition("_")
-    check_text("before", fingerprint)
-    seen = parse_time("before", moment)
-    earlier = or_(LogGroup.last_seen < seen, LogGroup.fingerprint < fingerprint)
-    return (LogGroup.last_seen <= seen) & earlier
+            time.sleep(RETRY_SECONDS)

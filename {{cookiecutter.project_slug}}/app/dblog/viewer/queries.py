@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from ...database import LOG, READING, db
 from ...listing import BadFilter, Cursor
 from ..errors import Unreadable
-from ..models import LogEntry
+from ..models import LogEntry, LogProblem
 from .filters import Filters
 
 PAGE_SIZE = 50
@@ -130,7 +130,7 @@ def is_empty(log: Session) -> bool:
 
 
 def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
-    """The ids of the rows before and after this one in its group."""
+    """The ids of the rows before and after this one of its problem."""
     ids = []
     for ascending in (False, True):
         query = _keys([LogEntry.fingerprint == entry.fingerprint, _past_cursor(Cursor.of(entry), ascending)], ascending)
@@ -202,11 +202,13 @@ def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condi
     """Conditions that an index answers in order of time (those of several are merged), and those that remain."""
     indexed: list[tuple[Any, Any]] = [
         (LogEntry.request_id, filters.request),
-        (LogEntry.fingerprint, filters.group),
         (LogEntry.user_id, filters.user),
         (LogEntry.logger, filters.logger),
     ]
     conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
+    if filters.problem is not None:
+        fingerprint = log.scalar(select(LogProblem.fingerprint).where(LogProblem.id == filters.problem))
+        conditions.insert(0, LogEntry.fingerprint == (fingerprint or ""))
     rest: list[Condition] = []
     if filters.q is not None:
         text = (LogEntry.message, LogEntry.exception)

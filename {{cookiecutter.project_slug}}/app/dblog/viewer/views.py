@@ -1,5 +1,6 @@
-"""The log's pages and their JSON twins; the table of their addresses is at the end."""
+"""The pages of rows and of the log's status, and their JSON twins."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, abort, current_app, render_template, request, stream_with_context, url_for
@@ -9,15 +10,13 @@ from sqlalchemy.orm import Session
 from ...database import utcnow
 from ...listing import Cursor, parse_id
 from ..journal.read import waiting_records
-from ..models import LogGroup
+from ..models import LogProblem
 from . import export, problems
-from .blueprint import as_response
-from .blueprint import bp as bp
+from .blueprint import as_response, bp
 from .charts import stacks
 from .counts import CAP, overview
 from .filters import ALL, LEVELS, Filters
 from .format import as_json, as_text, first_line, frame_runs, level_name
-from .problem_views import change_group, show_group, show_groups
 from .queries import (
     ALL_COLUMNS,
     Entry,
@@ -36,18 +35,19 @@ from .status import report
 DEFAULT_SINCE = "24h"
 CURSORS = ("before", "after", "around")
 # What names few rows of any age: no day's limit for those.
-UNDATED_FILTERS = ("until", "request", "group", "around")
-FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "group")
+UNDATED_FILTERS = ("until", "request", "problem", "around")
+FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "problem")
 
 
+@bp.get("/logs")
 def index() -> ResponseReturnValue:
     terms = _query_args()
     filters = Filters.parse(terms)
     with reading() as log:
         rows = _rows(log, filters, terms)
         summary = overview(log, filters)
-        sizes = problems.sizes(log, (entry.fingerprint for entry in rows.entries))
-        group = problems.find_group(log, filters.group) if filters.group else None
+        known = problems.of_rows(log, rows.entries)
+        problem = None if filters.problem is None else problems.find_problem(log, filters.problem)
         empty = not rows.entries and is_empty(log)
     return render_template(
         "dblog/index.html",
@@ -58,21 +58,23 @@ def index() -> ResponseReturnValue:
         summary=summary,
         stacks=stacks(summary.bars) if summary else None,
         cap=CAP,
-        sizes=sizes,
-        chips=_active_filters(terms, group),
+        known=known,
+        chips=_active_filters(terms, problem),
         empty=empty,
         news=_new_rows_url(terms, rows),
     )
 
 
+@bp.get("/logs.json")
 def index_json() -> ResponseReturnValue:
     terms = _query_args()
     filters = Filters.parse(terms)
     with reading() as log:
         rows = _rows(log, filters, terms, ALL_COLUMNS)
+        known = problems.of_rows(log, rows.entries)
     return as_response(
         {
-            "entries": [as_json(entry) for entry in rows.entries],
+            "entries": [_with_problem(entry, known) for entry in rows.entries],
             "newer": log_link(terms, "dblog.index_json", after=rows.newer) if rows.newer else None,
             "older": log_link(terms, "dblog.index_json", before=rows.older) if rows.older else None,
             "searched_to": rows.searched_to,
@@ -80,6 +82,7 @@ def index_json() -> ResponseReturnValue:
     )
 
 
+@bp.get("/logs/news.json")
 def news_json() -> ResponseReturnValue:
     """How many rows came since the page was made, for log.js; counts no further than a hundred."""
     terms = _query_args()
@@ -87,6 +90,7 @@ def news_json() -> ResponseReturnValue:
         return {"rows": count_newer(log, Filters.parse(terms), terms.get("after", ""))}
 
 
+@bp.get("/logs.<any(csv, jsonl):form>")
 def export_rows(form: str) -> ResponseReturnValue:
     entries = export.entries(Filters.parse(_query_args()))
     # The first page now, so that a database that is away still answers with a page of its own.
@@ -96,18 +100,19 @@ def export_rows(form: str) -> ResponseReturnValue:
     return response
 
 
+@bp.get("/logs/<int:entry_id>")
 def detail(entry_id: int) -> ResponseReturnValue:
     with reading() as log:
         entry = _found(log, entry_id)
         older, newer = neighbours(log, entry)
-        group = problems.find_group(log, entry.fingerprint)
+        problem = problems.of_fingerprint(log, entry.fingerprint)
         of_request = count_request(log, entry.request_id) if entry.request_id else 0
     return render_template(
         "dblog/detail.html",
         entry=entry,
         older=older,
         newer=newer,
-        group=group,
+        problem=problem,
         of_request=of_request,
         errors=frame_runs(entry),
         as_text=as_text(entry, local=False),
@@ -115,11 +120,14 @@ def detail(entry_id: int) -> ResponseReturnValue:
     )
 
 
+@bp.get("/logs/<int:entry_id>.json")
 def detail_json(entry_id: int) -> ResponseReturnValue:
     with reading() as log:
-        return as_response(as_json(_found(log, entry_id)))
+        entry = _found(log, entry_id)
+        return as_response(_with_problem(entry, problems.of_rows(log, [entry])))
 
 
+@bp.get("/logs/status")
 def status_page() -> ResponseReturnValue:
     journal = current_app.extensions["dblog"].journal
     waiting = len(journal.memory) + waiting_records(journal.folder)
@@ -156,6 +164,12 @@ def _rows(log: Session, filters: Filters, terms: dict[str, str], columns: Any = 
     return page(log, filters, before=terms.get("before"), after=terms.get("after"), **shown)
 
 
+def _with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """Return the row's columns and the number of its problem, None if that is gone."""
+    number, _ = known.get(entry.fingerprint, (None, None))
+    return as_json(entry) | {"problem": number}
+
+
 def _found(log: Session, entry_id: int) -> Entry:
     entry = find(log, entry_id)
     return entry if entry is not None else abort(404)
@@ -170,33 +184,18 @@ def _new_rows_url(terms: dict[str, str], rows: Page) -> str | None:
     return log_link(terms, "dblog.news_json", after=str(cursor))
 
 
-def _active_filters(terms: dict[str, str], group: LogGroup | None) -> list[tuple[str, str, str]]:
+def _active_filters(terms: dict[str, str], problem: LogProblem | None) -> list[tuple[str, str, str]]:
     """Name, value and the link without it, for each filter but the usual time."""
     chips = []
     for name in FILTERS:
         if (term := terms.get(name)) and not (name == "since" and _is_default_since(terms)):
-            chips.append((name, _filter_label(name, term, group), log_link(terms, **{name: None})))
+            chips.append((name, _filter_label(name, term, problem), log_link(terms, **{name: None})))
     return chips
 
 
-def _filter_label(name: str, term: str, group: LogGroup | None) -> str:
+def _filter_label(name: str, term: str, problem: LogProblem | None) -> str:
     if name == "level":
         return f"{level_name(Filters.parse({name: term}).level or 0)} and above"
-    if name == "group" and group:
-        return first_line(group.title)
+    if name == "problem" and problem:
+        return first_line(problem.title)
     return term
-
-
-for rule, view in (
-    ("/logs", index),
-    ("/logs.json", index_json),
-    ("/logs/news.json", news_json),
-    ("/logs.<any(csv, jsonl):form>", export_rows),
-    ("/logs/<int:entry_id>", detail),
-    ("/logs/<int:entry_id>.json", detail_json),
-    ("/logs/status", status_page),
-    ("/logs/groups", show_groups),
-    ("/logs/groups/<fingerprint>", show_group),
-):
-    bp.add_url_rule(rule, view_func=view)
-bp.add_url_rule("/logs/groups/<fingerprint>", view_func=change_group, methods=["POST"])
