@@ -22,8 +22,8 @@ DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt"
 # fmt: off
 PACKAGES = {
     "alembic", "ast-serialize", "blinker", "cffi", "click", "colorama", "concurrent-log-handler", "cryptography",
-    "environs", "flask", "flask-login", "flask-migrate", "flask-sqlalchemy", "flask-wtf", "gevent", "greenlet",
-    "gunicorn", "hypothesis", "iniconfig", "itsdangerous", "jinja2", "librt", "mako", "markupsafe", "marshmallow",
+    "flask", "flask-login", "flask-migrate", "flask-sqlalchemy", "flask-wtf", "gevent", "greenlet",
+    "gunicorn", "hypothesis", "iniconfig", "itsdangerous", "jinja2", "librt", "mako", "markupsafe",
     "mypy", "mypy-extensions", "orjson", "packaging", "pathspec", "pip", "pluggy", "portalocker", "psycopg",
     "psycopg-binary", "pycparser", "pygments", "pymysql", "pytest", "python-dotenv", "pywin32", "ruff",
     "setuptools", "sortedcontainers", "sqlalchemy", "types-flask-migrate", "types-flask-sqlalchemy",

@@ -4,7 +4,6 @@
 #     "alembic>=1.20.1,<2",
 #     "click>=8.1.8,<9",
 #     "concurrent-log-handler>=0.9.31,<1",
-#     "environs>=15.2,<16",
 #     "Flask>=3.1.3,<4",
 #     "Flask-Login>=0.6.3,<1",
 #     "Flask-Migrate>=4.1,<5",

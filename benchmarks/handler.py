@@ -2,7 +2,6 @@
 # requires-python = ">=3.11"
 # dependencies = [
 #     "concurrent-log-handler>=0.9.31,<1",
-#     "environs>=15.2,<16",
 #     "Flask>=3.1.3,<4",
 #     "Flask-Login>=0.6.3,<1",
 #     "Flask-Migrate>=4.1,<5",

@@ -11,12 +11,12 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from environs import Env, EnvValidationError, ValidationError
+from dotenv import load_dotenv
 from flask.helpers import get_debug_flag, get_load_dotenv
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -26,32 +26,13 @@ INSTANCE = PROJECT / "instance"
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-# What a URL may begin with: the driver it gets, and the extra that installs the driver.
+# For each beginning of a URL: the driver it gets, and the extra that installs the driver.
 SCHEMES = {
     "sqlite": ("sqlite", ""),
     "postgresql": ("postgresql+psycopg", "postgresql"),
     "postgres": ("postgresql+psycopg", "postgresql"),
     "mysql": ("mysql+pymysql", "mysql"),
     "mariadb": ("mariadb+pymysql", "mysql"),
-}
-
-# Settings of Flask itself that a deployment changes; unset, Flask's own default holds.
-FLASK_SETTINGS = {
-    "APPLICATION_ROOT": "str",
-    "MAX_CONTENT_LENGTH": "int",
-    "MAX_FORM_MEMORY_SIZE": "int",
-    "MAX_FORM_PARTS": "int",
-    "PERMANENT_SESSION_LIFETIME": "int",
-    "PREFERRED_URL_SCHEME": "str",
-    "SECRET_KEY_FALLBACKS": "comma_separated",
-    "SEND_FILE_MAX_AGE_DEFAULT": "int",
-    "SERVER_NAME": "str",
-    "SESSION_COOKIE_DOMAIN": "str",
-    "SESSION_COOKIE_NAME": "str",
-    "SESSION_COOKIE_PATH": "str",
-    "SESSION_COOKIE_SECURE": "bool",
-    "TEMPLATES_AUTO_RELOAD": "bool",
-    "TRUSTED_HOSTS": "comma_separated",
 }
 
 
@@ -67,20 +48,6 @@ class ConfigError(SystemExit):
         self.code = 4
 
 
-class Settings(Env):
-    """The environment, `.env`, and above both what create_app was given."""
-
-    def __init__(self, overrides: Mapping[str, object]) -> None:
-        super().__init__(eager=False)
-        self.overrides = overrides
-
-    def _get_value(self, env_key: str, default: Any) -> Any:
-        value = self.overrides.get(env_key)
-        if value is None:
-            value = super()._get_value(env_key, default)
-        return default if value == "" and env_key != "LOG_FILE" else value
-
-
 def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, object]:
     """Return what goes into `app.config`.
 
@@ -89,76 +56,110 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
     overrides = overrides or {}
     testing = bool(overrides.get("TESTING"))
     debug = bool(overrides.get("DEBUG", get_debug_flag()))
-    env = Settings(overrides)
     if get_load_dotenv():
-        env.read_env(PROJECT / ".env", recurse=False)
-    for parser in (secret, level, integer, comma_separated, project_path, database_url):
-        env.add_parser(parser.__name__, parser)
+        load_dotenv(PROJECT / ".env")
+    settings = Settings(overrides)
+    read = settings.read
 
     values: dict[str, object] = {
-        # What the pages call this site.
+        # The site's name on its pages.
         "SITE_NAME": tomllib.loads((PROJECT / "app/site.toml").read_text("utf-8"))["name"],
         # Signs the session cookie: whoever knows it can log in as anybody.
-        "SECRET_KEY": env.secret("SECRET_KEY", "for debugging only" if debug or testing else ""),
+        "SECRET_KEY": read("SECRET_KEY", secret, "for debugging only" if debug or testing else ""),
         # The application's data. A SQLite path is relative to instance/.
-        "DATABASE_URL": (url := env.database_url("DATABASE_URL", "sqlite:///app.db")),
-        # The log's rows; a server's own, so that a busy log does not slow the application down.
-        "LOG_DATABASE_URL": env.database_url("LOG_DATABASE_URL", log_default(url), for_log=True),
-        # The least that the console shows.
-        "LOG_LEVEL": env.level("LOG_LEVEL", "INFO"),
+        "DATABASE_URL": (url := read("DATABASE_URL", database_url, "sqlite:///app.db")),
+        # The log's rows; on a server of its own, so that a busy log does not slow the application down.
+        "LOG_DATABASE_URL": read("LOG_DATABASE_URL", log_database_url, log_default(url)),
+        # The lowest level that the console shows.
+        "LOG_LEVEL": read("LOG_LEVEL", level, "INFO"),
         # A rotating file for `tail -f`; empty turns it off.
-        "LOG_FILE": env.project_path("LOG_FILE", "" if testing else "instance/app.log"),
-        "LOG_FILE_LEVEL": env.level("LOG_FILE_LEVEL", "INFO"),
-        "LOG_FILE_MAX_MB": env.integer("LOG_FILE_MAX_MB", 10, least=1),
-        "LOG_FILE_COUNT": env.integer("LOG_FILE_COUNT", 5, least=1),
-        # The least that /logs shows.
-        "LOG_DB_LEVEL": env.level("LOG_DB_LEVEL", "WARNING"),
-        # Where records wait for the database; must survive a restart to be of use.
-        "LOG_JOURNAL_DIR": env.project_path("LOG_JOURNAL_DIR", scratch_folder() if testing else "instance/journal"),
-        # More than this is dropped and counted, so that a lost database does not fill the disk.
-        "LOG_JOURNAL_MAX_MB": env.integer("LOG_JOURNAL_MAX_MB", 256, least=1),
+        "LOG_FILE": read("LOG_FILE", project_path, "" if testing else "instance/app.log"),
+        "LOG_FILE_LEVEL": read("LOG_FILE_LEVEL", level, "INFO"),
+        "LOG_FILE_MAX_MB": read("LOG_FILE_MAX_MB", integer(least=1), 10),
+        "LOG_FILE_COUNT": read("LOG_FILE_COUNT", integer(least=1), 5),
+        # The lowest level that /logs shows.
+        "LOG_DB_LEVEL": read("LOG_DB_LEVEL", level, "WARNING"),
+        # Records wait here for the database; the folder must survive a restart to be of use.
+        "LOG_JOURNAL_DIR": read("LOG_JOURNAL_DIR", project_path, scratch_folder() if testing else "instance/journal"),
+        # Records beyond this are dropped and counted, so that a lost database does not fill the disk.
+        "LOG_JOURNAL_MAX_MB": read("LOG_JOURNAL_MAX_MB", integer(least=1), 256),
         # Survive power loss too, at a hundred times the cost of a record.
-        "LOG_JOURNAL_FSYNC": env.bool("LOG_JOURNAL_FSYNC", False),
+        "LOG_JOURNAL_FSYNC": read("LOG_JOURNAL_FSYNC", boolean, False),
         # Older rows are pruned; 0 keeps them for ever.
-        "LOG_RETENTION_DAYS": env.integer("LOG_RETENTION_DAYS", 30, most=36_500),
+        "LOG_RETENTION_DAYS": read("LOG_RETENTION_DAYS", integer(most=36_500), 30),
         # Names of values that must not be logged, besides passwords and the like.
-        "LOG_REDACT": env.comma_separated("LOG_REDACT", ""),
-        # How many proxies to believe about the visitor's address. Too many, and visitors choose theirs.
-        "PROXY_HOPS": env.integer("PROXY_HOPS", 0),
+        "LOG_REDACT": read("LOG_REDACT", comma_separated, []),
+        # How many proxies to believe about the visitor's address. With too many, visitors choose theirs.
+        "PROXY_HOPS": read("PROXY_HOPS", integer(), 0),
         # What `flask run` does to the database: see migration_state.py.
-        "AUTO_MIGRATE": env.bool("AUTO_MIGRATE", None),
+        "AUTO_MIGRATE": read("AUTO_MIGRATE", boolean, None),
         # Read by gunicorn itself; checked here so that a mistake is reported with the others.
-        "PORT": env.integer("PORT", 8000),
-        "WEB_CONCURRENCY": env.integer("WEB_CONCURRENCY", 1, least=1),
+        "PORT": read("PORT", integer(), 8000),
+        "WEB_CONCURRENCY": read("WEB_CONCURRENCY", integer(least=1), 1),
         # Other sites' forms do not carry the session.
-        "SESSION_COOKIE_SAMESITE": env.str("SESSION_COOKIE_SAMESITE", "Lax"),
+        "SESSION_COOKIE_SAMESITE": read("SESSION_COOKIE_SAMESITE", str, "Lax"),
     }
-    for name, kind in FLASK_SETTINGS.items():
-        given = overrides.get(name)
-        if given is None or isinstance(given, str):
-            given = getattr(env, kind)(name, None)
-        if given is not None:
-            values[name] = given
+    values |= settings_of_flask(settings)
     values["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
     values["SQLALCHEMY_BINDS"] = {"log": values["LOG_DATABASE_URL"]}
-    refuse_mistakes(env)
+    if settings.mistakes:
+        message = "\n".join(["The configuration is wrong:", *settings.mistakes])
+        print(message, file=sys.stderr)
+        raise ConfigError(message)
     return values | {name: value for name, value in overrides.items() if name not in values}
 
 
-def refuse_mistakes(env: Env) -> None:
-    try:
-        env.seal()
-    except EnvValidationError as error:
-        mistakes: Any = error.error_messages
-        lines = [f"  {name}: {' '.join(map(str, why))}" for name, why in mistakes.items()]
-        message = "\n".join(["The configuration is wrong:", *lines])
-        print(message, file=sys.stderr)
-        raise ConfigError(message) from None
+def settings_of_flask(settings: "Settings") -> dict[str, object]:
+    """Return the settings of Flask itself that a deployment changes; where one is unset, Flask's default holds."""
+    kinds: dict[str, Callable[[Any], object]] = {
+        "APPLICATION_ROOT": str,
+        "MAX_CONTENT_LENGTH": integer(),
+        "MAX_FORM_MEMORY_SIZE": integer(),
+        "MAX_FORM_PARTS": integer(),
+        "PERMANENT_SESSION_LIFETIME": integer(),
+        "PREFERRED_URL_SCHEME": str,
+        "SECRET_KEY_FALLBACKS": comma_separated,
+        "SEND_FILE_MAX_AGE_DEFAULT": integer(),
+        "SERVER_NAME": str,
+        "SESSION_COOKIE_DOMAIN": str,
+        "SESSION_COOKIE_NAME": str,
+        "SESSION_COOKIE_PATH": str,
+        "SESSION_COOKIE_SECURE": boolean,
+        "TEMPLATES_AUTO_RELOAD": boolean,
+        "TRUSTED_HOSTS": comma_separated,
+    }
+    found = {
+        name: settings.read(name, parse, None)
+        for name, parse in kinds.items()
+        # A value of another type, a timedelta say, is Flask's to understand.
+        if isinstance(settings.overrides.get(name), str | None)
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings:
+    """The environment, and above it what create_app was given; collects the mistakes of all variables."""
+
+    def __init__(self, overrides: Mapping[str, object]) -> None:
+        self.overrides = overrides
+        self.mistakes: list[str] = []
+
+    def read(self, name: str, parse: Callable[[Any], object], default: object) -> Any:
+        """Return the variable's value; `parse` raises ValueError with what was expected. Empty counts as unset."""
+        value = self.overrides.get(name, os.environ.get(name))
+        # LOG_FILE alone has a meaning when it is empty.
+        if value is None or (value == "" and name != "LOG_FILE"):
+            value = default
+        try:
+            return None if value is None else parse(value)
+        except ValueError as mistake:
+            self.mistakes.append(f"  {name}: {mistake}")
+            return None
 
 
 def secret(value: str) -> str:
     if not value:
-        raise ValidationError(
+        raise ValueError(
             "is not set; expected a long random text, such as the output of"
             ' python -c "import secrets; print(secrets.token_urlsafe(32))"'
         )
@@ -168,62 +169,79 @@ def secret(value: str) -> str:
 def level(value: str | int) -> str:
     name = logging.getLevelName(value) if isinstance(value, int) else value.upper()
     if name not in LEVELS:
-        raise ValidationError(f"expected one of {', '.join(LEVELS)}")
+        raise ValueError(f"expected one of {', '.join(LEVELS)}")
     return name
 
 
-def integer(value: str | int, least: int = 0, most: int | None = None) -> int:
-    with suppress(TypeError, ValueError):
-        if least <= (found := int(value)) and (most is None or found <= most):
-            return found
-    expected = f"{least} or more" if most is None else f"{least} to {most:,}"
-    raise ValidationError(f"expected a whole number, {expected}")
+def integer(least: int = 0, most: int | None = None) -> Callable[[str | int], int]:
+    """Return a parser for whole numbers within these bounds."""
+
+    def parse(value: str | int) -> int:
+        with suppress(ValueError):
+            if least <= (found := int(value)) and (most is None or found <= most):
+                return found
+        expected = f"{least} or more" if most is None else f"{least} to {most:,}"
+        raise ValueError(f"expected a whole number, {expected}")
+
+    return parse
 
 
-def comma_separated(value: str | list[str] | None) -> list[str] | None:
-    """What commas separate."""
+def boolean(value: str | bool) -> bool:
+    answers = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+    if (found := answers.get(str(value).lower())) is None:
+        raise ValueError("expected 1 or 0 (true or false, yes or no, on or off)")
+    return found
+
+
+def comma_separated(value: str | list[str]) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
 def project_path(value: str | os.PathLike[str]) -> str:
-    """Relative to the project's folder, wherever the process was started."""
+    """Return the path; one that is not absolute is relative to the project's folder, wherever the process started."""
     return str(PROJECT / value) if value else ""
 
 
-def database_url(value: str, for_log: bool = False) -> str:
+def database_url(value: str) -> str:
     """Return the URL with its driver named and a SQLite path made absolute."""
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
-        raise ValidationError("expected a URL such as postgresql://user@host/name") from None
+        raise ValueError("expected a URL such as postgresql://user@host/name") from None
     backend = url.get_backend_name()
     if backend not in SCHEMES:
-        raise ValidationError(f"expected {', '.join(SCHEMES)} before ://, not {backend}")
+        raise ValueError(f"expected {', '.join(SCHEMES)} before ://, not {backend}")
     driver, extra = SCHEMES[backend]
     if "+" not in url.drivername:
         url = url.set(drivername=driver)
     try:
         url.get_dialect().import_dbapi()
     except (ImportError, NoSuchModuleError):
-        raise ValidationError(
+        raise ValueError(
             f"the driver of {url.drivername} is not installed; run `uv sync --extra {extra}`"
             f' or `pip install -e ".[{extra}]"`'
         ) from None
-    if in_memory(url):
-        if for_log:
-            raise ValidationError("the log would be lost in memory; expected a file or a server")
-    elif backend == "sqlite" and not str(url.database).startswith("file:"):
+    if backend == "sqlite" and not in_memory(url) and not str(url.database).startswith("file:"):
         url = url.set(database=str(INSTANCE / str(url.database)))
     return url.render_as_string(hide_password=False)
 
 
+def log_database_url(value: str) -> str:
+    """Return the same for the log's database, which may not be in memory."""
+    url = database_url(value)
+    if in_memory(make_url(url)):
+        raise ValueError("the log would be lost in memory; expected a file or a server")
+    return url
+
+
 def in_memory(url: URL) -> bool:
+    """Whether this is a SQLite database that is in no file."""
     place = url.database or ":memory:"
     return url.get_backend_name() == "sqlite" and (":memory:" in place or url.query.get("mode") == "memory")
 
 
 def log_default(url: str | None) -> str:
-    """Beside the application's data on a server, in a file of its own with SQLite."""
+    """Return the log's default URL: beside the application's data on a server, a file of its own with SQLite."""
     if url is None or not url.startswith("sqlite"):
         return url or "sqlite:///log.db"
     if in_memory(make_url(url)):
@@ -232,7 +250,7 @@ def log_default(url: str | None) -> str:
 
 
 def scratch_folder() -> str:
-    """A folder that is removed when this process ends."""
+    """Make a folder that is removed when this process ends; returns its path."""
     return tempfile.mkdtemp(dir=scratch_root())
 
 

@@ -1,16 +1,18 @@
 """Where log records go: the console, a rotating file, and the database."""
 
 import logging
-import logging.config
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TextIO, cast
 
+from concurrent_log_handler import ConcurrentRotatingFileHandler
 from flask import Flask, g, has_app_context
-from flask.logging import default_handler
+from flask.logging import default_handler, wsgi_errors_stream
 
+from .dblog.handler import DatabaseLogHandler
+
+MB = 1024 * 1024
 OURS = {"console", "file", "database"}
 
 logger = logging.getLogger(__name__)
@@ -28,38 +30,70 @@ class LineFormatter(logging.Formatter):
 
 
 def init_app(app: Flask) -> None:
-    """Configure logging for the whole process; handlers that others put on the root stay."""
-    path = app.config["LOG_FILE"]
-    problem = why_unwritable(Path(path)) if path else None
+    """Configure logging for the whole process; handlers that others put on the root logger stay."""
+    config = app.config
+    console = logging.StreamHandler(cast(TextIO, wsgi_errors_stream))
+    console.setLevel(config["LOG_LEVEL"])
+    console.setFormatter(LineFormatter())
+    console.name = "console"
+    database = DatabaseLogHandler(config["LOG_DB_LEVEL"])
+    database.name = "database"
+    handlers: list[logging.Handler] = [console, database]
+
+    path = config["LOG_FILE"]
+    obstacle = why_unwritable(Path(path)) if path else None
+    if path and not obstacle:
+        handlers.append(rotating_file(app))
+
+    lowest = min(handler.level for handler in handlers)
     root = logging.getLogger()
-    foreign = [handler for handler in root.handlers if handler.name not in OURS]
-    with others_hidden():
-        logging.config.dictConfig(settings(app.config, to_file=bool(path) and not problem))
-    for handler in foreign:
-        root.addHandler(handler)
-    # Flask adds it while no handler takes what the logger lets through: each line would come twice.
+    root.setLevel(lowest)
+    replace_handlers(root, handlers)
+    # Flask adds its own while no handler takes what the logger lets through: each line would come twice.
     app.logger.removeHandler(default_handler)
-    if problem:
-        logger.warning("LOG_FILE: %s is not written to: %s", path, problem)
+    # Left alone, werkzeug's logger would set itself to INFO and print what no handler takes.
+    werkzeug = logging.getLogger("werkzeug")
+    werkzeug.setLevel(max(lowest, logging.INFO))
+    werkzeug.addFilter(is_no_banner)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    for name in ("alembic", "flask_migrate"):
+        # These speak to whoever typed `flask db`, not to the table that they may be making.
+        logging.getLogger(name).propagate = False
+        replace_handlers(logging.getLogger(name), [console])
+    if obstacle:
+        logger.warning("LOG_FILE: %s is not written to: %s", path, obstacle)
 
 
-@contextmanager
-def others_hidden() -> Iterator[None]:
-    """Within, only our handlers are known to logging: dictConfig closes every one that it knows."""
-    known = logging._handlerList  # type: ignore[attr-defined]  # there is no public way
-    others = [reference for reference in known if getattr(reference(), "name", None) not in OURS]
-    known[:] = [reference for reference in known if reference not in others]
-    try:
-        yield
-    finally:
-        known[:0] = others
+def rotating_file(app: Flask) -> logging.Handler:
+    """Return the handler of a file that several processes may write and rotate."""
+    handler = ConcurrentRotatingFileHandler(
+        app.config["LOG_FILE"],
+        maxBytes=app.config["LOG_FILE_MAX_MB"] * MB,
+        backupCount=app.config["LOG_FILE_COUNT"],
+        encoding="utf-8",
+        unicode_error_policy="replace",
+    )
+    handler.setLevel(app.config["LOG_FILE_LEVEL"])
+    handler.setFormatter(LineFormatter())
+    handler.name = "file"
+    return handler
+
+
+def replace_handlers(target: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
+    """Put these in the place of the handlers that an earlier application put on the logger."""
+    for handler in [each for each in target.handlers if each.name in OURS]:
+        target.removeHandler(handler)
+        handler.close()
+    for handler in handlers:
+        target.addHandler(handler)
 
 
 def why_unwritable(path: Path) -> str | None:
+    """Return why the file cannot be written, None if it can."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
-        # The folder too: rotating and locking make files beside it.
+        # The folder is tried too: rotating and locking make files beside it.
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         return error.strerror or str(error)
@@ -69,47 +103,3 @@ def why_unwritable(path: Path) -> str | None:
 def is_no_banner(record: logging.LogRecord) -> bool:
     """The development server announces its debugger as a warning at every start."""
     return "Debugger is active" not in str(record.msg)
-
-
-def settings(config: dict[str, Any], to_file: bool) -> dict[str, Any]:
-    """What logging.config.dictConfig takes."""
-    handlers: dict[str, dict[str, Any]] = {
-        "console": {
-            "class": "logging.StreamHandler",
-            "level": config["LOG_LEVEL"],
-            "formatter": "line",
-            "stream": "ext://flask.logging.wsgi_errors_stream",
-        },
-        "database": {
-            "class": "app.dblog.handler.DatabaseLogHandler",
-            "level": config["LOG_DB_LEVEL"],
-        },
-    }
-    if to_file:
-        handlers["file"] = {
-            "class": "concurrent_log_handler.ConcurrentRotatingFileHandler",
-            "level": config["LOG_FILE_LEVEL"],
-            "formatter": "line",
-            "filename": config["LOG_FILE"],
-            "maxBytes": config["LOG_FILE_MAX_MB"] * 1024 * 1024,
-            "backupCount": config["LOG_FILE_COUNT"],
-            "encoding": "utf-8",
-            "unicode_error_policy": "replace",
-        }
-    lowest = min(logging.getLevelNamesMapping()[each["level"]] for each in handlers.values())
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"()": LineFormatter}},
-        "filters": {"no_banner": {"()": lambda: is_no_banner}},
-        "handlers": handlers,
-        "root": {"level": lowest, "handlers": list(handlers)},
-        "loggers": {
-            # Left alone it would set INFO and print by itself whatever no handler takes.
-            "werkzeug": {"level": max(lowest, logging.INFO), "filters": ["no_banner"]},
-            "alembic.runtime.plugins": {"level": "WARNING"},
-            # These speak to whoever typed `flask db`, not to the table that they may be making.
-            "alembic": {"handlers": ["console"], "propagate": False},
-            "flask_migrate": {"handlers": ["console"], "propagate": False},
-        },
-    }

@@ -1,11 +1,11 @@
-"""What every response says about itself to the browser, and what no request may carry."""
+"""Headers that every response gets, and characters that no request may carry."""
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, request
 
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        "img-src 'self' data:",  # the stylesheet's icons are data: URLs
+        "img-src 'self' data:",  # the style sheet's icons are data: URLs
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",
@@ -37,7 +37,4 @@ def refuse_nul() -> None:
 def add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    user = g.get("_login_user")
-    if user is not None and user.is_authenticated:
-        response.headers["Cache-Control"] = "no-store"
     return response

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import flask_login
-from flask import abort, g, has_request_context, redirect, request, session, url_for
+from flask import Response, abort, g, has_request_context, redirect, request, session, url_for
 from flask.sessions import SessionMixin
 from flask.typing import ResponseReturnValue
 from sqlalchemy import inspect
@@ -18,7 +18,7 @@ from .models import User
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
-# Flask-Login's own two objects; it has no types, so they get theirs here.
+# Flask-Login has no types, so its two objects get theirs here.
 current_user = cast(User, flask_login.current_user)
 login_required: Callable[[View], View] = flask_login.login_required
 
@@ -28,23 +28,36 @@ _current_session = cast("LocalProxy[SessionMixin]", session)._get_current_object
 
 
 def actor() -> tuple[int | None, bool | None]:
-    """The acting user's id and whether an admin, as far as memory knows; (None, None) for nobody.
+    """Return the acting user's id and whether that is an admin, as far as memory knows; (None, None) for nobody.
 
-    Never asks the database: this is called in the middle of other people's transactions.
+    It never asks the database: it is called in the middle of other people's transactions.
     """
     if not has_request_context():
         return None, None
-    user = _current_g().get("_login_user")
-    if isinstance(user, User) and (identity := inspect(user).identity):
+    user = loaded_user()
+    if user is not None and (identity := inspect(user).identity):
         return identity[0], vars(user).get("is_admin")
-    # Not loaded yet, or deleted meanwhile: the session still says who it is.
-    # There is none yet while Flask opens it.
+    # The user is not loaded yet, or was deleted meanwhile: the session still says who it is.
+    return _id_in(session_id()), None
+
+
+def loaded_user() -> User | None:
+    """Return the user whom Flask-Login has loaded in this request, None if it has not been asked yet.
+
+    Flask-Login has no public way to look without loading, so its attribute of `g` is read, here alone.
+    """
+    user = _current_g().get("_login_user")
+    return user if isinstance(user, User) else None
+
+
+def session_id() -> str | None:
+    """Return what Flask-Login keeps in the session, see `User.get_id`; None while there is no session yet."""
     current_session = _current_session()
-    return _id_in(current_session.get("_user_id")) if current_session else None, None
+    return current_session.get("_user_id") if current_session else None
 
 
 def admin_required() -> ResponseReturnValue | None:
-    """None for an admin; otherwise the way to the login page, 401 for JSON, or 403."""
+    """Return None for an admin, else the way to the login page; aborts with 401 for JSON, with 403 for a user."""
     if not current_user.is_authenticated:
         return send_to_login()
     if not current_user.is_admin:
@@ -59,14 +72,22 @@ def send_to_login() -> ResponseReturnValue:
     return redirect(url_for("accounts.login", next=here))
 
 
-def load_user(session_id: str) -> User | None:
-    user_id = _id_in(session_id)
+def load_user(text: str) -> User | None:
+    """Return the user of what the session holds, None if the password has changed since."""
+    user_id = _id_in(text)
     user = db.session.get(User, user_id) if user_id is not None else None
-    return user if user is not None and user.get_id() == session_id else None
+    return user if user is not None and user.get_id() == text else None
 
 
-def _id_in(session_id: Any) -> int | None:
-    digits = str(session_id).partition(".")[0]
+def keep_out_of_caches(response: Response) -> Response:
+    """Nothing that a logged-in visitor sees may stay in a cache."""
+    if loaded_user() is not None:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _id_in(text: str | None) -> int | None:
+    digits = (text or "").partition(".")[0]
     return int(digits) if digits.isdecimal() else None
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask.typing import ResponseReturnValue
 from flask_login import login_user, logout_user
 
-from .access import current_user
+from .access import current_user, keep_out_of_caches
 from .first_admin import may_create_first_admin
 from .forms import FirstAdminForm, LoginForm
 from .models import User
@@ -17,6 +17,7 @@ from .users import AccountError, any_account, authenticate, create_user
 
 logger = logging.getLogger(__name__)
 bp = Blueprint("accounts", __name__, template_folder="templates", cli_group=None)
+bp.after_app_request(keep_out_of_caches)
 
 
 @bp.route("/login", methods=["GET", "POST"])

