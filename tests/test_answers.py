@@ -107,7 +107,7 @@ def test_only_five_files_are_rendered(default_project: Path, template: Path) -> 
 def test_extras_group_and_package_list_agree(default_project: Path) -> None:
     whole = tomllib.loads((default_project / "pyproject.toml").read_text("utf-8"))
     extras = whole["project"]["optional-dependencies"]
-    assert extras["dev"] == whole["dependency-groups"]["dev"]
+    assert {name: extras[name] for name in ("dev", "engine")} == whole["dependency-groups"]
     for requirement in [*whole["project"]["dependencies"], *itertools.chain(*extras.values())]:
         assert re.search(r">=\d[\d.]*,<\d+", requirement), f"{requirement} has no upper bound"
 

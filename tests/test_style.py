@@ -19,6 +19,7 @@ def test_template_in_place(template: Path, types: list[str | Path]) -> None:
         run(BIN / command[0], *command[1:], cwd=template)
     run(BIN / "mypy", cwd=template)
     run(*types, cwd=template / FOLDER)
+    run(*types, "-p", "app", "-p", "tests", cwd=template / FOLDER)
 
 
 @pytest.mark.parametrize("example", ["yes", "no"])

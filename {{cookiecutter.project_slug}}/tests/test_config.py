@@ -2,21 +2,14 @@
 
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 from flask import Flask
 from sqlalchemy import URL
 
 from app.config import INSTANCE, PROJECT, ConfigError, load_config
-
-from .conftest import Command, Server
-
-Serve = Callable[..., AbstractContextManager[Server]]
 
 
 def mistakes(**config: object) -> dict[str, str]:
@@ -201,45 +194,3 @@ def test_what_flask_is_told(make_app: Callable[..., Flask]) -> None:
     assert client.get("/healthz").status_code == 400
     forwarded = {"X-Forwarded-Host": "a.org"}
     assert client.get("/healthz", headers=forwarded).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        ["flask", "run", "-p", "0"],
-        ["flask", "db", "upgrade"],
-        ["flask", "routes"],
-        ["flask", "--help"],
-        ["gunicorn", "-b", "127.0.0.1:0", "app:create_app()"],
-        ["gunicorn", "-b", "127.0.0.1:0", "--preload", "app:create_app()"],
-        ["-c", "from app import create_app; create_app()"],
-    ],
-    ids=" ".join,
-)
-def test_a_mistake_ends_every_process_once(start: list[str], command: Command) -> None:
-    if start[0] == "gunicorn":
-        pytest.importorskip("fcntl", reason="gunicorn does not run on Windows")
-    ended = command(*start, LOG_LEVEL="LOUD", WEB_CONCURRENCY="3")
-    assert ended.returncode == 4
-    assert ended.stderr.count("The configuration is wrong") == 1
-    assert "LOG_LEVEL: expected one of DEBUG" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_debug_is_for_the_flask_command_alone(copied: Path, command: Command, serve: Serve) -> None:
-    (copied / ".env").write_text("SECRET_KEY=from the file\n")
-    del command.environment["SECRET_KEY"], command.environment["FLASK_SKIP_DOTENV"]
-    with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()") as server:
-        assert status(f"{server.url}/healthz") == 200
-        assert status(f"{server.url}/demo") == 404
-    with serve("flask", "run", "-p", "0") as server:
-        assert status(f"{server.url}/demo") == 200
-
-
-def status(url: str) -> int:
-    try:
-        with urlopen(url) as response:
-            return int(response.status)
-    except HTTPError as error:
-        error.close()
-        return error.code

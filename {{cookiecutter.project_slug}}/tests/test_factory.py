@@ -14,8 +14,6 @@ from sqlalchemy import Connection, Engine, event
 from app import create_app
 from app.database import LOG, db
 
-from .conftest import Command
-
 
 def open_things() -> tuple[int, int, int]:
     """How many handlers, threads and files there are."""
@@ -72,20 +70,7 @@ def test_a_writer_that_is_late_closes_its_connection_itself(app: Flask) -> None:
     assert not opened
 
 
-def test_commands_need_no_database(command: Command, tmp_path: Path) -> None:
-    path = tmp_path / "none.db"
-    for args in (["routes"], ["db", "heads"], ["--help"]):
-        assert command("flask", *args, DATABASE_URL=f"sqlite:///{path}").returncode == 0
-    assert not path.exists()
-
-
 def test_shell_knows_the_models_by_name(app: Flask) -> None:
     with app.app_context():
         names = app.make_shell_context()
     assert {"app", "db", "select", "User", "LogEntry", "LogProblem"} <= set(names)
-
-
-def test_the_shell_as_people_use_it(command: Command) -> None:
-    command("flask", "db", "upgrade")
-    lines = "print(db.session.scalars(select(User)).all(), app.name)\n"
-    assert "[] app" in command("flask", "shell", input=lines).stdout

@@ -3,13 +3,10 @@
 import logging
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from flask import Flask
-
-from .conftest import Command
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (\w+) +([\w.]+) \[([^\]]+)\] (.*)")
 
@@ -103,27 +100,6 @@ def test_a_file_that_cannot_be_written_is_one_warning(
         said = capsys.readouterr().err
         assert said.count("LOG_FILE") == 1
         assert "still said" in said
-
-
-FILL = """
-import logging
-from app import create_app
-create_app({"LOG_FILE_MAX_MB": 1, "LOG_FILE_COUNT": 9, "LOG_LEVEL": "CRITICAL"})
-for number in range(2_000):
-    logging.getLogger("filler").info("%04d %s", number, "x" * 200)
-"""
-
-
-def test_several_processes_share_the_file(tmp_path: Path, command: Command) -> None:
-    path = tmp_path / "app.log"
-    with ThreadPoolExecutor(3) as pool:
-        ended = list(pool.map(lambda _: command("-c", FILL, LOG_FILE=str(path)), range(3)))
-    assert [process.stderr for process in ended] == [""] * 3
-    files = list(tmp_path.glob("app.log*"))
-    assert len(files) > 1
-    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
-    assert len(lines) == 6_000
-    assert all(LINE.fullmatch(line) for line in lines)
 
 
 def test_caplog_hears_an_application_made_in_the_test(

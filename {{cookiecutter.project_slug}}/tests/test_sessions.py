@@ -18,7 +18,7 @@ from app.accounts.models import User
 from app.database import db
 from app.extensions import csrf
 
-from .conftest import PASSWORD, Command, csrf_token
+from .conftest import PASSWORD, csrf_token
 
 
 def names() -> list[str]:
@@ -37,34 +37,6 @@ def test_two_threads_have_two_sessions(app: Flask) -> None:
     with ThreadPoolExecutor(2) as pool:
         (first, _), (second, _) = pool.map(work, range(2))
     assert first != second
-
-
-GREENLETS = """
-import gevent.monkey
-gevent.monkey.patch_all()
-import gevent
-from app import create_app
-from app.database import db
-
-app = create_app({"TESTING": True})
-sessions = set()
-
-def work(mine, other):
-    with app.app_context():
-        sessions.add(db.session())
-        mine.set()
-        other.wait(timeout=10)
-
-first, second = gevent.event.Event(), gevent.event.Event()
-gevent.joinall([gevent.spawn(work, first, second), gevent.spawn(work, second, first)])
-print(len(sessions), "sessions")
-"""
-
-
-def test_two_greenlets_have_two_sessions(command: Command) -> None:
-    pytest.importorskip("gevent")
-    ended = command("-c", GREENLETS)
-    assert ended.stdout == "2 sessions\n", ended.stderr
 
 
 def test_contexts_nest(app: Flask) -> None:

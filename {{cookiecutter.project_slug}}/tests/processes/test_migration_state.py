@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, inspect, text
 from app import migration_state
 from app.database import db
 
-from .conftest import Command, Server
+from ..conftest import Command, Server
 
 Serve = Callable[..., AbstractContextManager[Server]]
 RUN = ("flask", "run", "--no-reload", "-p", "0")

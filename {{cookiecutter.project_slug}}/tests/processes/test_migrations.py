@@ -8,7 +8,7 @@ from flask import Flask
 from flask_migrate import check, downgrade, upgrade
 from sqlalchemy import create_engine, inspect, text
 
-from .conftest import SERVER, Command
+from ..conftest import SERVER, Command
 
 LAYOUTS = ["two databases", "one database"]
 if SERVER.startswith("postgres"):
