@@ -19,8 +19,10 @@ each_folder = pytest.mark.parametrize("folder", FOLDERS)
 
 def own_tests(python: Path, project: Path, *folders: str, **variables: str) -> None:
     environment = os.environ | variables
-    command = (python / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders)
-    assert " passed" in run(*command, cwd=project, env=environment).stdout
+    done = run(
+        python / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders, cwd=project, env=environment
+    )
+    assert " passed" in done.stdout
 
 
 @each_folder
