@@ -1,7 +1,9 @@
 """The audit trail: who changed what, written in the transaction of the change, so that both stay or neither.
 
-A model with ``__audit__ = True`` has one. Reads top to bottom: marks (what a model asks for), recorder and bulk
-(what the ORM does), reading and plain (values), entries and origin (rows), models, queries, then views and commands.
+A model with ``__audit__ = True`` has a trail. A change walks through these modules: :mod:`.recorder` and :mod:`.bulk`
+notice what the ORM does, by the :mod:`.options` of the model; :mod:`.snapshot` reads rows before and after;
+:mod:`.entries`, :mod:`.values` and :mod:`.origin` make the trail's rows. :mod:`.queries`, :mod:`.views`, :mod:`.cli`
+and :mod:`.format` show them.
 """
 
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from . import recorder
 from .cli import cli
 from .views import bp
 
-# At the import, since models are used without an application too, and their trail must not depend on one.
+# It listens from the import on: models are also used without an application, and must have their trail then, too.
 recorder.listen()
 
 
@@ -28,7 +30,7 @@ class Audit:
 
 
 def init_app(app: Flask, db: SQLAlchemy, *, actor: Actor = nobody, guard: Guard = forbid) -> None:
-    """Name the acting user in the trail of ``app``, and show it.
+    """Name the acting user in the trail of ``app``, and show the trail.
 
     :param db: whose session reads the trail
     :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`

@@ -6,12 +6,12 @@ from sqlalchemy import Result, true
 from sqlalchemy.orm import Mapper, ORMExecuteState
 
 from .entries import DELETE, UPDATE, differences, entry, write
-from .options import is_audited, marks
-from .snapshot import Rows, by_identity, named, query, read
+from .options import is_audited, options
+from .snapshot import Rows, among, by_identity, query, read
 
 
 def on_execute(execution: ORMExecuteState) -> Result[Any] | None:
-    """Run such a statement between two looks at its rows, and write an entry for each that changed."""
+    """Read the statement's rows before and after it runs, and write an entry for each row that it changed."""
     mapper = execution.bind_mapper
     if not (execution.is_update or execution.is_delete) or mapper is None or not is_audited(mapper):
         return None
@@ -28,13 +28,14 @@ def on_execute(execution: ORMExecuteState) -> Result[Any] | None:
 
 
 def lock(execution: ORMExecuteState, mapper: Mapper[Any]) -> Rows:
-    """The rows that the statement will change, kept from changing until it has."""
+    """Return the rows that the statement is going to change, and lock them until the transaction ends."""
     statement: Any = execution.statement
     parameters: Any = execution.parameters
-    # Chosen as SQLAlchemy itself does when it synchronises a session: by the same options and condition.
+    # The rows are found as SQLAlchemy itself finds them to synchronise a session: by the statement's own options and
+    # condition.
     rows = query(mapper).options(*statement._with_options).with_for_update()
-    if execution.is_executemany:  # by primary key, one dictionary an object
-        conditions = named(mapper, [tuple(each[field] for field in marks(mapper).key) for each in parameters])
+    if execution.is_executemany:  # a list of dictionaries: each names its object by primary key
+        conditions = among(mapper, [tuple(each[field] for field in options(mapper).key) for each in parameters])
         found = [execution.session.execute(rows.where(condition)) for condition in conditions]
     else:
         condition = true() if statement.whereclause is None else statement.whereclause

@@ -10,24 +10,26 @@ from sqlalchemy.orm import Mapper
 from ..database import utcnow
 from ..inserts import insert_rows
 from .models import AuditEntry
-from .options import marks
+from .options import options
 from .origin import origin
 from .snapshot import Identity, Row
 from .values import to_json
 
 INSERT, UPDATE, DELETE = ACTIONS = ("insert", "update", "delete")
 MASK = "[masked]"
-MAX_ID = 255
-BATCH = 100
+#: In characters, as the column is.
+OBJECT_ID_LIMIT = 255
+INSERT_BATCH = 100
 TABLE = AuditEntry.metadata.tables[AuditEntry.__tablename__]
 
+#: For each field its old and its new value.
 Changes = dict[str, list[Any]]
 
 
 def differences(mapper: Mapper[Any], old: Row, new: Row) -> Changes:
-    """The columns that differ, as ``{field: [old, new]}``; a value that is absent is None."""
+    """Return the columns that differ; a value that is absent counts as None."""
     changes = {}
-    for field, column in marks(mapper).columns.items():
+    for field, column in options(mapper).columns.items():
         before, after = old.get(field), new.get(field)
         if before is after:
             continue
@@ -37,14 +39,14 @@ def differences(mapper: Mapper[Any], old: Row, new: Row) -> Changes:
 
 
 def entry(action: str, mapper: Mapper[Any], identity: Identity, changes: Changes) -> dict[str, Any]:
-    """An entry for people to read; no masked value gets past here."""
-    marked = marks(mapper)
+    """Return the columns of an entry, with values as people read them; masked values are hidden here, for good."""
+    model = options(mapper)
     return {
         "action": action,
-        "model": marked.name,
-        "object_id": ",".join(str(to_json(part)) for part in identity)[:MAX_ID],
+        "model": model.name,
+        "object_id": ",".join(str(to_json(part)) for part in identity)[:OBJECT_ID_LIMIT],
         "changes": {
-            field: [mask(side) if field in marked.masked else to_json(side) for side in sides]
+            field: [mask(side) if field in model.masked else to_json(side) for side in sides]
             for field, sides in changes.items()
         },
     }
@@ -55,9 +57,9 @@ def mask(value: Any) -> str | None:
 
 
 def write(connection: Connection, entries: Iterable[dict[str, Any]]) -> None:
-    """Add entries to whatever transaction the connection is in; an update that changed nothing gets none."""
+    """Add entries in the connection's transaction; an update that changed nothing gets none."""
     common = {"created_at": utcnow(), **origin()}
     rows = (common | each for each in entries if each["changes"] or each["action"] != UPDATE)
-    # A few at a time: with thousands of dicts alive the garbage collector takes longer than the database.
-    while batch := list(islice(rows, BATCH)):
+    # A few at a time: with thousands of dictionaries alive the garbage collector takes longer than the database.
+    while batch := list(islice(rows, INSERT_BATCH)):
         insert_rows(connection, TABLE, batch)

@@ -1,7 +1,7 @@
 """What a model says about its own trail, in plain class attributes, so that it need not import this folder.
 
-``__audit__ = True`` turns the trail on, ``__audit_masked__`` names fields whose values it must not hold, and
-``__audit_excluded__`` fields it does not look at.
+``__audit__ = True`` turns the trail on. ``__audit_masked__`` names fields whose values the trail must not hold,
+``__audit_excluded__`` names fields that it does not look at.
 """
 
 import functools
@@ -13,14 +13,14 @@ from sqlalchemy.orm import Mapper
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What to record of a model."""
+class Options:
+    """What the trail records of a model."""
 
     name: str
     #: The fields that make the primary key.
     key: list[str]
     columns: dict[str, Column[Any]]
-    #: Many-to-many relationships; of any other the foreign key is a column of this model or of the other.
+    #: The many-to-many relationships. Any other relationship's foreign key is a column of one of the two models.
     links: list[str]
     masked: set[str]
 
@@ -30,8 +30,11 @@ def is_audited(mapper: Mapper[Any]) -> bool:
 
 
 @functools.cache
-def marks(mapper: Mapper[Any]) -> Marks:
-    """Read a model's marks. Raises ValueError if they name what is no field, or its trail could not be kept."""
+def options(mapper: Mapper[Any]) -> Options:
+    """Return a model's options.
+
+    Raises ValueError if they name a field that does not exist, or if the model is on another database than the trail.
+    """
     model = mapper.class_
     if any(isinstance(table, Table) and table.metadata.info.get("bind_key") for table in mapper.tables):
         raise ValueError(f"{model.__name__} is on another database: its trail would not roll back with it.")
@@ -40,7 +43,7 @@ def marks(mapper: Mapper[Any]) -> Marks:
     links = [each.key for each in mapper.relationships if each.secondary is not None and not each.viewonly]
     if unknown := (masked | excluded).difference(columns, links):
         raise ValueError(f"{model.__name__} has no {', '.join(sorted(unknown))} to keep out of its trail.")
-    return Marks(
+    return Options(
         name=mapper.base_mapper.class_.__name__,  # models of one inheritance tree share their keys
         key=[mapper.get_property_by_column(column).key for column in mapper.primary_key],
         columns={field: column for field, column in columns.items() if field not in excluded},

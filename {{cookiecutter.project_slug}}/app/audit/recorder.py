@@ -1,8 +1,8 @@
 """Writes the trail: what the ORM changes gets its entries in the same transaction.
 
-During a flush mapper events collect, because `session.dirty` does not know the orphans, and `after_flush` writes,
-when primary keys are known. Statements on many rows do not pass the mappers: see bulk.py. Imported once, this
-holds for every session of the process, with Flask or without.
+During a flush mapper events collect the changes, because `session.dirty` does not know about orphans. `after_flush`
+writes them, because only then primary keys are known. Statements on many rows do not pass the mappers: see bulk.py.
+Once this is imported it holds for every session of the process, with Flask or without.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,10 +14,10 @@ from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveF
 from .bulk import on_execute
 from .entries import DELETE, INSERT, UPDATE, Changes, differences, entry, write
 from .models import AuditEntry
-from .options import is_audited, marks
+from .options import is_audited, options
 from .snapshot import Identity, Row, read
 
-# Values in memory that tell nothing, or that may have changed there unnoticed since they were loaded.
+# Values in memory that are no answer, or that may have been changed in place since they were loaded.
 UNSURE = (LoaderCallableStatus, dict, list, set, bytearray)
 IN_MEMORY = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
 
@@ -30,15 +30,15 @@ def listen() -> None:
 
 
 def watch(mapper: Mapper[Any], _model: type) -> None:
-    """Begin to record a model that asks for it. Raises ValueError if its marks are wrong."""
+    """Begin to record a model that asks for it. Raises ValueError if its options are wrong."""
     if is_audited(mapper):
-        marks(mapper)
+        options(mapper)
         for listener in (before_insert, before_update, before_delete):
             event.listen(mapper, listener.__name__, listener, raw=True)
 
 
 def before_flush(session: Session, *_rest: object) -> None:
-    session.info["audit"] = []  # in the place of what a failed flush has left
+    session.info["audit"] = []  # a flush that failed may have left changes in it
 
 
 def session_of(state: InstanceState[Any]) -> Session:
@@ -52,8 +52,8 @@ def collect(state: InstanceState[Any], action: str, old: Row) -> None:
 
 def before_insert(mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
     old: Row = {}
-    if state.dict.keys() >= set(marks(mapper).key):
-        # It may take the place of an object that is deleted in the same flush: SQLAlchemy makes that one UPDATE.
+    if state.dict.keys() >= set(options(mapper).key):
+        # If an object of the same key is deleted in this flush, SQLAlchemy turns both into one UPDATE.
         key = mapper.identity_key_from_instance(state.obj())
         old = read_one(connection, mapper, key[1]) if key in session_of(state).identity_map else {}
     collect(state, UPDATE if old else INSERT, old)
@@ -80,8 +80,11 @@ def recorded(connection: Connection, state: InstanceState[Any], action: str, old
 
 
 def row_before(connection: Connection, state: InstanceState[Any], leaving: Mapping[str, Any]) -> Row:
-    """What the database holds of an object before it loses the values `leaving`."""
-    columns, known = marks(state.mapper).columns, state.dict | state.committed_state
+    """Return the object's row before the flush, from memory if memory knows all of it.
+
+    :param leaving: the values that the object is about to lose
+    """
+    columns, known = options(state.mapper).columns, state.dict | state.committed_state
     if columns.keys() <= known.keys() and not any(
         isinstance(leaving[field], UNSURE) for field in columns.keys() & leaving.keys()
     ):
@@ -90,8 +93,8 @@ def row_before(connection: Connection, state: InstanceState[Any], leaving: Mappi
 
 
 def row_after(connection: Connection, state: InstanceState[Any], old: Row) -> Row:
-    """What it holds now; what it chose by itself is asked for."""
-    if state.expired_attributes and marks(state.mapper).columns.keys() & state.expired_attributes:
+    """Return the row after the flush; columns that the database filled in are read back."""
+    if state.expired_attributes and options(state.mapper).columns.keys() & state.expired_attributes:
         return read_one(connection, state.mapper, identity_now(state))
     return {**old, **state.dict} if old else state.dict
 
@@ -101,9 +104,9 @@ def read_one(connection: Connection, mapper: Mapper[Any], identity: Identity) ->
 
 
 def links(state: InstanceState[Any], action: str) -> Changes:
-    """Many-to-many relationships: the keys of the members that left, and of those that came."""
+    """Return for each many-to-many relationship the keys of the members that left, and of those that came."""
     changes: Changes = {}
-    for field in marks(state.mapper).links:
+    for field in options(state.mapper).links:
         come, stay, gone = state.get_history(field, IN_MEMORY)
         if action == DELETE:
             come, gone = [], [*gone, *stay]
@@ -118,13 +121,13 @@ def members(objects: Iterable[Any]) -> list[Any]:
 
 
 def identity(state: InstanceState[Any]) -> Identity:
-    """The primary key that the database knew before the flush, if it knew one."""
+    """Return the primary key from before the flush, of a new object the one from after it."""
     return state.key[1] if state.key else identity_now(state)
 
 
 def identity_now(state: InstanceState[Any]) -> Identity:
-    """The primary key after the flush; a field of it that is not in memory has not changed."""
-    fields = marks(state.mapper).key
+    """Return the primary key after the flush; a field of it that is not in memory has not changed."""
+    fields = options(state.mapper).key
     known = dict(zip(fields, state.key[1], strict=True)) if state.key else {}
     values = known | state.dict
     return tuple(values[field] for field in fields)

@@ -1,4 +1,4 @@
-"""What the database holds of audited objects, past the session: nothing in it is loaded or refreshed."""
+"""What the database holds of audited objects. The rows are read past the session, which loads and refreshes nothing."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -6,34 +6,36 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
 from sqlalchemy.orm import Mapper
 
-from .options import marks
+from .options import options
 
-BATCH = 500  # SQLite and PostgreSQL bind a limited number of values a statement
+#: SQLite and PostgreSQL bind a limited number of values in one statement.
+KEYS_A_QUERY = 500
 
+#: A primary key, and a row's values by field.
 Identity = tuple[Any, ...]
 Row = Mapping[str, Any]
 Rows = dict[Identity, Row]
 
 
 def read(connection: Connection, mapper: Mapper[Any], identities: Iterable[Identity]) -> Rows:
-    """The columns of these objects by primary key; those that do not exist are absent."""
+    """Return the rows of these objects by primary key; an object that does not exist is absent."""
     found: Rows = {}
-    for condition in named(mapper, identities):
+    for condition in among(mapper, identities):
         found |= by_identity(mapper, connection.execute(query(mapper).where(condition)))
     return found
 
 
 def query(mapper: Mapper[Any]) -> Select[Any]:
-    return select(*mapper.primary_key, *marks(mapper).columns.values()).select_from(mapper)
+    return select(*mapper.primary_key, *options(mapper).columns.values()).select_from(mapper)
 
 
-def named(mapper: Mapper[Any], identities: Iterable[Identity]) -> Iterator[ColumnElement[bool]]:
-    """Conditions that together find these objects."""
+def among(mapper: Mapper[Any], identities: Iterable[Identity]) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions that together find the objects of these primary keys."""
     identities = list(identities)
-    for start in range(0, len(identities), BATCH):
-        yield tuple_(*mapper.primary_key).in_(identities[start : start + BATCH])
+    for start in range(0, len(identities), KEYS_A_QUERY):
+        yield tuple_(*mapper.primary_key).in_(identities[start : start + KEYS_A_QUERY])
 
 
 def by_identity(mapper: Mapper[Any], rows: Iterable[Sequence[Any]]) -> Rows:
-    width, fields = len(mapper.primary_key), marks(mapper).columns
+    width, fields = len(mapper.primary_key), options(mapper).columns
     return {tuple(row[:width]): dict(zip(fields, row[width:], strict=True)) for row in rows}

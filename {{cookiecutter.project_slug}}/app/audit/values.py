@@ -10,7 +10,10 @@ SIMPLE = {str, int, bool, type(None)}
 
 
 def to_json(value: Any) -> Any:
-    """Text, numbers, lists and objects as they are; moments in UTC as ISO 8601, enums by name, bytes in hexadecimal."""
+    """Return text, numbers, lists and objects as they are.
+
+    Moments become ISO 8601 in UTC, enums their names, bytes hexadecimal; any other value becomes its ``str``.
+    """
     if type(value) in SIMPLE:
         return value
     match value:
@@ -27,4 +30,4 @@ def to_json(value: Any) -> Any:
         case list() | tuple() | set() | frozenset():
             return [to_json(each) for each in value]
         case _:
-            return str(value)  # of dates, times, decimals and UUIDs as they are written, too
+            return str(value)  # dates, times, decimals and UUIDs come here, too

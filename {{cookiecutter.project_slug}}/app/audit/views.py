@@ -77,7 +77,7 @@ def find(terms: dict[str, str]) -> Page:
 
 
 def find_history(model: str, object_id: str) -> Page:
-    """The entries of one object, which may be gone itself."""
+    """Return the entries of one object, which itself may be gone."""
     page = find(current_terms() | {"model": model, "object": object_id})
     return page if page.entries else abort(404)
 
@@ -91,7 +91,7 @@ def page_as_json(page: Page) -> ResponseReturnValue:
 
 
 def beside(**cursor: str | None) -> str | None:
-    """This page with the same filters but another cursor; None where that is None."""
+    """Return the address of this page at another cursor, with the same filters; None where the cursor is None."""
     if None in cursor.values():
         return None
     return url_for(request.endpoint or "audit.index", **without_cursor() | cursor | (request.view_args or {}))
