@@ -1,9 +1,9 @@
-"""What the template's expressions may use beside cookiecutter's own.
+"""Filters and functions for the template's expressions, besides cookiecutter's own.
 
-Answers are data: nothing typed at a prompt or on the command line is ever run as a template, and
-the filters below make any text safe where it is written. `cruft update` renders two versions of
-this template in one process and the first import wins, so this module gets a new name when it
-stops doing what older commits expect of it.
+Answers are data: nothing that is typed at a prompt or on the command line is ever run as a template,
+and the filters below make any text safe in the place where it is written. `cruft update` renders two
+versions of this template in one process, and the first import wins: this module must get a new name
+when it stops doing what older commits expect of it.
 """
 
 import json
@@ -38,7 +38,7 @@ def one_line(text: str) -> str:
 
 
 def toml(text: str) -> str:
-    """What stands between the double quotes of a TOML string."""
+    """The text as it is written between the double quotes of a TOML string."""
     return json.dumps(text, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007f")
 
 
@@ -48,7 +48,7 @@ def markdown(text: str) -> str:
 
 
 def usable(slug: str) -> str:
-    """The nearest name that `refusal` lets pass; the default that the prompt offers."""
+    """The nearest name that is not refused; the prompt offers it as the default."""
     slug = slug.lstrip("_")[:40].rstrip("_") or "my_flask_app"
     if not slug[0].isalpha():
         slug = f"app_{slug}"
@@ -56,7 +56,7 @@ def usable(slug: str) -> str:
 
 
 def refusal(slug: str) -> str:
-    """One sentence that says why this cannot be the folder's name; empty if it can."""
+    """One sentence that says why this cannot be the folder's name; empty if it can be."""
     said = ascii(slug)
     if not re.fullmatch(r"[a-z]([a-z0-9_-]{0,62}[a-z0-9])?", slug):
         return (
@@ -92,18 +92,18 @@ def project_files(*patterns: str) -> list[str]:
 
 
 def example_files() -> list[str]:
-    """What goes when the example is not wanted."""
+    """The files that go when the example is not wanted."""
     return project_files(*EXAMPLE)
 
 
 def marked_files() -> list[str]:
-    """What has lines between the example's markers."""
+    """The files that have lines between the example's markers."""
     pages = project_files("**/*.py", "**/*.html")
     return [name for name in pages if "# end example" in (PROJECT / name).read_text("utf-8")]
 
 
 class TemplateExtension(Extension):
-    """The filters, and answers that stay what was typed, braces and all."""
+    """Adds the filters, and keeps answers as they were typed, braces included."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -113,7 +113,7 @@ class TemplateExtension(Extension):
         environment.globals.update(example_files=example_files, marked_files=marked_files)
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        """Source of a template, from cookiecutter; an answer comes back as a constant."""
+        """Return the template's own source as it is, and the source of an answer as a constant."""
         if name or source in self.own:
             return source
         return "{{ " + ascii(source.encode("utf-8", "replace").decode()) + " }}"

@@ -21,7 +21,7 @@ END = r"^[ \t]*(?:# end example|[{]# end example #[}])\n"
 
 
 def settle_markers() -> None:
-    """Keep what stands between the example's markers, or not; the markers go either way."""
+    """Keep or drop the lines between the example's markers; the markers go either way."""
     for name in MARKED_FILES:
         page = Path(name)
         text = page.read_text("utf-8")
@@ -30,7 +30,7 @@ def settle_markers() -> None:
 
 
 def drop_example() -> None:
-    """Remove the example's files, and its folders if nothing else is in them."""
+    """Remove the example's files, and those of its folders that are empty then."""
     for name in EXAMPLE_FILES:
         Path(name).unlink(missing_ok=True)
     folders = {folder for name in EXAMPLE_FILES for folder in Path(name).parents}
@@ -40,7 +40,7 @@ def drop_example() -> None:
 
 
 def write_env() -> None:
-    """Copy .env.example with a secret key of its own; an .env that is there stays as it is."""
+    """Copy .env.example to .env with a fresh secret key; an .env that exists stays as it is."""
     text = Path(".env.example").read_text("utf-8")
     text = text.replace("SECRET_KEY=\n", f"SECRET_KEY={secrets.token_urlsafe(32)}\n", 1)
     with contextlib.suppress(FileExistsError):

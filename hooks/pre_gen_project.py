@@ -1,4 +1,4 @@
-"""The net under the check in local_extensions.py: a replayed answer never passed a prompt."""
+"""Check the slug once more: replayed answers never pass the prompt, where local_extensions.py checks it."""
 
 import json
 import sys

@@ -15,7 +15,7 @@ def init_app(app: Flask) -> None:
 
 
 def set_request_id() -> None:
-    """Take the id that a proxy or a calling service sent, so that one id spans both, or make one."""
+    """Take the id that a proxy or a calling service sent, so that one id spans both; otherwise make one."""
     sent = request.headers.get(HEADER, "")
     g.request_id = sent if ACCEPTED.fullmatch(sent) else uuid.uuid4().hex
 

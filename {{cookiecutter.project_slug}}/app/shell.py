@@ -1,4 +1,4 @@
-"""What `flask shell` knows by name besides `app`, `db` and every model."""
+"""`flask shell` knows `select` by name, besides `app`, `db` and every model."""
 
 from flask import Flask
 from sqlalchemy import select

@@ -1,4 +1,4 @@
-"""Find, make and change accounts: what the pages and the commands have in common."""
+"""Find, create and change accounts; the pages and the commands share these functions."""
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -26,10 +26,10 @@ def any_account() -> bool:
 
 
 def authenticate(username: str, password: str) -> User | None:
-    """The user of that name and password, or None after the same time either way."""
+    """Return the user of that name and password, or None. Both answers take the same time."""
     user = find_user(username)
     if user is None:
-        generate_password_hash(password)  # costs what checking one costs
+        generate_password_hash(password)  # takes as long as to check one
         return None
     return user if user.check_password(password) else None
 
@@ -48,7 +48,7 @@ def create_user(username: str, password: str, email: str | None = None, is_admin
 
 
 def free_name(username: str) -> str:
-    """The name as it will be stored. Raises AccountError if it will not do or somebody has it."""
+    """Return the name as it is stored. Raises AccountError if it will not do or is taken."""
     name = normal_name(username)
     if not name or len(name) > MAX_NAME or not name.isprintable() or " " in name:
         raise AccountError(f"A user name has 1 to {MAX_NAME} visible characters and no spaces.")

@@ -1,4 +1,4 @@
-"""The index, what a load balancer asks, error pages, and the demo of a project in debug."""
+"""The index, the questions of a load balancer, error pages, and in debug the demo."""
 
 from . import demo, errors, times
 from .views import bp

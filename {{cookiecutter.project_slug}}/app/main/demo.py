@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @bp.get("/demo")
 def demo() -> ResponseReturnValue:
-    """The buttons, and above them what became of the last one pressed."""
+    """Show the buttons, and above them what became of the last one that was pressed."""
     debug_only()
     done, name = request.args.get("done"), request.args.get("name", "")
     entry = logged_row(request.args.get("request", "")) if done else None
@@ -42,7 +42,7 @@ def demo_exception() -> ResponseReturnValue:
 
 @bp.post("/demo/transaction")
 def demo_transaction() -> ResponseReturnValue:
-    """What this project exists for: the change is undone, the record of the failure is not."""
+    """Fail half-way: the change is undone, the record of the failure is not."""
     debug_only()
     name = f"half-way-{secrets.token_hex(3)}"
     db.session.add(User(username=name, password_hash="none"))
@@ -61,7 +61,7 @@ def debug_only() -> None:
 
 
 def logged_row(request_id: str) -> LogEntry | None:
-    """The row that request logged, once it has arrived; None if the log's database is away."""
+    """Return the newest row that the request logged, None if the log's database is away."""
     if not dblog.flush(timeout=5):
         return None
     its_rows = select(LogEntry).where(LogEntry.request_id == request_id)

@@ -26,7 +26,7 @@ SENTENCES = {
 def error_page(error: HTTPException) -> Response:
     response = error.get_response(request.environ)
     if isinstance(error, SecurityError):
-        return response  # for a host that is not ours no link can be built
+        return response  # no link can be built for a host that is not ours
     facts = {
         "status": response.status_code,
         "error": error.name,
@@ -37,7 +37,7 @@ def error_page(error: HTTPException) -> Response:
         response.data = jsonify(facts).data
         response.content_type = "application/json"
     else:
-        # Not render_template: its context has the user, and the database may be the trouble.
+        # Not render_template: its context loads the user, and the database may be what fails.
         response.data = current_app.jinja_env.get_template("error.html").render(facts)
         response.content_type = "text/html; charset=utf-8"
     return response
