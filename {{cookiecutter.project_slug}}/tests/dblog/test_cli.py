@@ -164,7 +164,7 @@ def test_without_tables(app: Flask, runner: FlaskCliRunner) -> None:
 def test_following_misses_and_repeats_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server's transactions commit in another order than their ids."""
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(follow, "BATCH", 4)
+    monkeypatch.setattr(follow, "POLL_ROWS", 4)
 
     def arrive_as(number: int) -> None:
         columns = {name: value for name, value in row(f"m{number}").items() if name in LogEntry.__table__.c}

@@ -524,7 +524,7 @@ def check_inert(app: Flask, viewer: FlaskClient, text: str, fingerprint: str) ->
 
 
 def test_exports_follow_the_filter(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.dblog.viewer.export.BATCH", 4)
+    monkeypatch.setattr("app.dblog.viewer.export.EXPORT_ROWS", 4)
     put(app, *(row(f"m{number}", age=number * HOUR, **ERROR) for number in range(9, 0, -1)), row("=1+1", logger="tea"))
     expected = [f"m{number}" for number in range(1, 10)]
     answer = viewer.get("/logs.jsonl?logger=shop")
@@ -545,7 +545,7 @@ def test_exports_follow_the_filter(app: Flask, viewer: FlaskClient, monkeypatch:
 def test_an_export_reads_no_further_than_it_is_read(
     app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.dblog.viewer.export.BATCH", 4)
+    monkeypatch.setattr("app.dblog.viewer.export.EXPORT_ROWS", 4)
     put(app, *(row(f"m{number}", age=number * HOUR) for number in range(20, 0, -1)))
     pages: list[int] = []
 

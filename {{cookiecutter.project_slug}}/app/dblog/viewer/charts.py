@@ -11,7 +11,7 @@ HEIGHT = 100
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle of a bar, measured from the top."""
+    """A rectangle of a bar; ``y`` is measured from the top."""
 
     y: float
     height: float
@@ -19,7 +19,7 @@ class Block:
 
 
 def stacks(bars: Sequence[Bar]) -> list[list[Block]]:
-    """For each bar its levels, the gravest at the bottom; a bar that is not empty is at least visible."""
+    """Return for each bar its levels, the highest level at the bottom; a bar that is not empty is at least visible."""
     tallest = max((bar.levels.total() for bar in bars), default=0) or 1
     result = []
     for bar in bars:
@@ -34,6 +34,6 @@ def stacks(bars: Sequence[Bar]) -> list[list[Block]]:
 
 
 def heights(counts: Sequence[int]) -> list[float]:
-    """The heights of plain bars."""
+    """Return the heights of bars that are not divided by level."""
     tallest = max(counts, default=0) or 1
     return [round(max(count / tallest * HEIGHT, 6.0), 1) if count else 0.0 for count in counts]

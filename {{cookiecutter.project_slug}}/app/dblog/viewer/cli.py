@@ -57,7 +57,7 @@ def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
     before = None
     while limit > 0:
         with reading() as log:
-            found = page(log, filters, columns=columns, before=before, size=min(limit, export.BATCH))
+            found = page(log, filters, columns=columns, before=before, size=min(limit, export.EXPORT_ROWS))
         yield from found.entries
         limit -= len(found.entries)
         before = found.older
@@ -106,7 +106,7 @@ def problems_command(status: str, as_json_lines: bool) -> None:
     before = None
     while True:
         with reading() as log:
-            found = problems.list_problems(log, status, before, size=export.BATCH)
+            found = problems.list_problems(log, status, before, size=export.EXPORT_ROWS)
         for problem in found.problems:
             click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
         before = found.older
@@ -125,7 +125,7 @@ def export_command(form: str, **terms: str | None) -> None:
     # Beside the rows, so only where these go elsewhere.
     hidden = terminal or not sys.stderr.isatty()
     with click.progressbar(
-        rows, label="Exporting", show_pos=True, update_min_steps=export.BATCH, file=sys.stderr, hidden=hidden
+        rows, label="Exporting", show_pos=True, update_min_steps=export.EXPORT_ROWS, file=sys.stderr, hidden=hidden
     ) as counted:
         for line in export.lines(counted, form):
             click.echo(inert(line.rstrip()) if terminal else line, nl=terminal)

@@ -1,4 +1,4 @@
-"""The rows of a filter as a stream: JSON lines or CSV, one page of rows in memory at a time."""
+"""The rows of a filter as a stream: JSON lines or CSV, with one page of rows in memory at a time."""
 
 import csv
 import io
@@ -9,23 +9,23 @@ from .filters import Filters
 from .format import as_json, json_line
 from .queries import ALL_COLUMNS, Entry, page, reading
 
-BATCH = 500
+EXPORT_ROWS = 500
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 COLUMNS = [column.name for column in ALL_COLUMNS]
 
-# What a spreadsheet would take for a formula.
+# A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def entries(filters: Filters) -> Iterator[Entry]:
-    """All rows of the filter, newest first; raises :class:`Unreadable`.
+    """Yield all rows of the filter, newest first; raises :class:`app.dblog.errors.Unreadable`.
 
-    Each page has a connection for as long as it is read, so that a slow reader keeps none from the log.
+    A connection is held only while a page of rows is read, so that a slow reader keeps none from the log.
     """
     before: str | None = None
     while True:
         with reading() as log:
-            found = page(log, filters, columns=ALL_COLUMNS, before=before, size=BATCH)
+            found = page(log, filters, columns=ALL_COLUMNS, before=before, size=EXPORT_ROWS)
         yield from found.entries
         if found.older is None:
             return
@@ -33,12 +33,12 @@ def entries(filters: Filters) -> Iterator[Entry]:
 
 
 def begun(rows: Iterator[Entry]) -> Iterable[Entry]:
-    """The same rows, the first already read: what is wrong with the database shows now."""
+    """Return the same rows with the first one read already, so that an error of the database is raised now."""
     return chain([row for row in (next(rows, None),) if row is not None], rows)
 
 
 def lines(rows: Iterable[Entry], form: str) -> Iterator[str]:
-    """The rows as the lines of a file; ``form`` is one of :data:`FORMATS`."""
+    """Return the lines of a file; ``form`` is one of :data:`FORMATS`."""
     if form == "jsonl":
         return (json_line(as_json(row)) + "\n" for row in rows)
     return (_csv_line(cells) for cells in chain([COLUMNS], map(_cells, rows)))

@@ -1,7 +1,7 @@
-"""The rows as they arrive, each exactly once, whoever writes them.
+"""The rows as they arrive, each exactly once, whichever process writes them.
 
-A server gives out ids before it commits, so a lower id may arrive after a higher one: the ids left out so far are
-asked for again, until they come or cannot come any more.
+A server gives out ids before it commits, so a lower id may arrive after a higher one. The ids that were left out are
+asked for again, until they arrive or cannot arrive any more.
 """
 
 import time
@@ -16,30 +16,30 @@ from ..models import LogEntry
 from .queries import Entry, reading
 
 POLL_SECONDS = 0.5
-BATCH = 500
-#: Ids before the newest among which some may still be missing when following begins.
-LOOK_BACK = 2_000
-#: Ids that have not come for so long were given to a transaction that was rolled back.
+POLL_ROWS = 500
+#: Among so many ids before the newest some may still be missing when following begins.
+LOOK_BACK_ROWS = 2_000
+#: An id that has not arrived for so long belongs to a transaction that was rolled back.
 GAP_SECONDS = 60.0
-MOST_GAPS = 200
+MAX_GAPS = 200
 
-#: The first and the last id left out, and when to give them up.
+#: The first and the last id that were left out, and when to give them up (monotonic clock).
 Gap = tuple[int, int, float]
 
 
 def follow(count: int, columns: Sequence[Any]) -> Iterator[Entry | Unreadable]:
-    """The last ``count`` rows, then every new one, without end; what is wrong meanwhile is yielded once."""
+    """Yield the last ``count`` rows, then every new one, without end; an error is yielded once, then retried."""
     ids, rows = _last(count, columns)
     top = ids[0] if ids else 0
     gaps: list[Gap] = []
     for high, low in pairwise(ids):
-        gaps = _left_out(gaps, low, high)
+        gaps = _with_gap(gaps, low, high)
     failed = False
     while True:
         yield from rows
-        if len(rows) < BATCH:
+        if len(rows) < POLL_ROWS:
             time.sleep(POLL_SECONDS)
-        gaps = [gap for gap in gaps if gap[2] > time.monotonic()][-MOST_GAPS:]
+        gaps = [gap for gap in gaps if gap[2] > time.monotonic()][-MAX_GAPS:]
         try:
             rows = _arrived(top, gaps, columns)
             failed = False
@@ -49,12 +49,12 @@ def follow(count: int, columns: Sequence[Any]) -> Iterator[Entry | Unreadable]:
                 yield error
             failed = True
         for row in rows:
-            gaps = _left_out(gaps, top, row.id) if row.id > top else _come(gaps, row.id)
+            gaps = _with_gap(gaps, top, row.id) if row.id > top else _without(gaps, row.id)
             top = max(top, row.id)
 
 
 def _last(count: int, columns: Sequence[Any]) -> tuple[Sequence[int], Sequence[Entry]]:
-    newest = select(LogEntry.id).order_by(LogEntry.id.desc()).limit(max(count, LOOK_BACK))
+    newest = select(LogEntry.id).order_by(LogEntry.id.desc()).limit(max(count, LOOK_BACK_ROWS))
     with reading() as log:
         ids = log.scalars(newest).all()
         shown = select(*columns).where(LogEntry.id.in_(ids[:count])).order_by(LogEntry.id)
@@ -62,21 +62,22 @@ def _last(count: int, columns: Sequence[Any]) -> tuple[Sequence[int], Sequence[E
 
 
 def _arrived(top: int, gaps: list[Gap], columns: Sequence[Any]) -> Sequence[Entry]:
+    """Return rows above ``top`` and rows in the gaps."""
     places = [LogEntry.id > top, *(LogEntry.id.between(low, high) for low, high, _ in gaps)]
-    # SQLite would read the whole table for the places alone.
+    # With the places alone SQLite would read the whole table.
     first = min([top + 1, *(low for low, *_ in gaps)])
-    arrived = select(*columns).where(LogEntry.id >= first, or_(*places)).order_by(LogEntry.id).limit(BATCH)
+    arrived = select(*columns).where(LogEntry.id >= first, or_(*places)).order_by(LogEntry.id).limit(POLL_ROWS)
     with reading() as log:
         return log.execute(arrived).all()
 
 
-def _left_out(gaps: list[Gap], low: int, high: int) -> list[Gap]:
-    """The gaps, and the one between two ids if there is one."""
+def _with_gap(gaps: list[Gap], low: int, high: int) -> list[Gap]:
+    """Return the gaps and the one between two ids, if there is one."""
     return [*gaps, (low + 1, high - 1, time.monotonic() + GAP_SECONDS)] if high - low > 1 else gaps
 
 
-def _come(gaps: list[Gap], number: int) -> list[Gap]:
-    """The gaps without an id that has come after all."""
+def _without(gaps: list[Gap], number: int) -> list[Gap]:
+    """Return the gaps without an id that has arrived after all."""
     left = []
     for low, high, end in gaps:
         if low <= number <= high:
