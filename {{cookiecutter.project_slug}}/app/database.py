@@ -1,22 +1,17 @@
 """Two databases, the application's and the log's, each with an engine of its own."""
 
-import contextlib
 import json
-import sqlite3
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import click
 import orjson
-from flask import Flask, has_request_context, request
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     URL,
     BigInteger,
-    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -29,16 +24,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session, scoped_session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-LOG = "log"
-READING_METHODS = {"GET", "HEAD", "OPTIONS"}
-# Execution options of a connection that will only read, where only_reads() cannot know.
-READING = {"sqlite_begin": "DEFERRED"}
-ROWS_A_STATEMENT = 100
+from .sqlite import set_up_sqlite
 
-Converter = Callable[[Any], Any]
+LOG = "log"
 
 
 class Base(DeclarativeBase):
@@ -187,50 +178,15 @@ def limit_lock_waits(engine: Engine) -> None:
             connection.commit()
 
 
-def set_up_sqlite(engine: Engine) -> None:
-    """Make SQLite safe for many users at once; other databases are."""
-    if engine.dialect.name != "sqlite":
-        return
-    path = engine.url.database or ":memory:"
-    if not path.startswith((":", "file:")):
-        with contextlib.suppress(OSError):  # connecting says what is wrong
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-    event.listen(engine, "connect", set_pragmas)
-    event.listen(engine, "begin", begin)
+def begin(session: Session | scoped_session[Any], mode: Literal["DEFERRED", "IMMEDIATE"]) -> None:
+    """Begin a transaction on SQLite, where a SELECT begins none; does nothing on other databases.
 
-
-def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    # Transactions begin below: with the driver's own way a savepoint outlives its rollback.
-    connection.isolation_level = None
-    connection.execute("PRAGMA foreign_keys=ON")
-    # These wait for other people's locks, and fail on a read-only file. The mode stays with the
-    # file, so that it is enough if one connection succeeds.
-    with contextlib.suppress(sqlite3.OperationalError):
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA journal_mode=WAL")
-
-
-def begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("isolation_level") == "AUTOCOMMIT":
-        return
-    in_transaction = connection.connection.dbapi_connection.in_transaction  # type: ignore[union-attr]  # sqlite3's
-    if in_transaction:
-        return  # of an in-memory database there is one connection, and one transaction, for all
-    mode = options.get("sqlite_begin") or ("DEFERRED" if only_reads() else "IMMEDIATE")
-    connection.exec_driver_sql(f"BEGIN {mode}")
-
-
-def only_reads() -> bool:
-    """Whether the transaction that begins now will hardly write.
-
-    One that reads first and writes later fails at once if somebody else wrote in between, so
-    whatever may write takes its turn at the beginning. A shell left open must not keep it.
+    :param mode: with "DEFERRED" the queries that follow see one view of the database; with "IMMEDIATE" the session
+        waits for the write lock now, and keeps it until it commits or rolls back
+    :raises sqlalchemy.exc.OperationalError: a transaction is open already, or somebody else keeps the lock
     """
-    if has_request_context():
-        return request.method in READING_METHODS
-    command = click.get_current_context(silent=True)
-    return command is not None and command.info_name == "shell"
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection().exec_driver_sql(f"BEGIN {mode}")
 
 
 def database_error(error: DBAPIError) -> str:

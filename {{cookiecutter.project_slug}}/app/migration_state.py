@@ -17,7 +17,7 @@ from sqlalchemy import Engine, String, column, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from .config import in_memory
-from .database import READING, db
+from .database import db
 
 State = Literal["current", "behind", "empty", "unknown"]
 
@@ -47,7 +47,7 @@ def state(app: Flask, bind: str | None = None) -> State:
     heads, known = revisions(app.extensions["migrate"].directory)
     with app.app_context():
         engine = db.engines[bind]
-    with engine.connect().execution_options(**READING) as connection:
+    with engine.connect() as connection:
         inspector = inspect(connection)
         version = version_table(bind)
         if inspector.has_table(version):

@@ -34,6 +34,7 @@ def run(bind: str | None) -> None:
         make_missing_schema(connection)
         configure(bind, connection=connection)
         with context.begin_transaction():
+            wait_for_write_lock(connection)
             context.run_migrations()
 
 
@@ -130,6 +131,15 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
     finally:
         sqlite.execute("PRAGMA foreign_keys=ON")
         sqlite.execute(f"PRAGMA busy_timeout={wait}")
+
+
+def wait_for_write_lock(connection: Connection) -> None:
+    """Let one process at a time migrate an SQLite file: alembic reads which revisions to run before it writes."""
+    if connection.dialect.name == "sqlite":
+        sqlite: Any = connection.connection.dbapi_connection
+        # An in-memory database has one connection for all its sessions, one of which may have begun.
+        if not sqlite.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 for each in binds:

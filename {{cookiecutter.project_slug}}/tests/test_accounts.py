@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, g, session
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import Forbidden, Unauthorized
 
@@ -96,6 +96,29 @@ def test_a_wrong_name_costs_as_much_as_a_wrong_password(
         assert authenticate("nobody", "wrong") is None
     known, unknown = hashed
     assert known == unknown
+
+
+def test_others_write_while_a_password_is_checked(
+    app: Flask, client: FlaskClient, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = csrf_token(client.get("/login").text)
+    scrypt, hashed = hashlib.scrypt, []
+
+    def hash_while_another_writes(password: bytes, **cost: Any) -> bytes:
+        hashed.append(password)
+        with app.app_context():
+            if db.engine.dialect.name == "sqlite":
+                db.session.execute(text("PRAGMA busy_timeout = 0"))
+            db.session.add(User(username=f"another {len(hashed)}", password_hash="none"))
+            db.session.commit()
+        return scrypt(password, **cost)
+
+    monkeypatch.setattr(hashlib, "scrypt", hash_while_another_writes)
+    for name, password in (("nobody", "wrong"), ("ada", "wrong"), ("ada", PASSWORD)):
+        form = {"csrf_token": token, "username": name, "password": password}
+        assert client.post("/login", data=form).status_code in (200, 302)
+    assert len(hashed) == 3
+    assert logged_in(client)
 
 
 def test_nothing_planted_in_the_session_outlives_the_login(client: FlaskClient, user: User) -> None:
@@ -400,15 +423,18 @@ def test_nobody_waits_while_somebody_types_a_password(app: Flask, runner: FlaskC
         def readinto(self, buffer: Any) -> int:
             if not self.left:
                 return 0
+            in_transaction.append(db.session().in_transaction())
             with app.app_context():
                 create_user("meanwhile", PASSWORD)
             line = self.left.pop()
             buffer[: len(line)] = line
             return len(line)
 
+    in_transaction: list[bool] = []
     typing = io.BufferedReader(Typing())
     result = runner.invoke(args=["user", "password", "ada", "--password-stdin"], input=typing)
     assert (result.exit_code, result.stdout) == (0, "Changed the password of ada.\n")
+    assert in_transaction == [False]
     with app.app_context():
         assert find_user("meanwhile")
         assert authenticate("ada", PASSWORD[::-1])

@@ -1,39 +1,23 @@
-"""The column types, the engines, and SQLite's transactions."""
+"""The column types and the engines."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
-import click
 import pytest
 import sqlalchemy.exc
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_migrate import upgrade
-from sqlalchemy import Column, Connection, MetaData, Table, create_engine, insert, select, text
+from sqlalchemy import Column, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.config import database_url
-from app.database import (
-    READING,
-    BigId,
-    JSONText,
-    LongText,
-    Model,
-    db,
-    engine_options,
-    exact_text,
-    set_up_sqlite,
-    utcnow,
-)
+from app.database import BigId, JSONText, LongText, Model, begin, db, exact_text, utcnow
 
 from .conftest import SERVER, login
 
-on_sqlite = pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
 on_server = pytest.mark.skipif(SERVER.startswith("sqlite"), reason="about servers only")
 
 
@@ -135,6 +119,14 @@ def test_the_log_takes_two_connections_at_most(app: Flask) -> None:
 
 
 @on_server
+def test_begin_does_nothing_on_a_server(app: Flask) -> None:
+    with app.app_context():
+        begin(db.session, "IMMEDIATE")
+        begin(db.session, "DEFERRED")
+        assert not db.session().in_transaction()
+
+
+@on_server
 def test_the_log_never_waits_long_for_a_lock(app: Flask) -> None:
     with app.app_context(), db.engines["log"].connect() as connection:
         postgresql = connection.dialect.name == "postgresql"
@@ -171,89 +163,3 @@ def end_connections(url: str) -> None:
         for connection_id in found:
             connection.execute(text(end.format(connection_id)))
     engine.dispose()
-
-
-def pragma(connection: Connection, name: str) -> object:
-    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-
-
-@on_sqlite
-def test_sqlite_settings_of_every_connection(app: Flask) -> None:
-    with app.app_context():
-        for bind, wait in ((None, 5000), ("log", 100)):
-            with db.engines[bind].connect() as connection:
-                assert pragma(connection, "journal_mode") == "wal"
-                assert pragma(connection, "synchronous") == 1
-                assert pragma(connection, "foreign_keys") == 1
-                assert pragma(connection, "busy_timeout") == wait
-
-
-@on_sqlite
-def test_the_urls_timeout_is_honoured(tmp_path: Path, make_app: Callable[..., Flask]) -> None:
-    app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/x.db?timeout=20")
-    with app.app_context(), db.engine.connect() as connection:
-        assert pragma(connection, "busy_timeout") == 20_000
-
-
-@on_sqlite
-@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
-def test_a_locked_database_can_be_connected_to(lock: str, tmp_path: Path) -> None:
-    path = tmp_path / "x.db"
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("CREATE TABLE t (x)")
-    other.execute(f"BEGIN {lock}")
-    url = f"sqlite:///{path}?timeout=0"
-    engine = create_engine(url, **engine_options(url))
-    set_up_sqlite(engine)
-    engine.connect().close()
-    other.execute("ROLLBACK")
-    other.close()
-    engine.dispose()
-
-
-def keeps_others_from_writing() -> bool:
-    """Whether a transaction that begins here takes the write lock at once."""
-    db.session.rollback()
-    db.session.execute(select(User)).all()
-    path = str(db.engine.url.database)
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
-        try:
-            other.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        return False
-
-
-@on_sqlite
-def test_who_may_write_begins_with_the_lock(app: Flask) -> None:
-    for method, locks in (("GET", False), ("HEAD", False), ("POST", True), ("DELETE", True)):
-        with app.test_request_context(method=method):
-            assert keeps_others_from_writing() is locks
-    for command, locks in (("shell", False), ("user", True)):
-        with app.app_context(), click.Context(click.Command(command), info_name=command):
-            assert keeps_others_from_writing() is locks
-    with app.app_context():
-        assert keeps_others_from_writing()
-        with db.engine.connect().execution_options(**READING) as connection:
-            connection.execute(select(User))  # while the session above still keeps its lock
-
-
-@on_sqlite
-def test_statements_outside_of_transactions(app: Flask) -> None:
-    with (
-        app.app_context(),
-        db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-    ):
-        connection.execute(text("VACUUM"))
-
-
-def test_a_database_in_memory(make_app: Callable[..., Flask]) -> None:
-    app = make_app(DATABASE_URL="sqlite://", LOG_DATABASE_URL="")
-    with app.app_context():
-        upgrade()
-        db.session.add(new_user("ada"))
-        db.session.commit()
-    with app.app_context():
-        db.session.execute(select(User))
-        with Session(db.engine) as other:
-            assert other.scalars(select(User.username)).all() == ["ada"]

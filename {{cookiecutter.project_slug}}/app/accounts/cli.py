@@ -80,7 +80,8 @@ def existing(name: str) -> User:
 
 
 def read_password(from_stdin: bool) -> str:
-    db.session.rollback()  # nobody shall wait for this command's locks while a person types
+    # On a server the queries so far have begun a transaction, for whose end a migration would wait.
+    db.session.rollback()
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     entered: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)

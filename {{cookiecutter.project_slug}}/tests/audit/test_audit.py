@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -18,8 +19,9 @@ from app import dblog
 from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.config import database_url
-from app.database import db, set_up_sqlite
+from app.database import db
 from app.dblog.models import LogEntry
+from app.sqlite import set_up_sqlite
 
 from ..conftest import csrf_token, login
 from .audit_models import SECRET, Base, Binding, Book, Shelf, Tag, present, rebuilt
@@ -366,21 +368,35 @@ def test_bulk_by_key_of_more_objects_than_one_statement_can_name(session: Sessio
 
 def test_rows_of_a_bulk_statement_wait_for_it(session: Session, engine: Engine, books: list[Book]) -> None:
     """Between the look at them and the statement nobody else may change them."""
-    if engine.dialect.name == "sqlite":
-        pytest.skip("there is one writer at a time anyway")
 
     def change_them(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.startswith("UPDATE"):
-            with Session(engine) as other, pytest.raises(OperationalError):
-                other.scalars(select(Book).with_for_update(nowait=True)).all()
-            seen.append(statement)
+        if statement.startswith("SELECT") and not looked:
+            looked.append(statement)
+            with Session(engine) as other:
+                if engine.dialect.name == "sqlite":
+                    other.execute(text("PRAGMA busy_timeout = 0"))
+                with pytest.raises(OperationalError):
+                    other.scalars(select(Book).with_for_update(nowait=True)).all()
 
-    seen: list[str] = []
-    event.listen(engine, "before_cursor_execute", change_them)
+    looked: list[str] = []
+    event.listen(engine, "after_cursor_execute", change_them)
     session.execute(update(Book).values(title="z"))
-    event.remove(engine, "before_cursor_execute", change_them)
+    event.remove(engine, "after_cursor_execute", change_them)
     session.commit()
-    assert len(seen) == 1
+    assert len(looked) == 1
+
+
+def test_bulk_tells_the_true_old_values_while_others_write(session: Session, engine: Engine, books: list[Book]) -> None:
+    def write(writer: int) -> None:
+        for number in range(10):
+            with Session(engine) as own:
+                own.execute(update(Book).values(title=f"{writer}/{number}"))
+                own.commit()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, range(3)))
+    # The fixture compares each old value with what the entry before it says.
+    assert len(trail(session, "update")) == 3 * 10 * len(books)
 
 
 # Masked and excluded

@@ -367,6 +367,14 @@ def test_a_search_repeats_nothing_while_somebody_writes(app: Flask, monkeypatch:
     assert found == ["needle"]
 
 
+def test_the_queries_of_a_page_see_one_view(app: Flask) -> None:
+    put(app, row("before"))
+    with app.app_context(), queries.reading() as log:
+        assert [each.message for each in queries.page(log, Filters()).entries] == ["before"]
+        put(app, row("meanwhile"))
+        assert [each.message for each in queries.page(log, Filters()).entries] == ["before"]
+
+
 def test_three_kinds_of_nothing(app: Flask, viewer: FlaskClient) -> None:
     assert "Nothing has been logged yet" in viewer.get("/logs").text
     put(app, row(age=50 * HOUR))

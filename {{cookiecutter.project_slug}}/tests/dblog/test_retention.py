@@ -14,10 +14,11 @@ from flask_migrate import upgrade
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
 
 from app.accounts.models import User
-from app.database import READING, db, engine_options, set_up_sqlite, utcnow
+from app.database import db, engine_options, utcnow
 from app.dblog.models import LogLease
 from app.dblog.store import retention
 from app.dblog.store.retention import Retention, new_holder, prune
+from app.sqlite import set_up_sqlite
 
 from ..conftest import SERVER
 from .log_rows import ERROR, put, row
@@ -50,7 +51,7 @@ def engine_of(app: Flask) -> Engine:
 
 
 def ask(app: Flask, question: str) -> list[tuple[object, ...]]:
-    with app.app_context(), db.engines["log"].connect().execution_options(**READING) as connection:
+    with app.app_context(), db.engines["log"].connect() as connection:
         return [tuple(answer) for answer in connection.execute(text(question))]
 
 
@@ -239,7 +240,7 @@ def lease_locked_by_somebody(engine: Engine) -> Iterator[None]:
     other = create_engine(engine.url, **engine_options(engine.url))
     set_up_sqlite(other)
     lease = {"name": retention.NAME, "holder": "somebody", "expires_at": utcnow()}
-    with other.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
+    with other.connect() as connection:
         connection.execute(insert(LogLease), lease)
         yield
         connection.rollback()

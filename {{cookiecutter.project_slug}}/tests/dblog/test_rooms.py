@@ -7,7 +7,8 @@ from pathlib import Path
 from app.config import PROJECT
 
 PORTABLE = {
-    f"app.{name}" for name in ("actor", "database", "inserts", "listing", "negotiation", "redaction", "terminal")
+    f"app.{name}"
+    for name in ("actor", "database", "inserts", "listing", "negotiation", "redaction", "sqlite", "terminal")
 }
 DOORS = {"app.dblog", "app.dblog.models", "app.dblog.handler"}
 CLOSED = {

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from app import dblog
 from app.accounts.models import User
 from app.config import database_url
-from app.database import db, engine_options, set_up_sqlite, utcnow
+from app.database import db, engine_options, utcnow
 from app.dblog.models import LogEntry
+from app.sqlite import set_up_sqlite
 
 logger = logging.getLogger("shop")
 
@@ -41,7 +42,7 @@ def outsider(shop: Flask, database_urls: dict[str, str]) -> Iterator[Engine]:
 
 
 def users(engine: Engine) -> list[str]:
-    with Session(engine.execution_options(sqlite_begin="DEFERRED")) as session:
+    with Session(engine) as session:
         return list(session.scalars(select(User.username)))
 
 
@@ -127,7 +128,6 @@ def test_a_transaction_that_has_failed_stays_as_it_is(shop: Flask, outsider: Eng
 
 def test_while_somebody_else_holds_the_write_lock(shop: Flask, outsider: Engine) -> None:
     with shop.app_context(), outsider.connect() as other:
-        other.execution_options(sqlite_begin="IMMEDIATE")
         with other.begin():
             columns = {"username": "x", "password_hash": "a hash", "is_admin": False, "created_at": utcnow()}
             other.execute(insert(User), columns)

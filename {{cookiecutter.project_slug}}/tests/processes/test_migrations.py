@@ -1,12 +1,15 @@
 """Revisions on two databases, and on one that both share."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask_migrate import check, downgrade, upgrade
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, event, inspect, text
+
+from app.database import db
 
 from ..conftest import SERVER, Command
 
@@ -123,6 +126,26 @@ def insert(model: Path, line: str) -> None:
     code = model.read_text()
     assert code.count(before) == 1
     model.write_text(code.replace(before, line + before))
+
+
+@pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="elsewhere one command at a time is the owner's affair")
+def test_three_who_upgrade_at_once(command: Command, database_urls: dict[str, str]) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        ended = list(pool.map(lambda _: command("flask", "db", "upgrade"), range(3)))
+    assert [(each.returncode, "Error" in each.stderr) for each in ended] == [(0, False)] * 3, ended
+    assert tables(database_urls["DATABASE_URL"]) >= APP_TABLES
+    assert tables(database_urls["LOG_DATABASE_URL"]) >= LOG_TABLES
+
+
+@pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
+def test_the_version_is_read_under_the_write_lock(make_app: Callable[..., Flask]) -> None:
+    """Or of two who upgrade at once both find the same revisions to run."""
+    first: dict[object, str] = {}
+    with make_app().app_context():
+        for bind, engine in db.engines.items():
+            event.listen(engine, "before_cursor_execute", lambda *args, bind=bind: first.setdefault(bind, args[2]))
+        upgrade()
+    assert first == {None: "BEGIN IMMEDIATE", "log": "BEGIN IMMEDIATE"}
 
 
 PETS = """

@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...database import LOG, READING, db, utcnow
+from ...database import LOG, db, utcnow
 from ...terminal import plain_errors
 from ..errors import Unreadable, is_transient
 from ..journal.read import waiting_records
@@ -54,7 +54,7 @@ def prune_command(days: int | None, dry_run: bool) -> None:
     if not days:
         raise click.UsageError("LOG_RETENTION_DAYS is 0, which keeps all: name a number of --days.")
     before = utcnow() - timedelta(days=days)
-    with db.engines[LOG].connect().execution_options(**READING) as connection:
+    with db.engines[LOG].connect() as connection:
         total = count_rows_before(connection, before)
     if dry_run:
         click.echo(f"{total:,} rows are older than {days} days.")

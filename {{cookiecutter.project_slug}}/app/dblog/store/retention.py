@@ -16,7 +16,7 @@ from functools import cache
 from sqlalchemy import Connection, Delete, Engine, Table, Update, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ...database import READING, utcnow
+from ...database import utcnow
 from ..models import LogEntry, LogHour, LogLease, LogProblem, LogProblemHour, hour_of
 
 #: Few, and with pauses, so that requests of the same process hardly ever wait for their turn of the interpreter.
@@ -97,7 +97,7 @@ def new_holder() -> str:
 
 
 def has_older(engine: Engine, before: datetime) -> bool:
-    with engine.connect().execution_options(**READING) as connection:
+    with engine.connect() as connection:
         oldest = connection.scalar(select(_entry.c.created_at).order_by(_entry.c.created_at).limit(1))
     return oldest is not None and oldest < before
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ...database import LOG, READING, db
+from ...database import LOG, begin, db
 from ...listing import BadFilter, Cursor
 from ..errors import Unreadable
 from ..models import LogEntry, LogProblem
@@ -51,14 +51,16 @@ LIST_COLUMNS: tuple[Any, ...] = (
 def reading() -> Iterator[Session]:
     """A session of the log's own, to read with; raises :class:`Unreadable`.
 
-    Not ``db.session``: the log has two connections a process, so they go back before a page is rendered.
+    All its queries see one view of the rows, since a search is two of them. The session is not ``db.session``: the log
+    has two connections a process, so they go back before a page is rendered.
     """
-    engine = db.engines[LOG].execution_options(**READING)
+    engine = db.engines[LOG]
     if engine.dialect.name == "postgresql":
-        # One view of the rows for all statements, as the others have it: a search is two of them.
+        # MariaDB and MySQL begin with this level, SQLite has no other within a transaction.
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         with Session(engine) as log:
+            begin(log, "DEFERRED")
             yield log
     except SQLAlchemyError as error:
         raise Unreadable(error, db.engines[LOG]) from error

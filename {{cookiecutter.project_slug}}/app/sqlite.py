@@ -1,0 +1,86 @@
+"""SQLite for many users at once: the settings of a connection, and when a transaction begins.
+
+SQLite has one write lock for a whole file. If a transaction reads first and writes later, SQLite refuses the write at
+once when another connection has written in between. A transaction that begins with the lock (``BEGIN IMMEDIATE``)
+waits for its turn instead, but keeps every other writer out until it ends. So what is done decides:
+
+- A SELECT begins no transaction. Each one sees what is committed, as it does on PostgreSQL, and holds no lock while the
+  application does something else, such as checking a password.
+- Every other statement begins one with ``BEGIN IMMEDIATE``, unless a transaction is open.
+- So does a SELECT ``with_for_update()``, which is how to read and then write.
+- ``app.database.begin`` begins one by hand.
+
+With sqlite3's own way of beginning transactions a released savepoint would outlive the rollback.
+"""
+
+import contextlib
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, GenerativeSelect, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+
+# Statements that are known to read, or that SQLite refuses within a transaction, by their first word. A list of writes
+# instead would miss some, and a write outside of a transaction survives the rollback.
+READS = {"SELECT", "VALUES", "EXPLAIN", "PRAGMA", "ATTACH", "DETACH", "VACUUM", "BEGIN"}
+# The group is possessive (*+): without a word to find, a line of dashes would be tried in all ways to divide it.
+FIRST_WORD = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/)*+(\w+)", re.DOTALL)
+WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
+
+
+class Compiler(SQLiteCompiler):
+    """SQLAlchemy's own, which also notes ``with_for_update()``: SQLite's SQL has no words for it."""
+
+    for_update = False
+
+    def for_update_clause(self, select: Any, **kw: Any) -> str:
+        self.for_update = True
+        return ""
+
+
+def set_up_sqlite(engine: Engine) -> None:
+    """Make an engine's connections and transactions safe for many users; does nothing to other databases."""
+    if engine.dialect.name != "sqlite":
+        return
+    path = engine.url.database or ":memory:"
+    if not path.startswith((":", "file:")):
+        with contextlib.suppress(OSError):  # connecting says what is wrong
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine.dialect.statement_compiler = Compiler
+    event.listen(engine, "connect", set_pragmas)
+    event.listen(engine, "before_cursor_execute", begin_if_needed)
+
+
+def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys=ON")
+    # These wait for other people's locks, and fail on a read-only file. The mode stays with the
+    # file, so that it is enough if one connection succeeds.
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def begin_if_needed(
+    connection: Connection, cursor: sqlite3.Cursor, statement: str, _parameters: object, context: Any, _many: bool
+) -> None:
+    """Begin a transaction before a statement that is not known to read."""
+    # An in-memory database has one connection, and so one transaction, for all its sessions.
+    if cursor.connection.in_transaction or only_reads(statement, context.compiled):
+        return
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def only_reads(statement: str, compiled: Any) -> bool:
+    """Return whether a statement is known to write nothing and to lock nothing.
+
+    :param compiled: what SQLAlchemy made the statement from; None for raw SQL
+    """
+    if isinstance(compiled, Compiler) and isinstance(compiled.statement, GenerativeSelect):
+        return not compiled.for_update
+    match = FIRST_WORD.match(statement)
+    word = match[1].upper() if match else ""
+    return word in READS or (word == "WITH" and not WRITES.search(statement))
