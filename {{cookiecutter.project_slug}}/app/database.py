@@ -58,7 +58,7 @@ def utcnow() -> datetime:
 
 
 class SQLiteDateTime(sqlite.DATETIME):
-    """The same text as SQLAlchemy's own, made in a quarter of the time."""
+    """Writes the same text as SQLAlchemy's own type, in a quarter of the time."""
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
         return lambda value: None if value is None else value.isoformat(" ", "microseconds")[:26]
@@ -91,21 +91,21 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC)
 
 
-# SQLite numbers rows by itself only in a column that is spelled INTEGER.
+# SQLite numbers rows by itself only in a column whose type is spelled INTEGER.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 # MySQL's TEXT stops at 64 KB.
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
 def exact_text(length: int) -> String:
-    """Text that is compared byte by byte on every database: MySQL's default would take ``A`` and ``a`` for one."""
+    """Return a type for text that every database compares byte by byte; MySQL's default takes ``A`` and ``a`` for one."""
     return String(length).with_variant(
         mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
     )
 
 
 class JSONText(TypeDecorator[Any]):
-    """JSON in a text column, which holds more than some databases' JSON types, and refuses and reorders nothing."""
+    """JSON in a text column. Some databases' own JSON types hold less, refuse values or reorder keys."""
 
     impl = LongText
     cache_ok = True
@@ -125,7 +125,7 @@ class JSONText(TypeDecorator[Any]):
 def init_app(app: Flask) -> None:
     """Make both engines from SQLALCHEMY_DATABASE_URI and SQLALCHEMY_BINDS["log"].
 
-    Other options that the configuration has for them stay in force.
+    Options that the configuration has in SQLALCHEMY_ENGINE_OPTIONS are added, and go first.
     """
     config = app.config
     url = config["SQLALCHEMY_DATABASE_URI"]
@@ -137,26 +137,27 @@ def init_app(app: Flask) -> None:
     with app.app_context():
         for engine in db.engines.values():
             set_up_sqlite(engine)
-            # An application that is dropped closes its connections; at exit a fork must not.
+            # An application that is garbage collected closes its connections. At exit a forked child must not close
+            # those of its parent.
             weakref.finalize(app, engine.dispose).atexit = False
         limit_lock_waits(db.engines[LOG])
 
 
 def engine_options(url: str | URL) -> dict[str, Any]:
-    """What create_engine takes for the application's database; what the URL itself says goes first."""
+    """Return what create_engine takes for the application's database; options in the URL itself go first."""
     url = make_url(url)
     if url.get_backend_name() == "sqlite":
         limits, pool = {"timeout": 5}, {}
     else:
-        # A connection that the server closed overnight is noticed before it is used.
+        # The pool notices before use that the server has closed a connection overnight.
         limits, pool = {"connect_timeout": 10}, {"pool_pre_ping": True, "pool_recycle": 1800}
     limits = {name: seconds for name, seconds in limits.items() if name not in url.query}
-    # Errors must not repeat what was to be stored: it may be a password's hash.
+    # The text of an error must not repeat the values of its statement: one may be a password's hash.
     return {"hide_parameters": True, "connect_args": limits, **pool}
 
 
 def log_engine_options(url: str | URL) -> dict[str, Any]:
-    """The same for the log's: few connections and short waits, since its records can wait."""
+    """Return the same for the log's database: few connections and short waits, since its records can wait."""
     short = {"timeout": 0.1, "connect_timeout": 3}
     options = engine_options(url)
     limits = {name: short[name] for name in options["connect_args"]}
@@ -165,7 +166,7 @@ def log_engine_options(url: str | URL) -> dict[str, Any]:
 
 
 def limit_lock_waits(engine: Engine) -> None:
-    """Let no statement of this engine wait for other people's locks longer than two seconds."""
+    """Let no statement of this engine wait longer than two seconds for the lock of another connection."""
     statement = {
         "postgresql": "SET lock_timeout = '2s'",
         "mysql": "SET SESSION innodb_lock_wait_timeout = 2, SESSION lock_wait_timeout = 2",
@@ -190,8 +191,8 @@ def begin(session: Session | scoped_session[Any], mode: Literal["DEFERRED", "IMM
 
 
 def database_error(error: DBAPIError) -> str:
-    """What is wrong with the application's database, in one sentence for whoever typed a command."""
-    # PostgreSQL's own words go on for several lines; the first says it.
+    """Return what is wrong with the application's database, in one sentence for the terminal."""
+    # PostgreSQL's message has several lines; the first says what is wrong.
     said, *_ = str(error.orig).splitlines() or [""]
     return (
         f"The database did not answer as expected; is it running, and has `flask db upgrade` been run? It said: {said}"

@@ -1,4 +1,4 @@
-"""Does the database fit the revisions in migrations/, and AUTO_MIGRATE, which brings it there."""
+"""Does the database fit the revisions in migrations/? AUTO_MIGRATE, which makes it fit."""
 
 import functools
 import logging
@@ -40,7 +40,7 @@ def init_app(app: Flask) -> None:
 
 
 def state(app: Flask, bind: str | None = None) -> State:
-    """How one database stands to the revisions; "unknown" is ahead, or not made by revisions.
+    """Return how one database compares with the revisions; "unknown" is ahead of them, or not made by them.
 
     Raises SQLAlchemyError if the database cannot be asked.
     """
@@ -64,13 +64,13 @@ def version_table(bind: str | None) -> str:
 
 
 def tables_of_others(bind: str | None) -> set[str]:
-    """What may be in the same database without belonging to this bind."""
+    """Return the names of tables that may be in the same database without belonging to this bind."""
     others = [metadata for key, metadata in db.metadatas.items() if key != bind]
     return {name for metadata in others for name in metadata.tables} | set(map(version_table, db.metadatas))
 
 
 def revisions(directory: str) -> tuple[set[str], set[str]]:
-    """The newest revisions, and all of them; read anew only when a file came or went."""
+    """Return the newest revisions, and all of them; they are read again only when a file came or went."""
     return read_revisions(directory, Path(directory, "versions").stat().st_mtime_ns)
 
 
@@ -88,13 +88,13 @@ def refuse_while_behind() -> None:
         try:
             found = state(current_app, bind)
         except SQLAlchemyError:
-            continue  # whoever needs that database will say what is wrong
+            continue  # the page that needs this database says what is wrong
         if found in TODO:
             abort(503, TODO[found])
 
 
 def warn_if_behind() -> None:
-    """Outside debug, say it once, at the first request; most pages may work."""
+    """Outside debug, say once that the database is behind, at the first request; most pages may work."""
     if current_app.extensions.pop("schema_unseen", False):
         with suppress(SQLAlchemyError):
             if (found := state(current_app)) in TODO:
@@ -116,7 +116,7 @@ def migrate_for_run(app: Flask) -> None:
         try:
             if state(app, bind) in allowed:
                 with lock(db.engine):
-                    if state(app, bind) in allowed:  # nobody else did it meanwhile
+                    if state(app, bind) in allowed:  # another process may have done it in the meantime
                         upgrade(app, bind)
         except SQLAlchemyError as error:
             if auto and bind is None:
@@ -132,7 +132,7 @@ def upgrade(app: Flask, bind: str | None) -> None:
 
 @contextmanager
 def lock(engine: Engine) -> Iterator[None]:
-    """Be the only one who migrates this database, whatever process or machine others run on."""
+    """Hold the lock under which one process at a time, on whichever machine, migrates this database."""
     url = engine.url
     if in_memory(url):
         yield
