@@ -5,7 +5,8 @@ from pathlib import Path
 
 from .conftest import PROGRAMS, Site
 
-PORTABLE = ("actor.py", "database.py", "inserts.py", "listing.py", "redaction.py", "sqlite.py", "terminal.py")
+PORTABLE = ("actor.py", "database.py", "inserts.py", "listing.py", "negotiation.py")
+PORTABLE += ("redaction.py", "sqlite.py", "terminal.py")
 USE = """
 from app import create_app, dblog
 from app.dblog.models import LogEntry

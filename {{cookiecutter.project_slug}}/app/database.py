@@ -98,7 +98,7 @@ LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
 def exact_text(length: int) -> String:
-    """Return a type for text that every database compares byte by byte; MySQL's default takes ``A`` and ``a`` for one."""
+    """Return a type for text that is compared byte by byte. MySQL's default takes ``A`` and ``a`` for the same."""
     return String(length).with_variant(
         mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
     )
@@ -184,7 +184,7 @@ def begin(session: Session | scoped_session[Any], mode: Literal["DEFERRED", "IMM
 
     :param mode: with "DEFERRED" the queries that follow see one view of the database; with "IMMEDIATE" the session
         waits for the write lock now, and keeps it until it commits or rolls back
-    :raises sqlalchemy.exc.OperationalError: a transaction is open already, or somebody else keeps the lock
+    :raises sqlalchemy.exc.OperationalError: a transaction is open already, or another connection keeps the lock
     """
     if session.get_bind().dialect.name == "sqlite":
         session.connection().exec_driver_sql(f"BEGIN {mode}")
