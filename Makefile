@@ -29,7 +29,7 @@ bench: .venv/ready
 	$(BIN)/uv run benchmarks/handler.py
 	$(BIN)/uv run benchmarks/audit.py
 
-## Every page of the log as a picture, wide and narrow, light and dark, in .demo/screenshots
+## Every page of the log and some others as pictures, wide and narrow, light and dark, in .demo/screenshots
 screenshots: project
 	$(BIN)/uv pip install --quiet --requirements .demo/my_flask_app/pyproject.toml
 	$(BIN)/python tests/browser/screenshots.py .demo/my_flask_app $(BIN) .demo/screenshots

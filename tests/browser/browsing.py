@@ -70,7 +70,7 @@ def looks(browser: Browser, state: StorageState) -> Iterator[tuple[str, BrowserC
 
 
 def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
-    """One of each of the log's pages."""
+    """One of each of the pages that the components are for."""
     entries = context.request.get(f"{site.url}/logs.json?level=ERROR").json()["entries"]
     error = next(entry for entry in entries if "PaymentRefused" in str(entry["exception"]))
     hostile = context.request.get(f"{site.url}/logs.json?logger=shop.guestbook").json()["entries"]
@@ -89,6 +89,10 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "problem": problem,
         "status": "/logs/status",
         "mistake": "/logs?since=banana",
+        "trail": "/audit?model=User",
+        "history": "/audit/User/1",
+        "posts": "/posts",
+        "home": "/",
     }
 
 

@@ -1,4 +1,4 @@
-"""Every page of the log, wide and narrow, light and dark: python screenshots.py PROJECT BIN OUTPUT"""
+"""Every page of the log and some others, wide and narrow, light and dark: python screenshots.py PROJECT BIN OUTPUT"""
 
 import shutil
 import sys

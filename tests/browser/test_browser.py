@@ -1,4 +1,4 @@
-"""The log's pages in a real browser: wide and narrow, light and dark, with JavaScript and without."""
+"""The pages of log, trail and site in a real browser: wide and narrow, light and dark, with JavaScript and without."""
 
 import json
 import re
@@ -60,10 +60,10 @@ def test_from_the_demo_to_the_error(page: Page, site: Site) -> None:
     page.get_by_role("button", name="Fail half-way").click()
     page.get_by_role("link", name="log row").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Failed half-way through saving")
-    expect(page.locator(".log-here", has_text="raise RuntimeError")).to_be_visible()
+    expect(page.locator(".ui-here", has_text="raise RuntimeError")).to_be_visible()
     expect(page.get_by_text("library frame")).to_have_count(0)
     page.get_by_role("link", name="All of this request").click()
-    expect(page.locator(".log-row")).to_have_count(1)
+    expect(page.locator(".ui-row")).to_have_count(1)
     assert complaints == []
 
     page.goto(f"{site.url}/demo")
@@ -71,7 +71,7 @@ def test_from_the_demo_to_the_error(page: Page, site: Site) -> None:
         page.get_by_role("button", name="Raise an exception").click()
     assert answer.value.status == 500
     page.goto(f"{site.url}/logs")
-    page.locator(".log-row", has_text="Exception on /demo/exception").first.click()
+    page.locator(".ui-row", has_text="Exception on /demo/exception").first.click()
     expect(page.locator(".log-error", has_text="raised on purpose")).to_be_visible()
     folded = page.locator(".log-library").first
     expect(folded).not_to_have_attribute("open", "")
@@ -114,7 +114,7 @@ def test_pages_with_little_to_show(
 
 def test_keys(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/logs")
-    first, second = page.locator(".log-row").nth(0), page.locator(".log-row").nth(1)
+    first, second = page.locator(".ui-row").nth(0), page.locator(".ui-row").nth(1)
     page.keyboard.press("j")
     expect(first).to_be_focused()
     page.keyboard.press("j")
@@ -138,16 +138,16 @@ def test_keys(page: Page, site: Site) -> None:
 def test_news_are_said_and_nothing_moves(page: Page, site: Site) -> None:
     page.clock.install()
     page.goto(f"{site.url}/logs?level=WARNING")
-    before = page.locator(".log-row").first.bounding_box()
+    before = page.locator(".ui-row").first.bounding_box()
     other = page.context.new_page()
     other.goto(f"{site.url}/demo")
     other.get_by_role("button", name="Log a warning").click()
     page.clock.fast_forward(11_000)
     link = page.get_by_role("link", name="new row")
     expect(link).to_be_visible()
-    assert page.locator(".log-row").first.bounding_box() == before
+    assert page.locator(".ui-row").first.bounding_box() == before
     link.click()
-    expect(page.locator(".log-row").first).to_contain_text("coffee")
+    expect(page.locator(".ui-row").first).to_contain_text("coffee")
 
 
 def test_copying(page: Page, site: Site) -> None:
@@ -164,7 +164,7 @@ def test_titles_of_times_have_both_zones(browser: Browser, state: StorageState, 
     context = browser.new_context(storage_state=state, timezone_id="Asia/Tokyo", locale="en-GB")
     page = context.new_page()
     page.goto(f"{site.url}/logs")
-    title = page.locator(".log-rows time").first.get_attribute("title") or ""
+    title = page.locator(".ui-rows time").first.get_attribute("title") or ""
     assert " UTC\n" in title
     assert "GMT+9" in title
     context.close()
@@ -183,14 +183,14 @@ def test_without_javascript(browser: Browser, state: StorageState, site: Site) -
     page.get_by_role("link", name="Clear all").click()
     page.get_by_role("link", name="Older").click()
     page.get_by_role("link", name="Newer").click()
-    page.locator(".log-row", has_text="Payment of order").first.click()
-    expect(page.locator(".log-here").first).to_be_visible()
+    page.locator(".ui-row", has_text="Payment of order").first.click()
+    expect(page.locator(".ui-here").first).to_be_visible()
     expect(page.get_by_role("button", name="Copy")).to_be_hidden()
     page.get_by_text("As text", exact=True).click()
     expect(page.locator("#log-as-text")).to_be_visible()
     page.get_by_role("link", name="Its problem").click()
     page.get_by_role("button", name="Mute").click()
-    expect(page.locator(".log-status")).to_have_text("Muted")
+    expect(page.locator(".ui-head .ui-chip")).to_have_text("Muted")
     page.get_by_role("button", name="Reopen").click()
-    expect(page.locator(".log-status")).to_have_text("Open")
+    expect(page.locator(".ui-head .ui-chip")).to_have_text("Open")
     context.close()

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from werkzeug.exceptions import HTTPException
 from app import dblog
 from app.accounts.models import User
 from app.database import db
-from app.main.times import ago, distance, when
 
 from .conftest import login
 
@@ -223,41 +221,3 @@ def test_errors_of_a_status_of_ones_own_have_a_page_too(app: Flask, client: Flas
     answer = client.get("/teapot")
     assert answer.status_code == 418
     assert "Short and stout." in answer.text
-
-
-# Moments
-
-NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
-
-
-def test_a_moment_is_shown_in_utc_for_the_script_to_translate() -> None:
-    assert when(NOON) == (
-        '<time datetime="2026-01-02T12:00:00.123Z" title="2026-01-02 12:00:00 UTC" data-local>'
-        "2026-01-02 12:00 UTC</time>"
-    )
-    elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
-    assert when(elsewhere) == when(NOON)
-
-
-def test_no_moment_is_nothing() -> None:
-    assert when(None) == ago(None) == ""
-
-
-@pytest.mark.parametrize(
-    ("age", "words"),
-    [
-        (timedelta(seconds=-5), "just now"),
-        (timedelta(seconds=59), "just now"),
-        (timedelta(seconds=61), "1 minute ago"),
-        (timedelta(minutes=59), "59 minutes ago"),
-        (timedelta(hours=23.5), "23 hours ago"),
-        (timedelta(days=2), "2 days ago"),
-        (timedelta(days=45), "1 month ago"),
-        (timedelta(days=800), "2 years ago"),
-    ],
-    ids=str,
-)
-def test_a_distance_is_in_its_largest_unit(age: timedelta, words: str) -> None:
-    moment = datetime.now(UTC) - age
-    assert distance(moment) == words
-    assert f">{words}</time>" in ago(moment)

@@ -61,7 +61,7 @@ def test_every_input_has_a_label(app: Flask, client: FlaskClient, admin: User) -
 
 
 def test_every_asset_is_served_from_here(client: FlaskClient) -> None:
-    for name in ("pico.classless.min.css", "site.css", "site.js", "icon.svg"):
+    for name in ("pico.classless.min.css", "components.css", "site.css", "site.js", "icon.svg"):
         with client.get(f"/static/{name}") as answer:
             assert answer.status_code == 200
             assert b"sourceMappingURL" not in answer.data

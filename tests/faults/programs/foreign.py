@@ -5,6 +5,7 @@
 import logging
 
 from app import database, dblog
+from app.actor import Guard, forbid
 from app.database import Model, db
 from flask import Flask
 from flask_migrate import Migrate
@@ -17,13 +18,13 @@ class Thing(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
-def create_app() -> Flask:
+def create_app(guard: Guard = forbid) -> Flask:
     app = Flask(__name__)
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{app.instance_path}/things.db"
     app.config["SQLALCHEMY_BINDS"] = {"log": f"sqlite:///{app.instance_path}/log.db"}
     database.init_app(app)
     Migrate(app, db)
-    dblog.init_app(app)
+    dblog.init_app(app, guard=guard)
 
     @app.get("/fail")
     def fail() -> str:

@@ -1,10 +1,12 @@
 """The trail's pages and their JSON twins, for those whom the guard lets in."""
 
+from dataclasses import fields
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..components import add_filters
 from ..listing import BadFilter
 from ..negotiation import wants_json
 from . import queries
@@ -12,9 +14,10 @@ from .entries import ACTIONS
 from .format import as_json, outside_requests, value, who
 from .queries import Filters, Page
 
-CURSORS = ("before", "after")
+FILTERS = tuple(field.name for field in fields(Filters))
 
 bp = Blueprint("audit", __name__, template_folder="templates", static_folder="static", static_url_path="/audit/static")
+add_filters(bp)
 
 
 @bp.before_request
@@ -43,8 +46,14 @@ def helpers() -> dict[str, object]:
 
 @bp.get("/audit")
 def index() -> ResponseReturnValue:
-    page = find(current_terms())
-    return render_template("audit/index.html", page=page, terms=without_cursor(), actions=ACTIONS)
+    terms = filter_terms()
+    return render_template(
+        "audit/index.html",
+        page=find(current_terms()),
+        terms=terms,
+        actions=ACTIONS,
+        active_filters=[(name, term, url_for(".index", **terms | {name: None})) for name, term in terms.items()],
+    )
 
 
 @bp.get("/audit.json")
@@ -67,8 +76,8 @@ def current_terms() -> dict[str, str]:
     return {name: term for name, term in request.args.items() if term}
 
 
-def without_cursor() -> dict[str, Any]:
-    return {name: term for name, term in current_terms().items() if name not in CURSORS}
+def filter_terms() -> dict[str, Any]:
+    return {name: term for name in FILTERS if (term := request.args.get(name))}
 
 
 def find(terms: dict[str, str]) -> Page:
@@ -94,4 +103,4 @@ def beside(**cursor: str | None) -> str | None:
     """Return the address of this page at another cursor, with the same filters; None where the cursor is None."""
     if None in cursor.values():
         return None
-    return url_for(request.endpoint or "audit.index", **without_cursor() | cursor | (request.view_args or {}))
+    return url_for(request.endpoint or "audit.index", **filter_terms() | cursor | (request.view_args or {}))

@@ -1,6 +1,6 @@
 """The index, the questions of a load balancer, error pages, and in debug the demo."""
 
-from . import demo, errors, times
+from . import demo, errors
 from .views import bp
 
-__all__ = ["bp", "demo", "errors", "times"]
+__all__ = ["bp", "demo", "errors"]

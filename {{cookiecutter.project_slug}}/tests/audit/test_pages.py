@@ -97,8 +97,15 @@ def test_pages_go_by_key_both_ways(visitor: FlaskClient, entries: list[int]) -> 
 
 def test_a_cursor_is_no_filter(visitor: FlaskClient, entries: list[int]) -> None:
     older = fetch(visitor, "/audit.json")["older"].replace(".json", "")
-    assert "Clear the filters" not in visitor.get(older).text
-    assert "Clear the filters" in visitor.get(f"{older}&model=Book").text
+    assert "Clear all" not in visitor.get(older).text
+    assert "Clear all" in visitor.get(f"{older}&model=Book").text
+
+
+def test_chips_take_one_filter_away(visitor: FlaskClient, entries: list[int]) -> None:
+    page = visitor.get("/audit?model=Book&action=update&before=&endpoint=x&_external=1").text
+    chips = re.findall(r'href="([^"]*)"><[^>]*>Remove the filter</span> <[^>]*>(\w+)<', page)
+    assert chips == [("/audit?action=update", "model"), ("/audit?model=Book", "action")]
+    assert re.search(r'rel="next" href="/audit\?model=Book&amp;action=update&amp;before=[-\d]+"', page)
 
 
 def test_an_objects_history_goes_by_key(visitor: FlaskClient, entries: list[int]) -> None:

@@ -8,7 +8,9 @@ from app.config import PROJECT
 
 PORTABLE = {
     f"app.{name}"
-    for name in ("actor", "database", "inserts", "listing", "negotiation", "redaction", "sqlite", "terminal")
+    for name in (
+        *("actor", "components", "database", "inserts", "listing", "negotiation", "redaction", "sqlite", "terminal"),
+    )
 }
 DOORS = {"app.dblog", "app.dblog.models", "app.dblog.handler"}
 CLOSED = {

@@ -7,18 +7,19 @@ from flask import Blueprint, Response, abort, current_app, render_template, requ
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...components import add_filters
 from ...listing import BadFilter
 from ...negotiation import wants_json
-from ...terminal import inert
 from ..errors import Unreadable
 from ..journal.read import waiting_records
-from .format import age, first_line, level_class, level_name, log_time, pretty, short_path
+from .format import first_line, level_name, level_tone, pretty, short_path
 from .status import health
 
 bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="static", static_url_path="/logs/static")
 
-for template_filter in (age, first_line, inert, level_class, level_name, log_time, pretty, short_path):
-    bp.add_app_template_filter(template_filter, f"log_{template_filter.__name__.removeprefix('log_')}")
+add_filters(bp)
+for template_filter in (first_line, level_name, level_tone, pretty, short_path):
+    bp.add_app_template_filter(template_filter, f"log_{template_filter.__name__}")
 
 
 @bp.before_request

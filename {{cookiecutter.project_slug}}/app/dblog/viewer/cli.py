@@ -8,13 +8,14 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from ...components import distance
 from ...terminal import inert, plain_errors
 from ..errors import Unreadable
 from ..models import OPEN, LogProblem
 from . import export, problems
 from .filters import Filters
 from .follow import follow
-from .format import age, as_json, as_text, first_line, json_line, level_name
+from .format import as_json, as_text, first_line, json_line, level_name
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, find, page, reading
 from .status import report
 
@@ -162,7 +163,8 @@ def line(entry: Entry) -> str:
 def problem_line(problem: LogProblem) -> str:
     level = click.style(f"{level_name(problem.level):<8}", fg=_COLORS.get(min(problem.level // 10 * 10, 50)))
     title = inert(first_line(problem.title))
-    return f"{problem.id:>8}  {problem.count:>8}  {age(problem.last_seen):>10}  {level}  {problem.status:<8}  {title}"
+    last_seen = distance(problem.last_seen)
+    return f"{problem.id:>8}  {problem.count:>8}  {last_seen:>10}  {level}  {problem.status:<8}  {title}"
 
 
 def _local(moment: Any) -> str:

@@ -4,46 +4,30 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import groupby
 from typing import Any
 
 import orjson
-from markupsafe import Markup
 
-from ...database import utcnow
 from ...terminal import inert_json
 from ..grouping import deciding_frame
 from .queries import Entry
 
-_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_TONES = {10: "grey", 20: "blue", 30: "amber", 40: "red", 50: "crimson"}
 
 
 def level_name(level: int) -> str:
     return logging.getLevelName(level)
 
 
-def level_class(level: int) -> str:
-    """The class that gives a level its colour."""
-    return f"level-{min(max(level // 10 * 10, 10), 50)}"
+def level_tone(level: int) -> str:
+    """Return the colour of a level, one of those in components.css."""
+    return _TONES[min(max(level // 10 * 10, 10), 50)]
 
 
 def first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
-
-
-def age(moment: datetime) -> str:
-    """The distance from now in one unit."""
-    seconds = max(0, int((utcnow() - moment).total_seconds()))
-    size, unit = next((step for step in _STEPS if seconds >= step[0]), (1, "s"))
-    return f"{seconds // size} {unit} ago"
-
-
-def log_time(moment: datetime, text: str | None = None) -> Markup:
-    """The distance from now, or ``text``, with the moment itself in the title; log.js adds the reader's own zone."""
-    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>').format(
-        moment.astimezone(UTC).isoformat(), moment.astimezone(UTC), text or age(moment)
-    )
 
 
 def pretty(value: object) -> str:

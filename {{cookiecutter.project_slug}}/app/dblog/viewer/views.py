@@ -59,7 +59,7 @@ def index() -> ResponseReturnValue:
         stacks=stacks(summary.bars) if summary else None,
         cap=CAP,
         known=known,
-        chips=_active_filters(terms, problem),
+        active_filters=_active_filters(terms, problem),
         empty=empty,
         news=_new_rows_url(terms, rows),
     )
@@ -189,7 +189,8 @@ def _active_filters(terms: dict[str, str], problem: LogProblem | None) -> list[t
     chips = []
     for name in FILTERS:
         if (term := terms.get(name)) and not (name == "since" and _is_default_since(terms)):
-            chips.append((name, _filter_label(name, term, problem), log_link(terms, **{name: None})))
+            label = "message" if name == "q" else name
+            chips.append((label, _filter_label(name, term, problem), log_link(terms, **{name: None})))
     return chips
 
 

@@ -2,12 +2,12 @@
 
 // Titles of times: the reader's own zone beside UTC.
 const zone = { dateStyle: "medium", timeStyle: "long" };
-for (const time of document.querySelectorAll(".log time")) {
+for (const time of document.querySelectorAll(".ui time")) {
   time.title += `\n${new Date(time.dateTime).toLocaleString([], zone)}`;
 }
 
 // Keys, unless somebody is typing.
-const rows = [...document.querySelectorAll(".log-row")];
+const rows = [...document.querySelectorAll(".ui-row")];
 const help = document.getElementById("log-keys");
 const helpButton = document.getElementById("log-keys-button");
 
