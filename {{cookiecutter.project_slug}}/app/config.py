@@ -112,21 +112,12 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
 def settings_of_flask(settings: "Settings") -> dict[str, object]:
     """Return the settings of Flask itself that a deployment changes; where one is unset, Flask's default holds."""
     kinds: dict[str, Callable[[Any], object]] = {
-        "APPLICATION_ROOT": str,
-        "MAX_CONTENT_LENGTH": integer(),
-        "MAX_FORM_MEMORY_SIZE": integer(),
-        "MAX_FORM_PARTS": integer(),
-        "PERMANENT_SESSION_LIFETIME": integer(),
-        "PREFERRED_URL_SCHEME": str,
-        "SECRET_KEY_FALLBACKS": comma_separated,
-        "SEND_FILE_MAX_AGE_DEFAULT": integer(),
-        "SERVER_NAME": str,
-        "SESSION_COOKIE_DOMAIN": str,
-        "SESSION_COOKIE_NAME": str,
-        "SESSION_COOKIE_PATH": str,
-        "SESSION_COOKIE_SECURE": boolean,
-        "TEMPLATES_AUTO_RELOAD": boolean,
-        "TRUSTED_HOSTS": comma_separated,
+        **dict.fromkeys(("APPLICATION_ROOT", "PREFERRED_URL_SCHEME", "SERVER_NAME"), str),
+        **dict.fromkeys(("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_NAME", "SESSION_COOKIE_PATH"), str),
+        **dict.fromkeys(("MAX_CONTENT_LENGTH", "MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"), integer()),
+        **dict.fromkeys(("PERMANENT_SESSION_LIFETIME", "SEND_FILE_MAX_AGE_DEFAULT"), integer()),
+        **dict.fromkeys(("SECRET_KEY_FALLBACKS", "TRUSTED_HOSTS"), comma_separated),
+        **dict.fromkeys(("SESSION_COOKIE_SECURE", "TEMPLATES_AUTO_RELOAD"), boolean),
     }
     found = {
         name: settings.read(name, parse, None)

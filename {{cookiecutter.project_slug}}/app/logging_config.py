@@ -1,4 +1,4 @@
-"""Where log records go: the console, a rotating file, and the database."""
+"""Where log records go besides the database: the console and a rotating file."""
 
 import logging
 import tempfile
@@ -10,10 +10,8 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from flask import Flask, g, has_app_context
 from flask.logging import default_handler, wsgi_errors_stream
 
-from .dblog.handler import DatabaseLogHandler
-
 MB = 1024 * 1024
-OURS = {"console", "file", "database"}
+OURS = {"console", "file"}
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +34,16 @@ def init_app(app: Flask) -> None:
     console.setLevel(config["LOG_LEVEL"])
     console.setFormatter(LineFormatter())
     console.name = "console"
-    database = DatabaseLogHandler(config["LOG_DB_LEVEL"])
-    database.name = "database"
-    handlers: list[logging.Handler] = [console, database]
+    handlers: list[logging.Handler] = [console]
 
     path = config["LOG_FILE"]
     obstacle = why_unwritable(Path(path)) if path else None
     if path and not obstacle:
         handlers.append(rotating_file(app))
 
-    lowest = min(handler.level for handler in handlers)
+    # The database's handler is made by dblog.init_app.
+    of_database = logging.getLevelNamesMapping()[config["LOG_DB_LEVEL"]]
+    lowest = min(of_database, *(handler.level for handler in handlers))
     root = logging.getLogger()
     root.setLevel(lowest)
     replace_handlers(root, handlers)

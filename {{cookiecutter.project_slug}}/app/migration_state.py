@@ -3,25 +3,22 @@
 import functools
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import click
-import portalocker
 from alembic import command
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from flask import Flask, abort, current_app, request
-from sqlalchemy import Engine, String, column, func, inspect, select, table
+from sqlalchemy import String, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from .config import in_memory
 from .database import db
 
 State = Literal["current", "behind", "empty", "unknown"]
 
-LOCK_NUMBER, LOCK_SECONDS = 7_236_501_837, 60
 TODO = {
     "behind": "The database is behind the revisions in migrations/: run `flask db upgrade`.",
     "empty": "The database has no tables yet: run `flask db upgrade`.",
@@ -115,10 +112,8 @@ def migrate_for_run(app: Flask) -> None:
     for bind in sorted(db.engines if allowed else (), key=lambda bind: bind or ""):
         try:
             if state(app, bind) in allowed:
-                with lock(db.engine):
-                    if state(app, bind) in allowed:  # another process may have done it in the meantime
-                        upgrade(app, bind)
-        except SQLAlchemyError as error:
+                upgrade(app, bind)
+        except (SQLAlchemyError, CommandError) as error:
             if auto and bind is None:
                 raise click.ClickException(f"AUTO_MIGRATE: {error}") from error
             logger.warning("A database was not brought up to date: %s", error)
@@ -128,24 +123,3 @@ def upgrade(app: Flask, bind: str | None) -> None:
     config = app.extensions["migrate"].migrate.get_config()
     config.attributes["binds"] = [bind]
     command.upgrade(config, "heads")
-
-
-@contextmanager
-def lock(engine: Engine) -> Iterator[None]:
-    """Hold the lock under which one process at a time, on whichever machine, migrates this database."""
-    url = engine.url
-    if in_memory(url):
-        yield
-    elif engine.dialect.name == "sqlite":
-        with portalocker.Lock(f"{url.database}.lock", timeout=LOCK_SECONDS):
-            yield
-    else:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(select(func.pg_advisory_lock(LOCK_NUMBER)))
-            elif not connection.scalar(select(func.get_lock(f"migrate {url.database}"[:64], LOCK_SECONDS))):
-                raise click.ClickException("AUTO_MIGRATE: another process has been migrating for too long.")
-            try:
-                yield
-            finally:
-                connection.invalidate()  # both locks end with the connection

@@ -16,6 +16,12 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateSchema
 
+LOCK_SECONDS = 60
+#: PostgreSQL's advisory locks are numbers; this one is as good as any that nothing else uses.
+LOCK_NUMBER = 7_236_501_837
+#: MySQL's are named, for the whole server, in at most 64 characters.
+LOCK_NAME = "CONCAT('migrate ', MD5(DATABASE()))"
+
 migrate = current_app.extensions["migrate"]
 db = migrate.db
 binds: list[str | None] = sorted(context.config.attributes.get("binds", db.engines), key=lambda bind: bind or "")
@@ -33,8 +39,7 @@ def run(bind: str | None) -> None:
     with connect(engine) as connection, foreign_keys_off(connection):
         make_missing_schema(connection)
         configure(bind, connection=connection)
-        with context.begin_transaction():
-            wait_for_write_lock(connection)
+        with context.begin_transaction(), one_at_a_time(connection):
             context.run_migrations()
 
 
@@ -125,7 +130,7 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
     sqlite: Any = connection.connection.dbapi_connection
     (wait,) = sqlite.execute("PRAGMA busy_timeout").fetchone()
     sqlite.execute("PRAGMA foreign_keys=OFF")
-    sqlite.execute("PRAGMA busy_timeout=10000")
+    sqlite.execute(f"PRAGMA busy_timeout={LOCK_SECONDS * 1000}")
     try:
         yield
     finally:
@@ -133,13 +138,36 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
         sqlite.execute(f"PRAGMA busy_timeout={wait}")
 
 
-def wait_for_write_lock(connection: Connection) -> None:
-    """Let one process at a time migrate an SQLite file: alembic reads which revisions to run before it writes."""
-    if connection.dialect.name == "sqlite":
-        sqlite: Any = connection.connection.dbapi_connection
-        # An in-memory database has one connection for all its sessions, one of which may have begun.
-        if not sqlite.in_transaction:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+@contextmanager
+def one_at_a_time(connection: Connection) -> Iterator[None]:
+    """Let one process at a time migrate a database, from whichever machine.
+
+    alembic reads which revisions to run before it writes, so whoever comes second waits here and finds none left.
+    """
+    try:
+        take_lock(connection)
+    except OperationalError as error:
+        raise CommandError(f"Another process keeps {connection.engine.url!r} locked: {error.orig}") from error
+    try:
+        yield
+    finally:
+        if connection.dialect.name in {"mysql", "mariadb"}:
+            connection.execute(text(f"SELECT RELEASE_LOCK({LOCK_NAME})"))
+
+
+def take_lock(connection: Connection) -> None:
+    """Wait for the lock up to LOCK_SECONDS. On SQLite and PostgreSQL it ends with the transaction."""
+    sqlite: Any = connection.connection.dbapi_connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})"))
+    elif connection.dialect.name != "sqlite":
+        if not connection.scalar(text(f"SELECT GET_LOCK({LOCK_NAME}, {LOCK_SECONDS})")):
+            raise CommandError(f"Another process has been migrating {connection.engine.url!r} for too long.")
+        # alembic begins a transaction of its own for each revision; the lock is the connection's.
+        connection.commit()
+    elif not sqlite.in_transaction:  # an in-memory database has one connection, and so one transaction, for all
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 for each in binds:

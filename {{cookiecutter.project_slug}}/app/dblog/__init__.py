@@ -14,7 +14,6 @@ Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes reco
 goes wrong, in one sentence) and :mod:`.process` (one pipeline a process).
 """
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +65,8 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
     root = os.path.join(Path(app.root_path).parent, "")
     with app.app_context():
         writer = Writer(db.engines[LOG], journal, root, keep_days=config["LOG_RETENTION_DAYS"])
-    handler = _root_handler(config["LOG_DB_LEVEL"])
-    process.make_current(writer, handler)
-    handler.open(journal, writer, actor, secret_names(config["LOG_REDACT"]))
+    secret = secret_names(config["LOG_REDACT"])
+    process.make_current(writer, DatabaseLogHandler(config["LOG_DB_LEVEL"], journal, writer, actor, secret))
 
     app.extensions["dblog"] = DatabaseLog(writer, journal, guard, root)
     app.before_request(_start_writer)
@@ -80,16 +78,6 @@ def _start_writer() -> None:
     """The first request adopts what dead processes left."""
     log: DatabaseLog = current_app.extensions["dblog"]
     log.writer.start()
-
-
-def _root_handler(level: str) -> DatabaseLogHandler:
-    root = logging.getLogger()
-    for handler in root.handlers:
-        if isinstance(handler, DatabaseLogHandler):
-            return handler
-    handler = DatabaseLogHandler(level)
-    root.addHandler(handler)
-    return handler
 
 
 def flush(timeout: float) -> bool:

@@ -7,8 +7,7 @@ import threading
 from types import FrameType
 from typing import Protocol
 
-from ..actor import Actor, nobody
-from ..redaction import secret_names
+from ..actor import Actor
 from .capture.event import encode
 from .capture.uncaught import RECORDED
 from .errors import warn_on_stderr
@@ -32,24 +31,18 @@ class Shipper(Protocol):
 class DatabaseLogHandler(logging.Handler):
     """Appends every record to the application's journal and wakes whoever ships it.
 
-    ``dictConfig`` creates the handler before there is an application; until :meth:`open` it does nothing. It stays
-    open after :meth:`close`: what still logs after ``logging.shutdown`` is written to the journal, too.
+    It stays open after :meth:`close`: what still logs after ``logging.shutdown`` is written to the journal, too.
+
+    :param actor: tells who is acting, see :data:`app.actor.Actor`
+    :param secret: the keys to redact, see :func:`app.redaction.secret_names`
     """
 
-    def __init__(self, level: int | str = logging.NOTSET) -> None:
+    def __init__(
+        self, level: int | str, journal: Journal, shipper: Shipper, actor: Actor, secret: re.Pattern[str]
+    ) -> None:
         super().__init__(level)
-        self._journal: Journal | None = None
-        self._shipper: Shipper | None = None
-        self._actor: Actor = nobody
-        self._secret: re.Pattern[str] = secret_names()
-
-    def open(self, journal: Journal, shipper: Shipper, actor: Actor, secret: re.Pattern[str]) -> None:
-        """Begin to record.
-
-        :param actor: tells who is acting, see :data:`app.actor.Actor`
-        :param secret: the keys to redact, see :func:`app.redaction.secret_names`
-        """
-        self._actor, self._secret, self._shipper, self._journal = actor, secret, shipper, journal
+        self._journal, self._shipper = journal, shipper
+        self._actor, self._secret = actor, secret
 
     def handle(self, record: logging.LogRecord) -> bool:
         # The handler's lock is not taken: an argument's __str__ that waits for a thread which logs would wait for ever.
@@ -61,17 +54,14 @@ class DatabaseLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record: when this returns, it survives the process. Never raises, never waits for a database."""
-        journal, shipper = self._journal, self._shipper
-        if journal is None or shipper is None:
-            return
         try:
-            if shipper.thread_id == threading.get_ident() and not _is_finalising():
+            if self._shipper.thread_id == threading.get_ident() and not _is_finalising():
                 # To ship what the shipping itself logs would log again.
                 if record.levelno >= logging.WARNING:
                     warn_on_stderr(f"{record.name}: {record.getMessage()}")
             elif record.name not in _SERVERS or not _is_recorded(record):
-                journal.append(encode(record, self._actor, self._secret))
-                shipper.wake()
+                self._journal.append(encode(record, self._actor, self._secret))
+                self._shipper.wake()
         except Exception:
             self.handleError(record)
 

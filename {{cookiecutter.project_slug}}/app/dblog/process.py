@@ -19,11 +19,17 @@ _installed = False
 
 
 def make_current(writer: Writer, handler: DatabaseLogHandler) -> None:
-    """From now on the process's exceptions, forks and end concern this pipeline; the earlier one is closed."""
+    """Record with this handler from now on; the process's exceptions, forks and end concern its pipeline alone.
+
+    The pipeline of an earlier application is closed.
+    """
     global _writer, _handler, _installed
+    root = logging.getLogger()
     if _installed:
         _writer.close(EXIT_SECONDS)
+        root.removeHandler(_handler)
     _writer, _handler = writer, handler
+    root.addHandler(handler)
     if not _installed:
         _installed = True
         _install()

@@ -46,57 +46,42 @@ def _count_problems(connection: Connection, rows: Sequence[Row]) -> None:
     members: dict[str, list[Row]] = {}
     for row in rows:
         members.setdefault(row["fingerprint"], []).append(row)
-    query = select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))
-    new = sorted(members.keys() - set(connection.scalars(query)))
-    if new:
-        connection.execute(_insert_if_absent(connection.dialect.name), [_new_problem(members[each]) for each in new])
-    connection.execute(_COUNT_PROBLEM, [_news_of(fingerprint, members[fingerprint]) for fingerprint in sorted(members)])
+    problems = [
+        {
+            "fingerprint": fingerprint,
+            "level": max(row["level"] for row in own),
+            "title": own[0]["title"],
+            "count": len(own),
+            "first_seen": min(row["created_at"] for row in own),
+            "last_seen": max(row["created_at"] for row in own),
+            "status": OPEN,
+        }
+        for fingerprint, own in sorted(members.items())
+    ]
+    known = set(connection.scalars(select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))))
+    if new := [each | {"count": 0} for each in problems if each["fingerprint"] not in known]:
+        connection.execute(_insert_if_absent(connection.dialect.name), new)
+    connection.execute(_COUNT_IN, [{f"new_{name}": value for name, value in each.items()} for each in problems])
 
 
-def _new_problem(rows: Sequence[Row]) -> Row:
-    """Return the columns of a problem that has no record yet; :data:`_COUNT_PROBLEM` counts the first ones in."""
-    first = rows[0]
-    return {
-        "fingerprint": first["fingerprint"],
-        "level": first["level"],
-        "title": first["title"],
-        "count": 0,
-        "first_seen": first["created_at"],
-        "last_seen": first["created_at"],
-        "status": OPEN,
-    }
-
-
-def _news_of(fingerprint: str, rows: Sequence[Row]) -> Row:
-    return {
-        "key": fingerprint,
-        "more": len(rows),
-        "highest": max(row["level"] for row in rows),
-        "earliest": min(row["created_at"] for row in rows),
-        "latest": max(row["created_at"] for row in rows),
-    }
-
-
-def _count_problem() -> Update:
+def _count_in() -> Update:
+    """Return the UPDATE that adds a batch's records to their problem; a resolved problem opens again."""
     old = _problem.c
-    highest = bindparam("highest", type_=old.level.type)
-    earliest = bindparam("earliest", type_=old.first_seen.type)
-    latest = bindparam("latest", type_=old.last_seen.type)
+    new = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in old}
     return (
         update(_problem)
-        .where(old.fingerprint == bindparam("key"))
+        .where(old.fingerprint == new["fingerprint"])
         .values(
-            count=old["count"] + bindparam("more"),
-            level=case((highest > old.level, highest), else_=old.level),
-            first_seen=case((earliest < old.first_seen, earliest), else_=old.first_seen),
-            last_seen=case((latest > old.last_seen, latest), else_=old.last_seen),
-            # A problem that was resolved opens again.
-            status=case((old.status == RESOLVED, OPEN), else_=old.status),
+            count=old["count"] + new["count"],
+            level=case((new["level"] > old.level, new["level"]), else_=old.level),
+            first_seen=case((new["first_seen"] < old.first_seen, new["first_seen"]), else_=old.first_seen),
+            last_seen=case((new["last_seen"] > old.last_seen, new["last_seen"]), else_=old.last_seen),
+            status=case((old.status == RESOLVED, new["status"]), else_=old.status),
         )
     )
 
 
-_COUNT_PROBLEM = _count_problem()
+_COUNT_IN = _count_in()
 
 
 @cache
