@@ -150,6 +150,15 @@ def test_models_without_flask(project: Path, venv: Path) -> None:
     assert run(venv / "python", "-c", script, cwd=project).stdout == "ada\n"
 
 
+def test_transactions_on_sqlite(project: Path, venv: Path) -> None:
+    in_shell(venv, project, "flask db upgrade")
+    add_books(venv, project)
+    blocks = lines(project / "README.md", "Transactions on SQLite", "python")
+    session = "\n".join([*blocks, "print(total, [book.title for book in books])"])
+    shown = in_shell(venv, project, f"flask shell <<'END'\n{session}\nEND")
+    assert "1 ['Flatland, second edition']" in shown
+
+
 def test_read_the_log(project: Path, venv: Path) -> None:
     [logging] = lines(project / "README.md", "Read the log", "python")
     in_shell(venv, project, "flask db upgrade")

@@ -279,6 +279,16 @@ def test_a_query_for_update_begins_with_the_lock(session: Session, path: Path, n
         session.rollback()
 
 
+def test_a_refresh_for_update_reads_anew_what_was_loaded_before(session: Session, path: Path) -> None:
+    thing = session.get_one(Thing, 1)
+    slip_in(path)
+    session.get(Thing, 1, with_for_update=True)
+    assert thing.name == "first"
+    session.refresh(thing, with_for_update=True)
+    assert thing.name == "of another"
+    assert is_locked(path)
+
+
 def test_who_waits_in_vain_hears_of_the_lock(session: Session, path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

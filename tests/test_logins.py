@@ -1,0 +1,50 @@
+"""Visitors who try passwords keep nobody from writing, though SQLite has one write lock."""
+
+import re
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from conftest import run
+from running import Site, Visitor, serve
+
+PASSWORD = "correct horse battery staple"
+POSTS = 30
+
+
+def test_wrong_passwords_keep_nobody_from_writing(project: Path, venv: Path) -> None:
+    writers = ("ada", "grace")
+    run(venv / "flask", "db", "upgrade", cwd=project)
+    for name in writers:
+        run(venv / "flask", "user", "create", name, "--password-stdin", cwd=project, typed=PASSWORD)
+    done = threading.Event()
+
+    def guess(site: Site) -> Counter[int]:
+        visitor, answers = Visitor(site), Counter[int]()
+        while not done.is_set():
+            answers[visitor.submit("/login", username="ada", password="wrong").status_code] += 1
+        return answers
+
+    def write(site: Site, name: str) -> Counter[int]:
+        visitor = Visitor(site)
+        visitor.submit("/login", username=name, password=PASSWORD)
+        numbers = range(POSTS)
+        return Counter(visitor.submit("/posts/new", title=f"{name} {n}", body="…").status_code for n in numbers)
+
+    # The throttle of logins would spare the database what this is about.
+    unthrottled = {"RATELIMIT_ENABLED": "0"}
+    gunicorn = (venv / "gunicorn", "--bind", "127.0.0.1:PORT", "--workers", "2", "--threads", "8", "app:create_app()")
+    with serve(*gunicorn, cwd=project, env=unthrottled) as site, ThreadPoolExecutor(10) as pool:
+        guessing = [pool.submit(guess, site) for _ in range(8)]
+        writing = [pool.submit(write, site, name) for name in writers]
+        try:
+            assert [each.result(timeout=300) for each in writing] == [Counter({200: POSTS})] * len(writers)
+        finally:
+            done.set()
+        guessed = sum((each.result(timeout=300) for each in guessing), Counter())
+        newest = [Visitor(site).see(f"/posts?page={number}").text for number in (1, 2, 3)]
+    assert set(guessed) == {200}
+    assert guessed.total() > POSTS
+    titles = re.findall(r"(?:ada|grace) \d+(?=<)", "".join(newest))
+    assert len(set(titles)) == len(writers) * POSTS
