@@ -5,8 +5,8 @@ from pathlib import Path
 
 from .conftest import PROGRAMS, Site
 
-PORTABLE = ("actor.py", "components.py", "database.py", "inserts.py", "listing.py", "negotiation.py")
-PORTABLE += ("redaction.py", "sqlite.py", "terminal.py")
+PORTABLE = [f"{name}.py" for name in ("actor", "components", "database", "inserts", "listing", "negotiation")]
+PORTABLE += ["redaction.py", "sqlite.py", "terminal.py"]
 # Neither Pico nor a token against forged requests, and none of the generated project's own helpers.
 BASE = """<!doctype html>
 <html lang="en">

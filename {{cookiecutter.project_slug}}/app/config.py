@@ -35,6 +35,8 @@ SCHEMES = {
     "mariadb": ("mariadb+pymysql", "mysql"),
 }
 
+Read = Callable[[str, Callable[[Any], object], object], Any]
+
 
 class ConfigError(SystemExit):
     """The configuration is wrong. Ends whatever process meets it with the message alone.
@@ -58,8 +60,8 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
     debug = bool(overrides.get("DEBUG", get_debug_flag()))
     if get_load_dotenv():
         load_dotenv(PROJECT / ".env")
-    settings = Settings(overrides)
-    read = settings.read
+    mistakes: list[str] = []
+    read = reader(overrides, mistakes)
 
     values: dict[str, object] = {
         # The site's name on its pages.
@@ -99,17 +101,17 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         # Other sites' forms do not carry the session.
         "SESSION_COOKIE_SAMESITE": read("SESSION_COOKIE_SAMESITE", str, "Lax"),
     }
-    values |= settings_of_flask(settings)
+    values |= settings_of_flask(overrides, read)
     values["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
     values["SQLALCHEMY_BINDS"] = {"log": values["LOG_DATABASE_URL"]}
-    if settings.mistakes:
-        message = "\n".join(["The configuration is wrong:", *settings.mistakes])
+    if mistakes:
+        message = "\n".join(["The configuration is wrong:", *mistakes])
         print(message, file=sys.stderr)
         raise ConfigError(message)
     return values | {name: value for name, value in overrides.items() if name not in values}
 
 
-def settings_of_flask(settings: "Settings") -> dict[str, object]:
+def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, object]:
     """Return the settings of Flask itself that a deployment changes; where one is unset, Flask's default holds."""
     kinds: dict[str, Callable[[Any], object]] = {
         **dict.fromkeys(("APPLICATION_ROOT", "PREFERRED_URL_SCHEME", "SERVER_NAME"), str),
@@ -120,32 +122,33 @@ def settings_of_flask(settings: "Settings") -> dict[str, object]:
         **dict.fromkeys(("SESSION_COOKIE_SECURE", "TEMPLATES_AUTO_RELOAD"), boolean),
     }
     found = {
-        name: settings.read(name, parse, None)
+        name: read(name, parse, None)
         for name, parse in kinds.items()
         # A value of another type, a timedelta say, is Flask's to understand.
-        if isinstance(settings.overrides.get(name), str | None)
+        if isinstance(overrides.get(name), str | None)
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-class Settings:
-    """The environment, and above it what create_app was given; collects the mistakes of all variables."""
+def reader(overrides: Mapping[str, object], mistakes: list[str]) -> Read:
+    """Return a function that reads a variable, from what create_app was given or else from the environment.
 
-    def __init__(self, overrides: Mapping[str, object]) -> None:
-        self.overrides = overrides
-        self.mistakes: list[str] = []
+    It takes the variable's name, what turns its text into a value, and its default, which also stands for an empty
+    text. A ValueError, which says what was expected, is added to `mistakes`.
+    """
 
-    def read(self, name: str, parse: Callable[[Any], object], default: object) -> Any:
-        """Return the variable's value; `parse` raises ValueError with what was expected. Empty counts as unset."""
-        value = self.overrides.get(name, os.environ.get(name))
+    def read(name: str, parse: Callable[[Any], object], default: object) -> Any:
+        value = overrides.get(name, os.environ.get(name))
         # LOG_FILE alone has a meaning when it is empty.
         if value is None or (value == "" and name != "LOG_FILE"):
             value = default
         try:
             return None if value is None else parse(value)
         except ValueError as mistake:
-            self.mistakes.append(f"  {name}: {mistake}")
+            mistakes.append(f"  {name}: {mistake}")
             return None
+
+    return read
 
 
 def secret(value: str) -> str:
