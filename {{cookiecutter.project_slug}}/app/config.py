@@ -121,6 +121,8 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         "LOG_JOURNAL_FSYNC": env.bool("LOG_JOURNAL_FSYNC", False),
         # Older rows are pruned; 0 keeps them for ever.
         "LOG_RETENTION_DAYS": env.integer("LOG_RETENTION_DAYS", 30, most=36_500),
+        # Beyond it the oldest rows are pruned, so that a flood of errors does not fill the disk; 0 keeps all.
+        "LOG_MAX_ROWS": env.integer("LOG_MAX_ROWS", 5_000_000),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": env.comma_separated("LOG_REDACT", ""),
         # How many proxies to believe about the visitor's address. Too many, and visitors choose theirs.
