@@ -32,7 +32,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -157,6 +156,7 @@ def make_app(url: str, folder: str) -> Any:
             "LOG_FILE": "",
             "LOG_LEVEL": "ERROR",
             "LOG_RETENTION_DAYS": 0,
+            "LOG_MAX_ROWS": 0,
             "WTF_CSRF_ENABLED": False,
         }
     )
@@ -211,7 +211,7 @@ def pruned(app: Any) -> str:
     old = older(app)
     without = alone()
     started = time.monotonic()
-    writer._retention = pruner = retention.Retention(writer.engine, KEPT)
+    writer._retention = pruner = retention.Retention(writer.engine, KEPT, 0)
     during = requests_until(lambda: pruner.due > time.monotonic() + retention.RETRY_SECONDS)
     seconds = time.monotonic() - started
     gone = old - older(app)
@@ -230,10 +230,10 @@ def p99(times: list[float]) -> float:
 
 def older(app: Any) -> int:
     """How many rows are too old to keep."""
-    entry = import_module("app.dblog.models").LogEntry
-    before = import_module("app.database").utcnow() - timedelta(days=KEPT)
-    with app.app_context(), import_module("app.dblog.viewer.queries").reading() as log:
-        return int(log.scalar(select(func.count()).where(entry.created_at < before)))
+    retention = import_module("app.dblog.store.retention")
+    with app.app_context():
+        engine = import_module("app.database").db.engines["log"]
+        return int(retention.count_older(engine, retention.find_cutoff(engine, KEPT, 0)))
 
 
 def admin_client(app: Any) -> Any:

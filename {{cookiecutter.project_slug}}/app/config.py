@@ -89,6 +89,8 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         "LOG_JOURNAL_FSYNC": read("LOG_JOURNAL_FSYNC", boolean, False),
         # Older rows are pruned; 0 keeps them for ever.
         "LOG_RETENTION_DAYS": read("LOG_RETENTION_DAYS", integer(most=36_500), 30),
+        # Beyond this number the oldest rows are pruned, so that a flood of errors does not fill the disk; 0 keeps all.
+        "LOG_MAX_ROWS": read("LOG_MAX_ROWS", integer(), 5_000_000),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": read("LOG_REDACT", comma_separated, []),
         # How many proxies to believe about the visitor's address. With too many, visitors choose theirs.

@@ -57,6 +57,11 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+def hour_of(moment: datetime) -> datetime:
+    """Return the start of the hour: the log counts its records by the hour, UTC."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
 class SQLiteDateTime(sqlite.DATETIME):
     """Writes the same text as SQLAlchemy's own type, in a quarter of the time."""
 

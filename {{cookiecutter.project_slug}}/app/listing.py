@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, literal, or_
 
-from .database import utcnow
+from .database import hour_of, utcnow
 
 MAX_TERM = 200
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
+_HOUR = timedelta(hours=1)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,12 +68,13 @@ def check_text(name: str, term: str) -> None:
 def parse_time(name: str, term: str) -> datetime:
     """Return the moment that is meant by an age (90s, 30m, 2h, 7d, 1w) or by ISO 8601, UTC if it names no zone.
 
-    Raises :class:`BadFilter`.
+    Ages of an hour and more begin with the hour: 2h at 12:40 is 10:00. Raises :class:`BadFilter`.
     """
     check_text(name, term)
     try:
-        if age := _AGE.fullmatch(term):
-            return utcnow() - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        if match := _AGE.fullmatch(term):
+            age = timedelta(**{_UNITS[match[2]]: int(match[1])})
+            return utcnow() - age if age < _HOUR else hour_of(utcnow() - age)
         moment = datetime.fromisoformat(term)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -46,6 +46,7 @@ def test_defaults() -> None:
         "LOG_JOURNAL_MAX_MB": 256,
         "LOG_JOURNAL_FSYNC": False,
         "LOG_RETENTION_DAYS": 30,
+        "LOG_MAX_ROWS": 5_000_000,
         "LOG_REDACT": [],
         "PROXY_HOPS": 0,
         "AUTO_MIGRATE": None,
@@ -63,6 +64,7 @@ def test_environment_is_typed_and_overrides_go_above_it(monkeypatch: pytest.Monk
     monkeypatch.setenv("MAX_CONTENT_LENGTH", "1000")
     monkeypatch.setenv("SESSION_COOKIE_SECURE", "1")
     monkeypatch.setenv("LOG_RETENTION_DAYS", "7")
+    monkeypatch.setenv("LOG_MAX_ROWS", "1000000")
     values = load_config(
         {
             "SECRET_KEY": "s",
@@ -79,7 +81,7 @@ def test_environment_is_typed_and_overrides_go_above_it(monkeypatch: pytest.Monk
     assert values["TRUSTED_HOSTS"] == ["example.org", ".example.com"]
     assert values["MAX_CONTENT_LENGTH"] == 1000
     assert values["SESSION_COOKIE_SECURE"] is True
-    assert (values["LOG_RETENTION_DAYS"], values["PROXY_HOPS"]) == (3, 2)
+    assert (values["LOG_RETENTION_DAYS"], values["LOG_MAX_ROWS"], values["PROXY_HOPS"]) == (3, 1_000_000, 2)
     assert values["MINE"] == [1]
     assert values["PERMANENT_SESSION_LIFETIME"] == timedelta(days=1)
 
@@ -97,6 +99,7 @@ def test_all_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
         LOG_DATABASE_URL="sqlite://",
         LOG_LEVEL="LOUD",
         LOG_RETENTION_DAYS="999999",
+        LOG_MAX_ROWS="-1",
         LOG_FILE_MAX_MB="0",
         LOG_JOURNAL_FSYNC="perhaps",
         PORT="http",
@@ -108,6 +111,7 @@ def test_all_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
         "LOG_DATABASE_URL",
         "LOG_LEVEL",
         "LOG_RETENTION_DAYS",
+        "LOG_MAX_ROWS",
         "LOG_FILE_MAX_MB",
         "LOG_JOURNAL_FSYNC",
         "PORT",
@@ -117,6 +121,7 @@ def test_all_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert "WARNING" in found["LOG_LEVEL"]
     assert "1 or more" in found["LOG_FILE_MAX_MB"]
     assert "0 to 36,500" in found["LOG_RETENTION_DAYS"]
+    assert "0 or more" in found["LOG_MAX_ROWS"]
     assert "hidden" not in capsys.readouterr().err
 
 

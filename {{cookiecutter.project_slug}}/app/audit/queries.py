@@ -23,7 +23,7 @@ AnySession = Session | scoped_session[Session]
 
 @dataclass(frozen=True)
 class Filters:
-    """Which entries to show."""
+    """Which entries to show: ``since`` is the first moment of them, ``until`` the first after them."""
 
     model: str | None = None
     object: str | None = None
@@ -106,7 +106,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.since is not None:
         conditions.append(AuditEntry.created_at >= filters.since)
     if filters.until is not None:
-        conditions.append(AuditEntry.created_at <= filters.until)
+        conditions.append(AuditEntry.created_at < filters.until)
     return conditions
 
 

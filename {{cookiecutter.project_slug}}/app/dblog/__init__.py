@@ -61,10 +61,11 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
     config.setdefault("LOG_JOURNAL_FSYNC", False)
     config.setdefault("LOG_REDACT", [])
     config.setdefault("LOG_RETENTION_DAYS", 30)
+    config.setdefault("LOG_MAX_ROWS", 5_000_000)
     journal = Journal(Path(config["LOG_JOURNAL_DIR"]), config["LOG_JOURNAL_MAX_MB"] * MB, config["LOG_JOURNAL_FSYNC"])
     root = os.path.join(Path(app.root_path).parent, "")
     with app.app_context():
-        writer = Writer(db.engines[LOG], journal, root, keep_days=config["LOG_RETENTION_DAYS"])
+        writer = Writer(db.engines[LOG], journal, root, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
     secret = secret_names(config["LOG_REDACT"])
     process.make_current(writer, DatabaseLogHandler(config["LOG_DB_LEVEL"], journal, writer, actor, secret))
 

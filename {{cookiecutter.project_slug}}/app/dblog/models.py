@@ -3,17 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Index, SmallInteger, String, func, select
+from sqlalchemy import BigInteger, Index, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import BigId, JSONText, LongText, Model, UTCDateTime, exact_text
 
 OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
-
-
-def hour_of(moment: datetime) -> datetime:
-    """The start of the hour, by which records are counted."""
-    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 class LogEntry(Model):
@@ -103,25 +98,4 @@ class LogProblemHour(Model):
     hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
 
-    __table_args__ = ({"mysql_charset": "utf8mb4"},)
-
-
-class LogLease(Model):
-    """Which process may do what only one may do at a time, and until when if it says no more."""
-
-    __tablename__ = "log_lease"
-    __bind_key__ = "log"
-
-    name: Mapped[str] = mapped_column(exact_text(32), primary_key=True)
-    holder: Mapped[str] = mapped_column(exact_text(64))
-    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
-
-    __table_args__ = ({"mysql_charset": "utf8mb4"},)
-
-
-def count_rows_before(connection: Connection, before: datetime) -> int:
-    """Return how many rows were logged before a moment, from the counts by the hour and the rows of its own hour."""
-    hour = hour_of(before)
-    whole = select(func.sum(LogHour.count)).where(LogHour.hour < hour)
-    rest = select(func.count()).where(LogEntry.created_at >= hour, LogEntry.created_at < before)
-    return int(connection.scalar(whole) or 0) + (connection.scalar(rest) or 0)
+    __table_args__ = (Index(None, "hour"), {"mysql_charset": "utf8mb4"})

@@ -104,18 +104,10 @@ def upgrade_log() -> None:
         sa.PrimaryKeyConstraint("fingerprint", "hour", name=op.f("pk_log_problem_hour")),
         mysql_charset="utf8mb4",
     )
-    op.create_table(
-        "log_lease",
-        sa.Column("name", key(32), nullable=False),
-        sa.Column("holder", key(64), nullable=False),
-        sa.Column("expires_at", UTCDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_log_lease")),
-        mysql_charset="utf8mb4",
-    )
+    op.create_index(op.f("ix_log_problem_hour_hour"), "log_problem_hour", ["hour"])
 
 
 def downgrade_log() -> None:
-    op.drop_table("log_lease")
     op.drop_table("log_problem_hour")
     op.drop_table("log_hour")
     op.drop_table("log_problem")

@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, update
 from app import audit, dblog
 from app.accounts.models import User
 from app.audit.models import AuditEntry
-from app.database import db, utcnow
+from app.database import db, hour_of, utcnow
 
 from ..conftest import Command, login
 
@@ -137,6 +137,26 @@ def test_filters(visitor: FlaskClient, entries: list[int], query: str, expected:
         return
     wanted = [entry for number, entry in enumerate(entries) if expected(number)]
     assert ids(visitor, f"/audit.json?{query}") == wanted[:50]
+
+
+def test_until_is_the_first_moment_that_is_not_shown(
+    visitor: FlaskClient, app: Flask, runner: FlaskCliRunner, entries: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        moments = list(db.session.scalars(select(AuditEntry.created_at).order_by(AuditEntry.id.desc())))
+    start, end = (moment.isoformat() for moment in (moments[9], moments[4]))
+    query = f"since={start}&until={end}".replace("+", "%2B")
+    assert ids(visitor, f"/audit.json?{query}") == entries[5:10]
+    assert [line["id"] for line in lines(runner, "list", "--since", start, "--until", end)] == entries[5:10]
+    # An age of an hour and more starts on the hour.
+    now = moments[0]
+    monkeypatch.setattr("app.listing.utcnow", lambda: now)
+    hour = hour_of(now - timedelta(hours=1))
+    before = [entry for entry, moment in zip(entries, moments, strict=True) if moment < hour]
+    assert ids(visitor, "/audit.json?until=1h") == before[:50]
+    assert [line["id"] for line in lines(runner, "list", "--since", "60m", "--limit", "120")] == [
+        entry for entry in entries if entry not in before
+    ]
 
 
 @pytest.mark.parametrize(

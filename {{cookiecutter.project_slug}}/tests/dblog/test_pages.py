@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -18,9 +18,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Dialect, Engine, event, select
 
 from app.accounts.models import User
-from app.database import db, log_engine_options, utcnow
+from app.database import db, hour_of, log_engine_options, utcnow
 from app.dblog.models import LogProblem
-from app.dblog.viewer import counts, export, problems, queries
+from app.dblog.viewer import export, problems, queries
 from app.dblog.viewer.filters import Filters
 
 from ..conftest import csrf_token, login
@@ -107,8 +107,10 @@ FILTERS = {
     "problem=1": ["c"],
     "problem=1&q=c&level=10": ["c"],
     "problem=99": [],
-    "until=90m": ["b", "c"],
-    "since=90m": ["a"],
+    "until=1h": ["b", "c"],
+    "since=1h": ["a"],
+    "until=90s": ["a", "b", "c"],
+    "since=40m": ["a"],
     "request=r-1&user=8": [],
     "logger=%FF": [],
     "level=60": [],
@@ -120,7 +122,7 @@ def test_filters(app: Flask, viewer: FlaskClient) -> None:
         app,
         row("c", age=3 * HOUR, level=30, logger="cafe", fingerprint="1-cafe"),
         row("b", age=2 * HOUR, level=50),
-        row("a", age=HOUR, **ERROR),
+        row("a", age=HOUR / 2, **ERROR),
     )
     for query, expected in FILTERS.items():
         assert shown(viewer.get(f"/logs?{query}").text) == expected, query
@@ -133,29 +135,58 @@ def links(page: str) -> dict[str, str]:
     return {word: unescape(address) for address, word in re.findall(r'href="([^"]*)">(?:← )?(\w+)', page)}
 
 
+def at(moment: datetime) -> str:
+    """A moment as it is written in an address."""
+    return moment.isoformat().replace("+", "%2B")
+
+
 def test_until_ends_the_page_and_all_it_leads_to(app: Flask, viewer: FlaskClient) -> None:
-    ages = [timedelta(minutes=minutes) for minutes in range(1, 601, 5)]
-    put(app, row("old", age=30 * HOUR), *(row(f"m{age}", age=age) for age in reversed(ages)))
-    asked = {"until=2h": [age for age in ages if age > 2 * HOUR]}
-    asked["until=2h&since=24h"] = asked["until=2h"]
-    asked["until=2h&since=5h"] = [age for age in ages if 2 * HOUR < age < 5 * HOUR]
-    for query, expected in asked.items():
-        rows = [f"m{age}" for age in expected] + (["old"] if query == "until=2h" else [])
+    hour = hour_of(utcnow())
+    ages = [timedelta(minutes=minutes) for minutes in range(0, 600, 5)]
+    rows = [(f"m{age}", hour - age) for age in ages] + [("old", hour - 30 * HOUR)]
+    put(app, *(row(message, created_at=moment) for message, moment in reversed(rows)))
+    for since in (None, 24, 5):
+        query = f"until={at(hour - 2 * HOUR)}" + (f"&since={at(hour - since * HOUR)}" if since else "")
+        expected = [
+            message
+            for message, moment in rows
+            if moment < hour - 2 * HOUR and (not since or moment >= hour - since * HOUR)
+        ]
         page = viewer.get(f"/logs?{query}").text
-        assert f"<strong>{len(rows)}</strong>" in page, query
+        assert f"<strong>{len(expected)}</strong>" in page, query
         assert re.search(r"<span>now</span>\s*</figcaption>", page) is None
         assert "data-news" not in page, "what comes now is not on it"
         assert "Newer" not in links(page)
         exported = viewer.get(links(page)["CSV"]).text
-        assert [line["message"] for line in csv.DictReader(io.StringIO(exported))] == rows, query
+        assert [line["message"] for line in csv.DictReader(io.StringIO(exported))] == expected, query
         found = shown(page)
         while address := links(page).get("Older"):
             page = viewer.get(address).text
             found += shown(page)
-        assert found == rows, query
+        assert found == expected, query
         while address := links(page).get("Newer"):
             page = viewer.get(address).text
-        assert shown(page) == rows[:50], query
+        assert shown(page) == expected[:50], query
+
+
+@pytest.mark.parametrize("age", ["2h", "120m", "7200s", "179m"])
+def test_an_age_of_hours_starts_on_the_hour(
+    app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch, age: str
+) -> None:
+    hour = hour_of(utcnow()) - 4 * HOUR
+    monkeypatch.setattr("app.listing.utcnow", lambda: hour + 2.99 * HOUR)
+    put(app, row("before", created_at=hour - timedelta(microseconds=1)), row("first", created_at=hour))
+    assert shown(viewer.get(f"/logs?since={age}").text) == ["first"]
+    assert shown(viewer.get(f"/logs?until={age}").text) == ["before"]
+
+
+def test_a_shorter_age_is_exact(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = hour_of(utcnow()) - 0.1 * HOUR
+    monkeypatch.setattr("app.listing.utcnow", lambda: now)
+    start = now - timedelta(minutes=59)
+    put(app, row("before", created_at=start - timedelta(microseconds=1)), row("first", created_at=start))
+    assert shown(viewer.get("/logs?since=59m").text) == ["first"]
+    assert shown(viewer.get("/logs?until=59m").text) == ["before"]
 
 
 def test_without_until_the_page_ends_now(app: Flask, viewer: FlaskClient) -> None:
@@ -165,29 +196,73 @@ def test_without_until_the_page_ends_now(app: Flask, viewer: FlaskClient) -> Non
     assert "data-news" in page
 
 
-def test_a_bar_leads_to_its_own_rows(app: Flask, viewer: FlaskClient) -> None:
-    hour = (utcnow() - 5 * HOUR).replace(minute=0, second=0, microsecond=0)
+def bars_of(page: str) -> list[tuple[str, str, dict[str, int]]]:
+    """Of each bar of the histogram the address, when it begins, and how many rows of each level it stands for."""
+    found = re.findall(r'href="([^"]*)" tabindex="-1" aria-label="(\d\d \w+ \d\d:\d\d) UTC([^"]*)"', page)
+    return [
+        (unescape(address), start, {level: int(count) for count, level in re.findall(r", (\d+) (\w+)", counts)})
+        for address, start, counts in found
+    ]
+
+
+def exported(viewer: FlaskClient, address: str) -> list[dict[str, Any]]:
+    """All rows of a page's filter."""
+    return [json.loads(line) for line in viewer.get(address.replace("/logs", "/logs.jsonl", 1)).text.splitlines()]
+
+
+@pytest.mark.parametrize(("since", "hours"), [(10, 1), (4 * 24, 2), (7 * 24, 3), (12 * 24, 24)])
+def test_a_bar_leads_to_its_own_rows(app: Flask, viewer: FlaskClient, since: int, hours: int) -> None:
+    hour = hour_of(utcnow())
+    just = timedelta(microseconds=1)
+    places = [hour - number * HOUR for number in range(1, 300, 7)] + [hour.replace(hour=0) - 24 * HOUR]
+    put(
+        app,
+        *(
+            row(created_at=place + step, level=30 + number % 3 * 10, logger=f"shop{number % 2}")
+            for number, place in enumerate(places)
+            for step in (-just, timedelta(), HOUR / 2)
+        ),
+    )
+    for query in ("", "&level=ERROR&logger=shop1", f"&until={at(hour - 4 * HOUR)}", f"&until={at(hour - 5 * HOUR)}"):
+        address = f"/logs?since={at(hour - since * HOUR)}{query}"
+        page = viewer.get(address).text
+        bars = bars_of(page)
+        rows = exported(viewer, address)
+        assert f"<strong>{len(rows)}</strong> row" in page
+        assert sum(sum(levels.values()) for _, _, levels in bars) == len(rows)
+        assert {int(start[-5:-3]) % hours for _, start, _ in bars[1:]} == {0}, "they go by the clock"
+        for number, (leads_to, _, levels) in enumerate(bars):
+            if levels or number in (0, len(bars) - 1):
+                assert Counter(each["level_name"] for each in exported(viewer, leads_to)) == levels
+                assert f"<strong>{sum(levels.values())}</strong> row" in viewer.get(leads_to).text
+
+
+def test_a_bar_ends_before_the_next_begins(app: Flask, viewer: FlaskClient) -> None:
+    hour = hour_of(utcnow() - 5 * HOUR)
     minute = timedelta(minutes=1)
     put(app, *(row(f"in {number}", created_at=hour + number * minute) for number in range(3)))
-    put(app, *(row(f"after {number}", created_at=hour + HOUR + number * minute) for number in range(1, 8)))
-    bar = rf'href="([^"]*)" tabindex="-1" aria-label="{hour:%d %b %H:%M} UTC, 3 ERROR"'
-    (address,) = re.findall(bar, viewer.get("/logs").text)
-    page = viewer.get(unescape(address)).text
+    put(app, *(row(f"after {number}", created_at=hour + HOUR + number * minute) for number in range(7)))
+    (address,) = (address for address, _, levels in bars_of(viewer.get("/logs").text) if levels == {"ERROR": 3})
+    page = viewer.get(address).text
     assert shown(page) == ["in 2", "in 1", "in 0"]
-    assert re.findall(r'aria-label="(\d\d \w+ [^"]*)"', page) == [f"{hour:%d %b %H:%M} UTC, 3 ERROR"]
+    assert [(start, levels) for _, start, levels in bars_of(page)] == [(f"{hour:%d %b %H:%M}", {"ERROR": 3})]
     assert "<strong>3</strong>" in page
     assert ">ERROR 3</a>" in page
-    assert "shop (3)" in viewer.get(f"{unescape(address)}&logger=tea").text
+    assert "shop (3)" in viewer.get(f"{address}&logger=tea").text
     assert re.search(rf'title="{hour + HOUR:%Y-%m-%d %H:%M:%S} UTC">[^<]*</time></span>\s*</figcaption>', page)
-    # What was logged in that very instant belongs to it.
-    put(app, row("at its end", created_at=hour + HOUR))
-    page = viewer.get(unescape(address)).text
-    assert shown(page)[0] == "at its end"
-    assert "<strong>4</strong>" in page
-    instant = (hour + HOUR).isoformat().replace("+", "%2B")
-    page = viewer.get(f"/logs?since={instant}&until={instant}").text
-    assert shown(page) == ["at its end"]
-    assert "<strong>1</strong>" in page
+    page = viewer.get(f"/logs?since={at(hour + HOUR)}&until={at(hour + HOUR)}").text
+    assert shown(page) == []
+    assert "<strong>0</strong>" in page
+    assert "<svg" not in page
+
+
+def test_a_clock_that_is_ahead_has_its_rows_counted(app: Flask, viewer: FlaskClient) -> None:
+    put(app, row("now", age=timedelta()), row("ahead", age=-30 * HOUR))
+    page = viewer.get("/logs?since=3h").text
+    assert shown(page) == ["ahead", "now"]
+    assert "<strong>2</strong>" in page
+    assert "ERROR 2</a>" in page
+    assert [levels for _, _, levels in bars_of(page) if levels] == [{"ERROR": 1}]
 
 
 def test_around_an_old_row_there_are_older_and_newer_ones(app: Flask, viewer: FlaskClient) -> None:
@@ -245,59 +320,63 @@ def test_chips_take_one_filter_away(app: Flask, viewer: FlaskClient) -> None:
 
 
 def test_totals_and_facets_are_exact(app: Flask, viewer: FlaskClient) -> None:
-    ages = [timedelta(minutes=minutes) for minutes in range(5, 2000, 7)]
-    put(app, *(row(age=age, level=30 if number % 3 else 40) for number, age in enumerate(ages)))
-    for hours, level in ((1, "WARNING"), (5, "WARNING"), (24, "ERROR"), (48, "WARNING")):
-        least = 40 if level == "ERROR" else 30
-        expected = sum(
-            age < hours * HOUR and (40 if number % 3 == 0 else 30) >= least for number, age in enumerate(ages)
-        )
-        page = viewer.get(f"/logs?since={hours}h&level={level}").text
-        assert f"<strong>{expected}</strong>" in page
+    hour = hour_of(utcnow()) - HOUR
+    moments = [hour - number * HOUR / 12 for number in range(600)]
+    loggers = ("early", "late")
+    rows = [
+        row(created_at=moment, level=30 if number % 3 else 40, logger=loggers[moment > hour - 12 * HOUR])
+        for number, moment in enumerate(moments)
+    ]
+    put(app, *rows)
+    for since, until, level in ((1, 0, 30), (5, 1, 30), (24, 12, 40), (48, 3, 30), (48, 0, 40)):
+        start, end = hour - since * HOUR, hour - until * HOUR
+        inside = [each for each in rows if start <= each["created_at"] < end]
+        page = viewer.get(f"/logs?since={at(start)}&until={at(end)}&level={level}").text
+        assert f"<strong>{sum(each['level'] >= level for each in inside)}</strong> row" in page
+        legend = dict(re.findall(r'<a class="ui-\w+" href="[^"]*">(\w+) ([^<]*)</a>', page))
+        names = {30: "WARNING", 40: "ERROR"}
+        assert legend == {name: str(sum(each["level"] == n for each in inside)) for n, name in names.items()}
+        facets = dict(re.findall(r'<option value="(\w+)">\w+ \((\d+)\)', page))
+        shown_loggers = Counter(each["logger"] for each in inside if each["level"] >= level)
+        assert facets == {name: str(number) for name, number in shown_loggers.items()}
 
 
-def test_facets_and_bars_leave_out_what_the_filter_cuts_off(
-    app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hour = utcnow().replace(minute=0, second=0, microsecond=0) - 2 * HOUR
-    times = [hour + timedelta(minutes=minutes) for minutes in (0, 10, 40, 70, 100)]
-    loggers = ["early", "early", "late", "late", "late"]
-    put(app, *(row(created_at=time, level=40, logger=name) for time, name in zip(times, loggers, strict=True)))
-    put(app, row(created_at=times[2], level=30, logger="late"))
-    minute_30, minute_80 = ((hour + timedelta(minutes=minutes)).isoformat() for minutes in (30, 80))
-
-    def counted(**terms: str) -> tuple[str, str, list[str], list[str]]:
-        page = viewer.get("/logs", query_string=terms).text
-        (total,) = re.findall(r"<strong>([^<]*)</strong> row", page)
-        legend = " ".join(re.findall(r'<a class="ui-\w+" href="[^"]*">([^<]*)</a>', page))
-        bars = re.findall(r'aria-label="\d\d \w+ \d\d:\d\d UTC([^"]*)"', page)
-        return total, legend, [bar.lstrip(", ") for bar in bars], re.findall(r'<option value="\w+">(\w+ \(\d+\))', page)
-
-    bars = ["1 ERROR, 1 WARNING", "1 ERROR"]
-    assert counted(since=minute_30, until=minute_80) == ("3", "ERROR 2 WARNING 1", bars, ["late (3)"])
-    errors = counted(since=minute_30, until=minute_80, level="ERROR")
-    assert errors == ("2", "ERROR 2 WARNING 1", ["1 ERROR", "1 ERROR"], ["late (2)"])
-    # A row of the very moment at which the time ends is shown, so it is counted.
-    assert counted(since=minute_80, until=times[4].isoformat())[0] == "1"
-    assert counted(until=hour.isoformat()) == ("1", "ERROR 1", ["1 ERROR"], ["early (1)"])
-    monkeypatch.setattr(counts, "FEW", 1)
-    total, legend, *_ = counted(since=minute_30, until=minute_80)
-    assert (total, legend) == ("3", "ERROR 4 WARNING 1"), "counts of many rows stay by the hour, the total is exact"
+def test_where_a_filter_takes_a_part_of_an_hour_no_number_is_claimed(app: Flask, viewer: FlaskClient) -> None:
+    hour = hour_of(utcnow()) - 2 * HOUR
+    minute = timedelta(minutes=1)
+    put(app, *(row(f"{minutes}", created_at=hour + minutes * minute) for minutes in (0, 10, 40, 70, 100)))
+    half, later = hour + 30 * minute, hour + 80 * minute
+    queries = {
+        f"since={at(half)}": ["100", "70", "40"],
+        f"since={at(hour)}&until={at(later)}": ["70", "40", "10", "0"],
+        f"since={at(half)}&until={at(later)}": ["70", "40"],
+    }
+    for query, expected in queries.items():
+        page = viewer.get(f"/logs?{query}").text
+        assert shown(page) == expected
+        assert not re.search(r"<strong>[^<]*</strong> row", page), query
+        assert ">ERROR</a>" in page
+        assert ">shop</option>" in viewer.get(f"/logs?{query}&logger=tea").text
+        # Each bar is a whole hour, and leads to it.
+        counted = [levels for _, _, levels in bars_of(page)][:2]
+        assert counted == [{"ERROR": 3}, {"ERROR": 2}], query
+        assert shown(viewer.get(bars_of(page)[0][0]).text) == ["40", "10", "0"]
 
 
 def test_the_histogram_of_weeks_goes_by_the_day(app: Flask, viewer: FlaskClient) -> None:
-    first = (utcnow() - 12 * 24 * HOUR).replace(minute=0, second=0, microsecond=0)
     rows = [
         row(created_at=utcnow() - number * 5 * HOUR, level=30 + number % 3 * 10, logger=f"shop{number % 2}")
         for number in range(60)
     ]
     put(app, *rows)
-    for query, level, logger in (("since=12d", 0, "shop"), ("since=12d&level=ERROR&logger=shop1", 40, "shop1")):
+    first = hour_of(utcnow()) - 12 * 24 * HOUR
+    for query, level, logger in (("", 0, "shop"), ("&level=ERROR&logger=shop1", 40, "shop1")):
         kept = [each for each in rows if each["level"] >= level and each["logger"].startswith(logger)]
         expected = Counter(f"{each['created_at']:%d %b}" for each in kept if each["created_at"] >= first)
-        bars = re.findall(r'aria-label="(\d\d \w+) 00:00 UTC([^"]*)"', viewer.get(f"/logs?{query}").text)
-        assert len(bars) == 13
-        assert +Counter({day: sum(map(int, re.findall(r", (\d+) ", counts))) for day, counts in bars}) == expected
+        bars = bars_of(viewer.get(f"/logs?since={at(first)}{query}").text)
+        assert {start[-5:] for _, start, _ in bars[1:]} == {"00:00"}
+        assert bars[0][1] == f"{first:%d %b %H:%M}"
+        assert +Counter({start[:-6]: sum(levels.values()) for _, start, levels in bars}) == expected
 
 
 def test_total_is_capped_and_absent_where_the_counts_lack_the_filter(app: Flask, viewer: FlaskClient) -> None:
@@ -582,6 +661,13 @@ def test_news(app: Flask, viewer: FlaskClient) -> None:
     assert viewer.get(address).get_json() == {"rows": 0}
     put(app, row("new", age=timedelta()), row("quiet", age=timedelta(), level=30))
     assert viewer.get(address).get_json() == {"rows": 1}
+
+
+def test_status_tells_how_many_rows_are_too_many(app: Flask, viewer: FlaskClient) -> None:
+    put(app, *(row() for _ in range(1_203)))
+    for max_rows, above in ((3, "1,200"), (0, "0"), (5_000_000, "0")):
+        app.config["LOG_MAX_ROWS"] = max_rows
+        assert f"<dt>Rows above LOG_MAX_ROWS</dt><dd>{above}</dd>" in viewer.get("/logs/status").text
 
 
 def test_missing_tables_name_the_command(make_app: Callable[..., Flask], app: Flask, viewer: FlaskClient) -> None:

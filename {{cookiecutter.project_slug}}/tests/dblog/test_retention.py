@@ -1,47 +1,62 @@
-"""What is older than the log keeps goes, with its counts, a little at a time, and by one process at a time."""
+"""What the log does not keep goes by whole hours, its counts with it, a little at a time and by any process."""
 
+import json
+import logging
+import math
+import subprocess
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from flask_migrate import upgrade
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, select, text
+from sqlalchemy.orm import Session
 
 from app.accounts.models import User
-from app.database import db, engine_options, utcnow
-from app.dblog.models import LogLease
-from app.dblog.store import retention
-from app.dblog.store.retention import Retention, new_holder, prune
+from app.config import PROJECT
+from app.database import db, hour_of, limit_lock_waits, log_engine_options, utcnow
+from app.dblog import flush
+from app.dblog.capture.event import internal
+from app.dblog.models import LogEntry, LogHour, LogProblem, LogProblemHour
+from app.dblog.store import cli, retention
+from app.dblog.store.retention import Retention, find_cutoff, prune
+from app.dblog.store.rows import make_row
 from app.sqlite import set_up_sqlite
 
-from ..conftest import SERVER
+from ..conftest import SERVER, Command
 from .log_rows import ERROR, put, row
 
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+THIS_HOUR = hour_of(utcnow())
+SQLITE = SERVER.startswith("sqlite")
 
 
 @pytest.fixture
 def aged(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """Forty days of rows of four groups, pruned by ten a transaction."""
-    monkeypatch.setattr(retention, "BATCH", 10)
-    ages = [number * DAY / 3 for number in range(120, 0, -1)]
+    """Forty days of rows, of which 33 are older than thirty days; pruned by ten a transaction."""
+    monkeypatch.setattr(retention, "BATCH_ROWS", 10)
+    ages = [number * 8 * HOUR - 4 * HOUR for number in range(120, 0, -1)]
     put(
         app,
         *(
             row(f"m{number}", age=age, fingerprint=f"1-{number % 4}", level=30 + number % 2 * 10, **ERROR)
             for number, age in enumerate(ages)
         ),
-        row("gone", age=39 * DAY, fingerprint="1-gone"),
-        row("muted", age=39 * DAY, fingerprint="1-muted"),
+        *(row(status, age=39 * DAY, fingerprint=f"1-{status}") for status in ("open", "muted", "resolved")),
     )
     with app.app_context(), db.engines["log"].begin() as connection:
-        connection.execute(text("UPDATE log_problem SET status = 'muted' WHERE fingerprint = '1-muted'"))
+        for status in ("muted", "resolved"):
+            connection.execute(text(f"UPDATE log_problem SET status = '{status}' WHERE fingerprint = '1-{status}'"))
     return app
 
 
@@ -50,120 +65,387 @@ def engine_of(app: Flask) -> Engine:
         return db.engines["log"]
 
 
-def ask(app: Flask, question: str) -> list[tuple[object, ...]]:
-    with app.app_context(), db.engines["log"].connect() as connection:
-        return [tuple(answer) for answer in connection.execute(text(question))]
+@contextmanager
+def reading(app: Flask) -> Iterator[Session]:
+    with Session(engine_of(app)) as log:
+        yield log
 
 
 def check_counts(app: Flask) -> int:
-    """All counts against the rows themselves; returns the number of rows."""
-    ((rows,),) = ask(app, "SELECT COUNT(*) FROM log_entry")
-    assert isinstance(rows, int)
-    for table in ("log_problem", "log_hour", "log_problem_hour"):
-        ((total,),) = ask(app, f"SELECT SUM(count) FROM {table}")
-        assert int(str(total or 0)) == rows, table
-        assert table == "log_problem" or not ask(app, f"SELECT * FROM {table} WHERE count < 1")
-    groups = ask(app, "SELECT fingerprint, COUNT(*) FROM log_entry GROUP BY fingerprint ORDER BY 1")
-    assert ask(app, "SELECT fingerprint, count FROM log_problem WHERE count > 0 ORDER BY 1") == groups
-    return rows
+    """Compare the counts of every hour with the rows themselves; return how many rows there are."""
+    with reading(app) as log:
+        rows = log.execute(select(LogEntry.created_at, LogEntry.level, LogEntry.logger, LogEntry.fingerprint)).all()
+        hours = {(each.hour, each.level, each.logger): each.count for each in log.scalars(select(LogHour))}
+        problem_hours = {(each.fingerprint, each.hour): each.count for each in log.scalars(select(LogProblemHour))}
+    assert hours == Counter((hour_of(each.created_at), each.level, each.logger) for each in rows)
+    assert problem_hours == Counter((each.fingerprint, hour_of(each.created_at)) for each in rows)
+    return len(rows)
 
 
-def statuses(app: Flask) -> dict[object, object]:
-    return {str(fingerprint): status for fingerprint, status in ask(app, "SELECT fingerprint, status FROM log_problem")}
+def count(app: Flask) -> int:
+    with reading(app) as log:
+        return log.scalar(select(func.count(LogEntry.id))) or 0
 
 
-def test_prune_takes_rows_and_counts(aged: Flask) -> None:
+def problems(app: Flask) -> dict[str, tuple[str, int]]:
+    """Status and count of each problem."""
+    with reading(app) as log:
+        return {each.fingerprint: (each.status, each.count) for each in log.scalars(select(LogProblem))}
+
+
+def prune_all(engine: Engine, days: int) -> int:
+    cutoff = find_cutoff(engine, days, 0)
+    assert cutoff
+    gone = 0
+    while (rows := prune(engine, cutoff)) is not None:
+        gone += rows
+    return gone
+
+
+def test_whole_hours_go_with_their_counts(aged: Flask) -> None:
     runner = aged.test_cli_runner()
-    assert check_counts(aged) == 122
+    assert check_counts(aged) == 123
+    cutoff = hour_of(utcnow()) - 30 * DAY
+    hour = f"{cutoff.astimezone():%Y-%m-%d %H:%M}"
     dry = runner.invoke(args=["log", "prune", "--days", "30", "--dry-run"])
-    assert dry.output == "33 rows are older than 30 days.\n"
-    assert check_counts(aged) == 122
+    assert dry.output == f"33 rows from before {hour} would go.\n"
+    assert check_counts(aged) == 123
+    put(aged, row("just before", created_at=cutoff - timedelta(microseconds=1)), row("at", created_at=cutoff))
     commits: list[Connection] = []
     event.listen(engine_of(aged), "commit", commits.append)
     done = runner.invoke(args=["log", "prune", "--days", "30"])
     assert done.exit_code == 0, done.output
-    assert "33 rows older than 30 days are gone." in done.output
-    assert len(commits) == 4, "ten rows a transaction"
-    assert check_counts(aged) == 89
-    assert "1-gone" not in statuses(aged)
-    assert statuses(aged)["1-muted"] == "muted", "or it would be open at its next row"
+    assert done.output.endswith(f"34 rows from before {hour} are gone.\n")
+    assert len(commits) >= 4, "ten rows a transaction"
+    assert check_counts(aged) == 91
+    with reading(aged) as log:
+        assert log.scalar(select(LogEntry.message).order_by(LogEntry.created_at).limit(1)) == "at"
     again = runner.invoke(args=["log", "prune", "--days", "30"])
-    assert again.output.endswith("0 rows older than 30 days are gone.\n")
+    assert again.output.endswith(f"0 rows from before {hour} are gone.\n")
+
+
+def test_a_step_is_few_rows_of_each_table(aged: Flask) -> None:
+    put(aged, *(row(age=50 * DAY, fingerprint=f"1-of-its-own-{number}") for number in range(35)))
+    deleted: dict[str, list[int]] = {}
+
+    def note(_connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE"):
+            deleted.setdefault(statement.split()[2], []).append(cursor.rowcount)
+
+    event.listen(engine_of(aged), "after_cursor_execute", note)
+    assert prune_all(engine_of(aged), 30) == 68
+    assert check_counts(aged) == 90
+    assert deleted.keys() == {"log_entry", "log_problem", "log_hour", "log_problem_hour"}
+    assert max(deleted["log_entry"] + deleted["log_problem"]) == 10
+    # Of the last hour all that there is.
+    assert max(deleted["log_hour"] + deleted["log_problem_hour"]) < 20
+
+
+def test_a_groups_count_is_since_it_was_first_seen(aged: Flask) -> None:
+    before = problems(aged)
+    assert prune_all(engine_of(aged), 30) == 33
+    assert before.pop("1-open") == ("open", 1), "nobody decided about it, and it was last seen before"
+    assert problems(aged) == before
+    assert before["1-muted"] == ("muted", 1), "or it would be open at its next row"
+    assert before["1-resolved"] == ("resolved", 1)
+    assert sum(count for _, count in before.values()) == 122
 
 
 def test_keeping_all(app: Flask, runner: FlaskCliRunner) -> None:
-    app.config["LOG_RETENTION_DAYS"] = 0
+    app.config |= {"LOG_RETENTION_DAYS": 0, "LOG_MAX_ROWS": 0}
     put(app, row(age=4000 * DAY))
     refused = runner.invoke(args=["log", "prune"])
     assert refused.exit_code == 2
     assert "--days" in refused.stderr
-    assert Retention(engine_of(app), 0).step() > 0
+    kept = Retention(engine_of(app), 0, 0)
+    kept.due = 0.0
+    assert kept.step() > retention.RETRY_SECONDS
     assert check_counts(app) == 1
 
 
 def test_longer_than_there_are_dates_does_not_end_the_writer(app: Flask) -> None:
     """Where the log is carried to, another configuration may let this pass."""
-    retention = Retention(engine_of(app), 999_999)
-    retention.due = 0.0
-    assert retention.step() > 0
+    forever = Retention(engine_of(app), 999_999, 0)
+    forever.due = 0.0
+    assert forever.step() > 0
 
 
-def test_one_at_a_time_and_a_dead_one_blocks_nobody(aged: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, before = engine_of(aged), utcnow() - 30 * DAY
-    dead, heir = new_holder(), new_holder()
-    first = prune(engine, before, dead)
-    assert first
-    assert first.rows == 10
-    assert prune(engine, before, heir) is None
-    second = prune(engine, before, dead, first.reached)
-    assert second
-    assert second.rows == 10
-    # It says no more; a minute later:
-    later = utcnow() + retention.LEASE
-    monkeypatch.setattr(retention, "utcnow", lambda: later)
-    third = prune(engine, before, heir)
-    assert third
-    assert prune(engine, before, dead) is None
-    fourth = prune(engine, before, heir, third.reached)
-    assert fourth
-    assert fourth.done
-    # Done, so the next may begin at once.
-    assert prune(engine, before, dead) is not None
-    assert check_counts(aged) == 89
+def run_now(pruner: Retention) -> float:
+    """Let it take its next step without its pause; return how long the pause after that is."""
+    pruner.due = 0.0
+    return pruner.step()
 
 
-def test_many_at_once_count_right(aged: Flask) -> None:
-    """Even with their leases out of order, as on hosts whose clocks differ."""
-    engine, before = engine_of(aged), utcnow() - 10 * DAY
-
-    def work() -> None:
-        retention_of_a_process = Retention(engine, 10)
-        for _ in range(40):
-            retention_of_a_process.due = 0.0
-            retention_of_a_process.step()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    while (pruned := prune(engine, before, new_holder())) is None or not pruned.done:
-        with engine.begin() as connection:
-            connection.execute(text("DELETE FROM log_lease"))
-    assert check_counts(aged) == 29
+def test_a_pause_follows_each_step(aged: Flask) -> None:
+    engine = engine_of(aged)
+    pruner = Retention(engine, 30, 0)
+    assert 0 < pruner.step() <= retention.START_SECONDS
+    assert count(aged) == 123
+    for left in (113, 103, 93, 90):
+        assert 0 < run_now(pruner) < retention.EVERY_SECONDS / 2
+        assert count(aged) == left
+        assert pruner.step() > 0, "it rests"
+        assert count(aged) == left
+    while (pause := run_now(pruner)) < retention.EVERY_SECONDS / 2:
+        pass
+    assert pause <= retention.EVERY_SECONDS
+    assert check_counts(aged) == 90
 
 
-def test_the_writer_prunes(make_app: Callable[..., Flask], app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+def test_an_error_is_no_end(aged: Flask) -> None:
+    engine = engine_of(aged)
+    pruner = Retention(engine, 30, 0)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE log_entry RENAME TO log_away"))
+    assert retention.RETRY_SECONDS / 2 < run_now(pruner) <= retention.RETRY_SECONDS
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE log_away RENAME TO log_entry"))
+    run_now(pruner)
+    assert count(aged) == 113
+
+
+def another_engine(url: URL) -> Engine:
+    """As another process has it."""
+    options = log_engine_options(url)
+    engine = create_engine(options.pop("url"), **options)
+    set_up_sqlite(engine)
+    limit_lock_waits(engine)
+    return engine
+
+
+# A process that prunes ten days' rows by ten a transaction once its standard input says so, and says how many went.
+PRUNER = """
+import sys
+from app import create_app
+from app.dblog.store import retention
+
+retention.BATCH_ROWS = 10
+runner = create_app().test_cli_runner()
+print("ready")
+sys.stdin.readline()
+done = runner.invoke(args=["log", "prune", "--days", "10"])
+print(done.output.splitlines()[-1])
+sys.exit(done.exit_code)
+"""
+# Before that: it kills itself in the transaction of the third statement that begins so.
+SUICIDE = """
+import os, signal
+from itertools import count
+from sqlalchemy import Engine, event
+
+numbers = count(1)
+
+@event.listens_for(Engine, "after_cursor_execute")
+def die(_connection, _cursor, statement, *_):
+    if statement.startswith("DELETE FROM {table} ") and next(numbers) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_share_the_work(aged: Flask, environment: dict[str, str]) -> None:
+    """Each row is deleted by one of them, and none of them fails."""
+    put(aged, *(row(age=(20 + number / 40) * DAY, fingerprint=f"1-{number % 7}") for number in range(400)))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PRUNER],
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    gone = [int(line.partition(" ")[0].replace(",", "")) for line in said]
+    assert sum(gone) == 93 + 400
+    assert check_counts(aged) == 30
+
+
+def test_threads_share_the_work(aged: Flask) -> None:
+    """With engines of their own, and without the pauses of the command: as close together as can be."""
+    url = engine_of(aged).url
+    put(aged, *(row(age=(20 + number / 40) * DAY, fingerprint=f"1-{number % 7}") for number in range(400)))
+    barrier = threading.Barrier(4)
+
+    def work() -> int:
+        engine = another_engine(url)
+        cutoff = find_cutoff(engine, 10, 0)
+        assert cutoff
+        gone = 0
+        barrier.wait(30)
+        while (rows := cli._prune(engine, cutoff)) is not None:
+            gone += rows
+        engine.dispose()
+        return gone
+
+    with ThreadPoolExecutor(4) as pool:
+        works = [pool.submit(work) for _ in range(4)]
+        gone = [each.result(60) for each in works]
+    assert sum(gone) == 93 + 400
+    assert check_counts(aged) == 30
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("table", ["log_entry", "log_hour", "log_problem_hour"])
+def test_a_process_dies_and_the_next_goes_on(aged: Flask, command: Command, table: str) -> None:
+    killed = command("-c", SUICIDE.format(table=table) + PRUNER, input="\n")
+    assert killed.returncode == -9, killed.stderr
+    left = count(aged)
+    assert 30 < left < 123, "it had begun, and was not done"
+    # A server may take a moment to notice and to let go of the rows.
+    end = time.monotonic() + 30
+    while count(aged) > 30 and time.monotonic() < end:
+        done = aged.test_cli_runner().invoke(args=["log", "prune", "--days", "10"])
+        assert done.exit_code == 0, done.output
+    assert check_counts(aged) == 30
+
+
+def test_an_unfinished_pruning_leaves_one_hour_in_part(aged: Flask) -> None:
+    """The others are there with all their rows or not at all, so the histogram is right even if nobody goes on."""
+    put(aged, *(row(age=(20 + number / 40) * DAY) for number in range(400)))
+    cutoff = find_cutoff(engine_of(aged), 10, 0)
+    assert cutoff
+    for _ in range(25):
+        prune(engine_of(aged), cutoff)
+    with reading(aged) as log:
+        rows = Counter(hour_of(moment) for moment in log.scalars(select(LogEntry.created_at)))
+        hours: Counter[datetime] = Counter()
+        for each in log.scalars(select(LogHour)):
+            hours[each.hour] += each.count
+    assert rows.keys() == hours.keys()
+    assert [hour for hour in rows if rows[hour] != hours[hour]] in ([], [min(rows)])
+
+
+def test_a_late_record_goes_next_time(aged: Flask) -> None:
+    """A journal that waited for long is shipped while, or after, its hour is pruned."""
+    engine = engine_of(aged)
+    cutoff = find_cutoff(engine, 30, 0)
+    assert cutoff
+
+    arrived: list[int] = []
+
+    def arrive() -> None:
+        arrived.extend(put(aged, row("late", age=50 * DAY, fingerprint="1-late")))
+
+    if engine.dialect.name == "postgresql":
+        # In the middle of a step, between its look for the oldest row and what it deletes after that. SQLite and
+        # MariaDB let the record wait for the end of the step.
+        @event.listens_for(engine, "before_cursor_execute")
+        def in_the_middle(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("SELECT log_problem.") and not arrived:
+                arrive()
+
+    assert prune(engine, cutoff) == 10
+    if engine.dialect.name != "postgresql":
+        arrive()
+    assert prune_all(engine, 30) == 24
+    assert check_counts(aged) == 90
+    arrive()
+    assert check_counts(aged) == 91
+    assert prune_all(engine, 30) == 1
+    assert check_counts(aged) == 90
+    assert "1-late" not in problems(aged)
+
+
+def test_counts_without_a_row_go(aged: Flask) -> None:
+    """However they were left behind, and if no row is old."""
+    prune_all(engine_of(aged), 30)
+    hours = [hour_of(utcnow()) - 31 * DAY - number * HOUR for number in range(25)]
+    with engine_of(aged).begin() as connection:
+        connection.execute(insert(LogHour), [{"hour": hour, "level": 40, "logger": "s", "count": 3} for hour in hours])
+        connection.execute(insert(LogProblemHour), [{"fingerprint": "1-0", "hour": hour, "count": 3} for hour in hours])
+    assert prune_all(engine_of(aged), 30) == 0
+    assert check_counts(aged) == 90
+
+
+def test_the_writer_stores_a_late_record_and_prunes_it(
+    make_app: Callable[..., Flask], app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "EVERY_SECONDS", 0.01)
+    put(app, row(age=DAY))
+    make_app(LOG_RETENTION_DAYS=7)
+    created = (utcnow() - 20 * DAY).timestamp()
+    for number in range(3):
+        record = logging.makeLogRecord({"name": "shop", "levelno": 40, "msg": f"late {number}", "created": created})
+        logging.getLogger("shop").handle(record)
+        assert flush(20)
+    wait_for_rows(app, 1)
+    assert check_counts(app) == 1
+
+
+def wait_for_rows(app: Flask, rows: int) -> None:
+    end = time.monotonic() + 30
+    while count(app) != rows and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def test_a_record_is_counted_in_the_hour_of_its_row() -> None:
+    """A time is rounded to microseconds on its way to the row, here to the full hour."""
+    full_hour = 472_223 * 3_600.0
+    event_row = make_row("id", internal("m") | {"time": math.nextafter(full_hour, 0)}, "")
+    assert event_row["created_at"].timestamp() == full_hour
+    assert event_row["hour"] == event_row["created_at"]
+
+
+@pytest.fixture
+def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """Rows of three hours: 5, 4 and, in the current one, 6. The clock stands still, or the hour could end meanwhile."""
+    now = THIS_HOUR + HOUR / 2
+    monkeypatch.setattr(retention, "utcnow", lambda: now)
+    for hours, rows in ((7, 5), (1, 4), (0, 6)):
+        put(app, *(row(f"{hours}", created_at=now - hours * HOUR + number * HOUR / 20) for number in range(rows)))
+    return app
+
+
+@pytest.mark.parametrize(
+    ("max_rows", "left", "above"), [(15, 15, 0), (14, 10, 0), (10, 10, 0), (9, 6, 0), (6, 6, 0), (5, 6, 1), (1, 6, 5)]
+)
+def test_beyond_so_many_rows_the_oldest_hours_go(busy: Flask, max_rows: int, left: int, above: int) -> None:
+    busy.config |= {"LOG_RETENTION_DAYS": 0, "LOG_MAX_ROWS": max_rows}
+    runner = busy.test_cli_runner()
+    (before,) = (json.loads(line) for line in runner.invoke(args=["log", "status", "--json"]).output.splitlines())
+    assert before["rows_above_limit"] == 15 - max_rows
+    said = f"{15 - left} rows from before" if left < 15 else "nothing is to be pruned"
+    assert said in runner.invoke(args=["log", "prune", "--dry-run"]).output
+    done = runner.invoke(args=["log", "prune"])
+    assert done.exit_code == 0, done.output
+    assert check_counts(busy) == left, "whole hours, and never the current one"
+    assert f"rows above limit  {above}\n" in runner.invoke(args=["log", "status"]).output
+
+
+def test_the_stricter_limit_holds(busy: Flask) -> None:
+    engine = engine_of(busy)
+    put(busy, row(age=40 * DAY))
+    assert find_cutoff(engine, 0, 0) is None
+    assert find_cutoff(engine, 0, 20) is None
+    assert find_cutoff(engine, 30, 20) == THIS_HOUR - 30 * DAY
+    assert find_cutoff(engine, 30, 15) == THIS_HOUR - 30 * DAY
+    assert find_cutoff(engine, 30, 14) == THIS_HOUR - 6 * HOUR
+    put(busy, *(row(created_at=THIS_HOUR + 30 * HOUR) for _ in range(3)))
+    assert find_cutoff(engine, 0, 2) == THIS_HOUR, "a host whose clock is ahead changes nothing"
+
+
+@pytest.mark.parametrize("limits", [{"LOG_RETENTION_DAYS": 7}, {"LOG_RETENTION_DAYS": 0, "LOG_MAX_ROWS": 3}])
+def test_the_writer_prunes(
+    make_app: Callable[..., Flask], app: Flask, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]
+) -> None:
+    monkeypatch.setattr(retention, "BATCH_ROWS", 2)
     put(app, *(row(age=20 * DAY) for _ in range(5)), row(age=DAY))
-    second = make_app(LOG_RETENTION_DAYS=7)
+    second = make_app(**limits)
     writer = second.extensions["dblog"].writer
     second.logger.error("it wakes")
     assert writer.flush(10)
     # It goes on by itself, in all the time that it has nothing else to do.
-    end = time.monotonic() + 30
-    while ask(second, "SELECT COUNT(*) FROM log_entry") != [(2,)] and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_for_rows(second, 2)
     assert check_counts(second) == 2
 
 
@@ -227,7 +509,7 @@ def test_requests_do_not_wait_for_pruning(site: Flask) -> None:
             written = pool.submit(client.post, "/names")
             if not one_file:
                 assert written.result(30).text == "written"
-            assert ask(site, "SELECT COUNT(*) FROM log_entry") == [(5,)], "it was in its transaction all the time"
+            assert count(site) == 5, "it was in its transaction all the time"
         # An SQLite file takes one writer at a time: there it has waited for these few rows.
         assert written.result(30).text == "written"
     assert client.get("/names").json == ["ada"]
@@ -236,29 +518,52 @@ def test_requests_do_not_wait_for_pruning(site: Flask) -> None:
 
 
 @contextmanager
-def lease_locked_by_somebody(engine: Engine) -> Iterator[None]:
-    other = create_engine(engine.url, **engine_options(engine.url))
-    set_up_sqlite(other)
-    lease = {"name": retention.NAME, "holder": "somebody", "expires_at": utcnow()}
+def rows_locked_by_somebody(engine: Engine, rows: int) -> Iterator[None]:
+    """The oldest rows; on SQLite, which locks no rows, all of them."""
+    other = another_engine(engine.url)
     with other.connect() as connection:
-        connection.execute(insert(LogLease), lease)
+        connection.execute(select(LogEntry.id).order_by(LogEntry.created_at).limit(rows).with_for_update()).all()
         yield
         connection.rollback()
     other.dispose()
 
 
+@pytest.mark.skipif(SQLITE, reason="it locks no rows")
+def test_rows_that_somebody_locked_are_passed_over(aged: Flask) -> None:
+    engine = engine_of(aged)
+    with rows_locked_by_somebody(engine, 15):
+        assert prune_all(engine, 30) == 18
+        with reading(aged) as log:
+            assert log.scalar(select(func.sum(LogHour.count))) == 123, "an hour with rows may be before them"
+    assert prune_all(engine, 30) == 15
+    assert check_counts(aged) == 90
+
+
+@pytest.mark.skipif(not SERVER.startswith(("mysql", "mariadb")), reason="about older versions of these")
+@pytest.mark.parametrize("version", [(10, 5, 29), (5, 7, 44)])
+def test_a_server_that_passes_nothing_over(aged: Flask, version: tuple[int, ...]) -> None:
+    engine = engine_of(aged)
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, sql, *_: statements.append(sql))
+    dialect: Any = engine.dialect
+    dialect.server_version_info, dialect.is_mariadb = version, version[0] == 10
+    assert prune_all(engine, 30) == 33
+    assert check_counts(aged) == 90
+    assert any("FOR UPDATE" in statement for statement in statements)
+    assert not any("SKIP LOCKED" in statement for statement in statements)
+
+
 def test_a_prune_that_cannot_have_its_lock_gives_up(site: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     gave_up = threading.Event()
 
-    def watched(*arguments: object) -> object:
+    def watched(engine: Engine, cutoff: datetime) -> int | None:
         try:
-            return prune(*arguments)  # type: ignore[arg-type]  # passed on as they came
-        except Exception:
+            return prune(engine, cutoff)
+        finally:
             gave_up.set()
-            raise
 
     monkeypatch.setattr(retention, "prune", watched)
-    with lease_locked_by_somebody(engine_of(site)):
+    with rows_locked_by_somebody(engine_of(site), 5):
         site.logger.error("it wakes")
         assert gave_up.wait(30)
     # It comes back to that later; what the writer is for goes first.

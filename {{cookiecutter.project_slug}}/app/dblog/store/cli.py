@@ -1,7 +1,7 @@
 """``flask log flush`` and ``flask log prune``: what changes the log, for cron and for before a shutdown."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import click
 from flask import current_app
@@ -9,17 +9,15 @@ from flask.cli import with_appcontext
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...database import LOG, db, utcnow
+from ...database import LOG, db
 from ...terminal import plain_errors
 from ..errors import Unreadable, is_transient
 from ..journal.read import waiting_records
-from ..models import count_rows_before
-from .retention import Pruned, new_holder, prune
+from .retention import count_older, find_cutoff, prune
 from .writer import Writer
 
 POLL_SECONDS = 0.1
-LEASE_POLL_SECONDS = 1.0
-PATIENCE = 60.0
+PATIENCE_SECONDS = 60.0
 
 
 @click.command("flush")
@@ -49,45 +47,43 @@ def flush_command(timeout: float) -> None:
 @with_appcontext
 @plain_errors(Unreadable)
 def prune_command(days: int | None, dry_run: bool) -> None:
-    """Delete rows older than some days, and their counts with them."""
+    """Delete the oldest rows by whole hours, and the counts of those hours with them.
+
+    Those older than LOG_RETENTION_DAYS (or --days) go, and the oldest beyond LOG_MAX_ROWS.
+    """
     days = days or current_app.config["LOG_RETENTION_DAYS"]
-    if not days:
-        raise click.UsageError("LOG_RETENTION_DAYS is 0, which keeps all: name a number of --days.")
-    before = utcnow() - timedelta(days=days)
-    with db.engines[LOG].connect() as connection:
-        total = count_rows_before(connection, before)
-    if dry_run:
-        click.echo(f"{total:,} rows are older than {days} days.")
+    max_rows = current_app.config["LOG_MAX_ROWS"]
+    if not days and not max_rows:
+        raise click.UsageError("LOG_RETENTION_DAYS and LOG_MAX_ROWS are 0, which keeps all: name a number of --days.")
+    engine = db.engines[LOG]
+    cutoff = find_cutoff(engine, days, max_rows)
+    if cutoff is None:
+        click.echo(f"There are at most {max_rows:,} rows: nothing is to be pruned.")
         return
-    engine, holder = db.engines[LOG], new_holder()
+    total = count_older(engine, cutoff)
+    hour = f"{cutoff.astimezone():%Y-%m-%d %H:%M}"
+    if dry_run:
+        click.echo(f"{total:,} rows from before {hour} would go.")
+        return
     gone = 0
-    pruned: Pruned | None = None
     with click.progressbar(length=total, label="Pruning") as bar:
-        while pruned is None or not pruned.done:
-            started = time.monotonic()
-            pruned = _prune(engine, before, holder, pruned)
-            gone += pruned.rows
-            bar.update(pruned.rows)
+        started = time.monotonic()
+        while (rows := _prune(engine, cutoff)) is not None:
+            gone += rows
+            bar.update(rows)
             # As long again for those who write.
             time.sleep(time.monotonic() - started)
-    click.echo(f"{gone:,} rows older than {days} days are gone.")
+            started = time.monotonic()
+    click.echo(f"{gone:,} rows from before {hour} are gone.")
 
 
-def _prune(engine: Engine, before: datetime, holder: str, last: Pruned | None) -> Pruned:
-    """One transaction's worth, after whoever is in the way; raises :class:`Unreadable`."""
-    end = time.monotonic() + PATIENCE
-    waiting = False
+def _prune(engine: Engine, cutoff: datetime) -> int | None:
+    """Return what :func:`prune` does, after waiting for whoever is in the way; raises :class:`Unreadable`."""
+    end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            pruned = prune(engine, before, holder, last.reached if last else None)
+            return prune(engine, cutoff)
         except SQLAlchemyError as error:
             if not is_transient(error) or time.monotonic() > end:
                 raise Unreadable(error, engine) from error
             time.sleep(POLL_SECONDS)
-            continue
-        if pruned is not None:
-            return pruned
-        if not waiting:
-            click.echo("Another process is pruning: waiting for it.", err=True)
-        waiting = True
-        time.sleep(LEASE_POLL_SECONDS)

@@ -1,74 +1,45 @@
-"""Rows older than the log keeps go, with their counts: few a transaction, one process at a time across all hosts.
+"""Pruning: the oldest rows go by whole hours, a few in each transaction, and then the counts of those hours.
 
-Whoever prunes holds a lease, a row of the log's own database. It is renewed with each transaction and runs out by
-itself, so a dead holder blocks nobody for longer; and because taking it locks its row, no two ever count the same
-rows away, not even on hosts whose clocks differ.
+Any number of processes may prune at once, and any of them may die: what one has begun, every other goes on with.
+A problem's count says how often it was seen since it was first seen, so pruning leaves it alone.
 """
 
-import secrets
 import time
-from collections import Counter
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Delete, Engine, Table, Update, bindparam, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, delete, func, select
+from sqlalchemy.dialects.mysql.base import MySQLDialect
+from sqlalchemy.orm import InstrumentedAttribute
 
-from ...database import utcnow
-from ..models import LogEntry, LogHour, LogLease, LogProblem, LogProblemHour, hour_of
+from ...database import hour_of, utcnow
+from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
 
-#: Few, and with pauses, so that requests of the same process hardly ever wait for their turn of the interpreter.
-BATCH = 200
-LEASE = timedelta(seconds=60)
-NAME = "retention"
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+#: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
+BATCH_ROWS = 200
+HOUR = timedelta(hours=1)
 
-#: The first records of a process go first, and one that ends at once has no time for this.
+#: The first records of a process go before, and a process that ends at once has no time for this.
 START_SECONDS = 1.0
 EVERY_SECONDS = 3_600.0
 #: How many times longer than a step the pause after it is.
 REST = 15
 RETRY_SECONDS = 30.0
 
-_entry, _problem, _hour, _problem_hour, _lease = (
-    LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem, LogHour, LogProblemHour, LogLease)
-)
-# Statements are made once: to put one together takes SQLAlchemy longer than to run it.
-_OLDEST = (
-    select(_entry.c.id, _entry.c.created_at, _entry.c.level, _entry.c.logger, _entry.c.fingerprint)
-    .where(_entry.c.created_at >= bindparam("reached"), _entry.c.created_at < bindparam("before"))
-    .order_by(_entry.c.created_at, _entry.c.id)
-    .limit(bindparam("most"))
-)
-_DELETE = delete(_entry).where(_entry.c.id.in_(bindparam("ids", expanding=True)))
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """What one transaction deleted: how many rows, and the time of the newest of them."""
-
-    rows: int
-    reached: datetime | None
-
-    @property
-    def done(self) -> bool:
-        return self.rows < BATCH
-
 
 class Retention:
     """The writer's part: one short step at a time, while it has nothing else to do.
 
     :param days: how long rows are kept; 0 keeps all
+    :param max_rows: how many rows are kept; 0 keeps all
     """
 
-    def __init__(self, engine: Engine, days: int) -> None:
+    def __init__(self, engine: Engine, days: int, max_rows: int) -> None:
         self.engine = engine
         self.days = days
+        self.max_rows = max_rows
         self.due = time.monotonic() + START_SECONDS
-        self._holder = new_holder()
-        self._reached: datetime | None = None
+        self._cutoff: datetime | None = None
 
     def step(self) -> float:
         """Delete a few rows if it is time to; returns in how many seconds it will be."""
@@ -78,78 +49,91 @@ class Retention:
 
     def _work(self) -> float:
         try:
-            before = utcnow() - timedelta(days=self.days)
-            if not self.days or not has_older(self.engine, before):
-                return EVERY_SECONDS
             started = time.monotonic()
-            pruned = prune(self.engine, before, self._holder, self._reached)
+            self._cutoff = self._cutoff or find_cutoff(self.engine, self.days, self.max_rows)
+            if self._cutoff and prune(self.engine, self._cutoff) is not None:
+                return REST * (time.monotonic() - started)
         except Exception:
             # The database is away or busy: there is no hurry, and the writer, which must not end here, says so.
             return RETRY_SECONDS
-        if pruned is None:
-            return RETRY_SECONDS
-        self._reached = None if pruned.done else pruned.reached
-        return EVERY_SECONDS if pruned.done else REST * (time.monotonic() - started)
+        self._cutoff = None
+        return EVERY_SECONDS
 
 
-def new_holder() -> str:
-    return secrets.token_hex(16)
+def find_cutoff(engine: Engine, days: int, max_rows: int) -> datetime | None:
+    """Return the start of the hour before which all rows are to go; None if none is.
+
+    :param days: rows older than this go, to the hour; 0 keeps all
+    :param max_rows: beyond this number the oldest hours go, though never the current one; 0 keeps all
+    """
+    this_hour = hour_of(utcnow())
+    cutoffs = [this_hour - timedelta(days=days)] if days else []
+    if max_rows:
+        hours = select(LogHour.hour, func.sum(LogHour.count)).group_by(LogHour.hour).order_by(LogHour.hour.desc())
+        with engine.connect() as connection:
+            kept = 0
+            for hour, count in connection.execute(hours):
+                kept += count
+                if kept > max_rows:
+                    cutoffs.append(min(hour + HOUR, this_hour))
+                    break
+    return max(cutoffs, default=None)
 
 
-def has_older(engine: Engine, before: datetime) -> bool:
+def count_older(engine: Engine, cutoff: datetime) -> int:
+    """Return how many rows are from before the cutoff; rows, not counts, which an interrupted pruning leaves behind."""
     with engine.connect() as connection:
-        oldest = connection.scalar(select(_entry.c.created_at).order_by(_entry.c.created_at).limit(1))
-    return oldest is not None and oldest < before
+        return connection.scalar(select(func.count()).where(LogEntry.created_at < cutoff)) or 0
 
 
-def prune(engine: Engine, before: datetime, holder: str, reached: datetime | None = None) -> Pruned | None:
-    """Delete the oldest rows from ``before`` a time, at most :data:`BATCH`; None while somebody else prunes.
+def prune(engine: Engine, cutoff: datetime) -> int | None:
+    """Delete the oldest 200 rows from before the cutoff, and the counts and open problems that have no row any more.
 
-    :param holder: names the caller to the lease; the same for all its calls, see :func:`new_holder`
-    :param reached: where the last call came to, so that the next need not pass what is gone
+    :param cutoff: the start of an hour
+    :return: the number of rows deleted; None if nothing is left to delete
     """
     with engine.begin() as connection:
-        if not _take_lease(connection, holder):
-            return None
-        rows = connection.execute(_OLDEST, {"reached": reached or BEGINNING, "before": before, "most": BATCH}).all()
-        if rows:
-            connection.execute(_DELETE, {"ids": [row.id for row in rows]})
-            # The order in which the writers take the same locks, see store.py.
-            facts = [(row.fingerprint, hour_of(row.created_at), row.level, row.logger) for row in rows]
-            _subtract(connection, _hour, ((hour, level, logger) for _, hour, level, logger in facts))
-            _subtract(connection, _problem_hour, ((fingerprint, hour) for fingerprint, hour, *_ in facts))
-        if len(rows) < BATCH:
-            connection.execute(update(_lease).where(_lease.c.name == NAME).values(expires_at=utcnow()))
-    return Pruned(len(rows), rows[-1].created_at if rows else None)
+        oldest_rows = select(LogEntry.id).where(LogEntry.created_at < cutoff).order_by(LogEntry.created_at)
+        ids = connection.scalars(
+            oldest_rows.limit(BATCH_ROWS).with_for_update(skip_locked=_can_skip_locked(connection.dialect))
+        ).all()
+        if ids:
+            connection.execute(delete(LogEntry).where(LogEntry.id.in_(ids)))
+        oldest = connection.scalar(select(LogEntry.created_at).order_by(LogEntry.created_at).limit(1))
+        # A late record may still arrive from before this hour: the next step finds it, with or without its counts.
+        empty_before = min(cutoff, hour_of(oldest)) if oldest else cutoff
+        found = (
+            _delete_oldest(
+                connection, LogProblem.fingerprint, LogProblem.last_seen, empty_before, LogProblem.status == OPEN
+            )
+            + _delete_oldest(connection, LogHour.hour, LogHour.hour, empty_before)
+            + _delete_oldest(connection, LogProblemHour.fingerprint, LogProblemHour.hour, empty_before)
+        )
+    return len(ids) if ids or found else None
 
 
-def _take_lease(connection: Connection, holder: str) -> bool:
-    now = utcnow()
-    mine = {"holder": holder, "expires_at": now + LEASE}
-    free = or_(_lease.c.holder == holder, _lease.c.expires_at <= now)
-    if connection.execute(update(_lease).where(_lease.c.name == NAME, free).values(mine)).rowcount:
-        return True
-    if connection.scalar(select(_lease.c.name).where(_lease.c.name == NAME)):
-        return False
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(_lease).values(name=NAME, **mine))
-    except IntegrityError:
-        return False
+def _delete_oldest(
+    connection: Connection,
+    key: InstrumentedAttribute[Any],
+    age: InstrumentedAttribute[datetime],
+    before: datetime,
+    *conditions: ColumnElement[bool],
+) -> int:
+    """Delete the oldest 200 rows of a table from before a time, with all older ones of the same keys.
+
+    Return how many of the 200 there were. Where another process is deleting the same, this one waits for it.
+    """
+    oldest = select(key, age).where(age < before, *conditions).order_by(age).limit(BATCH_ROWS)
+    found = connection.execute(oldest).all()
+    if found:
+        keys, newest = {each[0] for each in found}, found[-1][1]
+        connection.execute(delete(key.class_).where(key.in_(sorted(keys)), age <= newest, *conditions))
+    return len(found)
+
+
+def _can_skip_locked(dialect: Dialect) -> bool:
+    """Whether rows that another process is deleting can be passed over instead of waited for."""
+    if isinstance(dialect, MySQLDialect):
+        return (dialect.server_version_info or ()) >= ((10, 6) if dialect.is_mariadb else (8,))
+    # For SQLite, which has one writer at a time, SQLAlchemy writes no FOR UPDATE at all.
     return True
-
-
-def _subtract(connection: Connection, table: Table, keys: Iterable[tuple[Hashable, ...]]) -> None:
-    """Count rows away, and delete the counts that reach nothing.."""
-    names = [f"key_{column.name}" for column in table.primary_key]
-    counts = sorted(Counter(keys).items(), key=lambda item: item[0])
-    values = [{"n": count, **dict(zip(names, key, strict=True))} for key, count in counts]
-    for statement in _subtraction(table):
-        connection.execute(statement, values)
-
-
-@cache
-def _subtraction(table: Table) -> tuple[Update, Delete]:
-    here = [column == bindparam(f"key_{column.name}") for column in table.primary_key]
-    empty = [*here, table.c["count"] <= 0]
-    return update(table).where(*here).values(count=table.c["count"] - bindparam("n")), delete(table).where(*empty)

@@ -1,9 +1,9 @@
 """An event as the columns of ``log_entry``. The expensive work is done here, in the writer's thread."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
+from ...database import hour_of
 from .. import grouping
 from ..capture.sanitize import clean_text
 from ..journal.files import Event
@@ -22,9 +22,10 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
     :param root: the project's folder with a separator at its end; files below it are the project's own
     """
     request = event.get("request") or {}
+    created_at = datetime.fromtimestamp(event["time"], UTC)
     return {
         "event_id": event_id,
-        "created_at": datetime.fromtimestamp(event["time"], UTC),
+        "created_at": created_at,
         "level": int(event["level"]),
         "logger": event["logger"],
         "message": event["message"],
@@ -41,13 +42,9 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "thread": event.get("thread"),
         "source": event.get("source"),
         "extra": event.get("extra"),
-        "hour": _hour(event["time"] // 3600),
+        # Of created_at, not of the event's time, which rounding to microseconds may carry into the next hour.
+        "hour": hour_of(created_at),
     }
-
-
-@lru_cache(maxsize=64)
-def _hour(number: float) -> datetime:
-    return datetime.fromtimestamp(number * 3600, UTC)
 
 
 def _of_exception(event: Event, root: str) -> Row:

@@ -30,13 +30,15 @@ class Writer:
     :param engine: the log's own engine, never the application's
     :param root: the project's folder with a separator at its end, to tell its own frames from a library's
     :param keep_days: older rows are deleted; 0 keeps all
+    :param keep_rows: beyond this number the oldest rows are deleted; 0 keeps all
     """
 
-    def __init__(self, engine: Engine, journal: Journal, root: str, keep_days: int = 0) -> None:
+    def __init__(self, engine: Engine, journal: Journal, root: str, keep_days: int = 0, keep_rows: int = 0) -> None:
         self.engine = engine
         self.journal = journal
         self.root = root
         self.keep_days = keep_days
+        self.keep_rows = keep_rows
         self._reset()
 
     def _reset(self) -> None:
@@ -49,7 +51,7 @@ class Writer:
         self._delay = FIRST_DELAY_SECONDS
         self._warn_again_at: dict[str, float] = {}
         self._shipping = Shipping(self.engine, self.journal, self.root)
-        self._retention = Retention(self.engine, self.keep_days)
+        self._retention = Retention(self.engine, self.keep_days, self.keep_rows)
 
     # Called by any thread
 

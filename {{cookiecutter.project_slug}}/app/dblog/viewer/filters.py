@@ -12,7 +12,10 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Filters:
-    """``level`` is the lowest to show; ``q`` is searched in the message and the exception's class."""
+    """``level`` is the lowest to show; ``q`` is searched in the message and the exception's class.
+
+    ``since`` is the first moment that is shown, ``until`` the first that is not any more.
+    """
 
     level: int | None = None
     logger: str | None = None

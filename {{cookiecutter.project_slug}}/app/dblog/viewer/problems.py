@@ -11,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from ...database import LOG, db, utcnow
+from ...database import LOG, db, hour_of, utcnow
 from ...listing import BadFilter, Cursor
 from ..errors import Unreadable, is_transient
-from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour, hour_of
+from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
 from .format import level_name
 from .queries import ALL_COLUMNS, Entry
 

@@ -241,7 +241,7 @@ def _times(filters: Filters) -> list[Condition]:
     if filters.since is not None:
         times.append(LogEntry.created_at >= filters.since)
     if filters.until is not None:
-        times.append(LogEntry.created_at <= filters.until)
+        times.append(LogEntry.created_at < filters.until)
     return times
 
 

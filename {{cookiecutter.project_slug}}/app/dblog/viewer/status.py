@@ -42,12 +42,17 @@ def health(own: Journal) -> dict[str, Any]:
     }
 
 
-def report(own: Journal) -> dict[str, Any]:
-    """The health, and what the database says of itself: number of rows and time of the newest."""
-    facts: dict[str, Any] = {"rows": None, "newest": None} | health(own)
+def report(own: Journal, max_rows: int) -> dict[str, Any]:
+    """The health, and what the database says of itself: number of rows and time of the newest.
+
+    :param max_rows: of how many rows more is too many; 0 is no limit. ``rows_above_limit`` are those that pruning has
+        not come to yet, or that are of the current hour, which it does not touch
+    """
+    facts: dict[str, Any] = {"rows": None, "rows_above_limit": None, "newest": None} | health(own)
     try:
         with reading() as log:
-            facts["rows"] = count_rows(log)
+            facts["rows"] = rows = count_rows(log)
+            facts["rows_above_limit"] = max(0, rows - max_rows) if max_rows else 0
             facts["newest"] = log.scalar(select(func.max(LogEntry.created_at)))
     except Unreadable as error:
         facts["state"] = "degraded"

@@ -131,7 +131,9 @@ def detail_json(entry_id: int) -> ResponseReturnValue:
 def status_page() -> ResponseReturnValue:
     journal = current_app.extensions["dblog"].journal
     waiting = len(journal.memory) + waiting_records(journal.folder)
-    return render_template("dblog/status.html", report=report(journal), waiting=waiting)
+    return render_template(
+        "dblog/status.html", report=report(journal, current_app.config["LOG_MAX_ROWS"]), waiting=waiting
+    )
 
 
 @bp.app_template_global()
