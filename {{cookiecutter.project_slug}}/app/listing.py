@@ -1,6 +1,7 @@
 """Lists that people filter and page through: times and ids as they type them, and pages by key."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,9 @@ from sqlalchemy import ColumnElement, and_, literal, or_
 from .database import hour_of, utcnow
 
 MAX_TERM = 200
+
+#: Takes a filter's name and text, returns its value, and raises BadFilter.
+Parser = Callable[[str, str], Any]
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _HOUR = timedelta(hours=1)
@@ -57,12 +61,22 @@ class Cursor:
         return and_(created_at <= moment, or_(created_at < moment, id < self.id))
 
 
-def check_text(name: str, term: str) -> None:
-    """Refuse what no database compares, and what is too long; raises :class:`BadFilter`."""
+def parse_terms(terms: Mapping[str, str], parsers: Mapping[str, Parser]) -> dict[str, Any]:
+    """Return the values of the filters that are given, each parsed from its text; empty texts do not count.
+
+    Raises :class:`BadFilter` for the first that cannot be understood.
+    """
+    given = {name: term for name in parsers if (term := terms.get(name, "").strip())}
+    return {name: parsers[name](name, parse_text(name, term)) for name, term in given.items()}
+
+
+def parse_text(name: str, term: str) -> str:
+    """Return the text itself; raises :class:`BadFilter` if it is too long or no database can compare it."""
     if len(term) > MAX_TERM:
         raise BadFilter(f"{name}: at most {MAX_TERM} characters, not {len(term):,}.")
     if "\0" in term or term.encode("utf-8", "replace").decode() != term:
         raise BadFilter(f"{name}: contains characters that are no text.")
+    return term
 
 
 def parse_time(name: str, term: str) -> datetime:
@@ -70,7 +84,7 @@ def parse_time(name: str, term: str) -> datetime:
 
     Ages of an hour and more begin with the hour: 2h at 12:40 is 10:00. Raises :class:`BadFilter`.
     """
-    check_text(name, term)
+    parse_text(name, term)
     try:
         if match := _AGE.fullmatch(term):
             age = timedelta(**{_UNITS[match[2]]: int(match[1])})
@@ -85,7 +99,7 @@ def parse_time(name: str, term: str) -> datetime:
 
 def parse_id(name: str, term: str) -> int:
     """Return a row's or user's number; raises :class:`BadFilter`."""
-    check_text(name, term)
+    parse_text(name, term)
     if term.isascii() and term.isdigit() and len(term) <= 18:
         return int(term)
     raise BadFilter(f"{name}: a whole number; not “{term}”.")

@@ -1,22 +1,22 @@
-"""What the pages, their JSON twins and the commands ask of the trail; each works alike for all three.
+"""The queries of the trail, for its pages, their JSON twins and its commands alike.
 
-Pages go by key, never by offset: the thousandth costs what the first does.
+Pages go by key, never by offset: the thousandth page costs as much as the first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session, scoped_session
 
-from ..listing import BadFilter, Cursor, check_text, parse_id, parse_time
+from ..listing import BadFilter, Cursor, Parser, parse_id, parse_terms, parse_text, parse_time
 from .entries import ACTIONS
 from .models import AuditEntry
 
-PAGE_SIZE = 50
-PRUNED_AT_ONCE = 1000
+ENTRIES_A_PAGE = 50
+PRUNE_BATCH = 1000
 
 AnySession = Session | scoped_session[Session]
 
@@ -35,19 +35,8 @@ class Filters:
 
     @classmethod
     def parse(cls, terms: Mapping[str, str]) -> "Filters":
-        """Filters from texts as people type them; empty ones do not count. Raises :class:`BadFilter`."""
-        given = {field.name: terms[field.name].strip() for field in fields(cls) if terms.get(field.name, "").strip()}
-        for name, term in given.items():
-            check_text(name, term)
-        return cls(
-            model=given.get("model"),
-            object=given.get("object"),
-            user=parse_id("user", given["user"]) if "user" in given else None,
-            action=_parse_action(given["action"]) if "action" in given else None,
-            request=given.get("request"),
-            since=parse_time("since", given["since"]) if "since" in given else None,
-            until=parse_time("until", given["until"]) if "until" in given else None,
-        )
+        """Return the filters from texts as people type them. Raises :class:`BadFilter`."""
+        return cls(**parse_terms(terms, PARSERS))
 
 
 @dataclass(frozen=True)
@@ -65,10 +54,10 @@ def page(
     *,
     before: str | None = None,
     after: str | None = None,
-    size: int = PAGE_SIZE,
+    size: int = ENTRIES_A_PAGE,
 ) -> Page:
-    """The newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter` if that is none."""
-    # The ids of one object's entries follow its row's locks; the clocks of two machines need not.
+    """Return the newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`."""
+    # The entries of one object go by id: ids follow the locks of its row, the clocks of two machines may not.
     order = [AuditEntry.id] if filters.object is not None else [AuditEntry.created_at, AuditEntry.id]
     query = select(AuditEntry).where(*_conditions(filters)).limit(size + 1)
     if after:
@@ -86,9 +75,9 @@ def page(
 
 
 def prune(session: AnySession, older_than: datetime) -> Iterator[int]:
-    """Delete older entries, each batch in a transaction of its own; yields how many went with it."""
+    """Delete older entries, each batch in a transaction of its own; yields how many each batch deleted."""
     oldest = select(AuditEntry.id).where(AuditEntry.created_at < older_than).order_by(AuditEntry.created_at)
-    while ids := list(session.scalars(oldest.limit(PRUNED_AT_ONCE))):
+    while ids := list(session.scalars(oldest.limit(PRUNE_BATCH))):
         session.execute(delete(AuditEntry).where(AuditEntry.id.in_(ids)))
         session.commit()
         yield len(ids)
@@ -117,7 +106,13 @@ def _past_cursor(cursor: str, filters: Filters, *, newer: bool) -> ColumnElement
     return place.passed(AuditEntry.created_at, AuditEntry.id, ascending=newer)
 
 
-def _parse_action(term: str) -> str:
+def parse_action(name: str, term: str) -> str:
     if term.lower() in ACTIONS:
         return term.lower()
-    raise BadFilter(f"action: one of {', '.join(ACTIONS)}; not “{term}”.")
+    raise BadFilter(f"{name}: one of {', '.join(ACTIONS)}; not “{term}”.")
+
+
+PARSERS: dict[str, Parser] = {
+    **dict.fromkeys(("model", "object", "request"), parse_text),
+    **{"user": parse_id, "action": parse_action, "since": parse_time, "until": parse_time},
+}

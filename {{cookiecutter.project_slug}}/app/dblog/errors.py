@@ -2,14 +2,22 @@
 
 import sqlite3
 import sys
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from .capture.sanitize import clean_text
 from .models import LogEntry
 
+T = TypeVar("T")
+
+#: In characters.
 ERROR_LIMIT = 200
+RETRY_SECONDS = 0.02
 
 # What the same statements may overcome in a moment: another connection's lock, a row that was stored meanwhile (it is
 # known at the next try), a server that stops, a full disk. Classes of SQLSTATE; MySQL's numbers; SQLite's codes.
@@ -23,7 +31,7 @@ class Unreadable(Exception):
     """The log's database does not answer, or lacks the log's tables; the text is one sentence for people."""
 
     def __init__(self, cause: SQLAlchemyError, engine: Engine) -> None:
-        self.tables_missing = _lacks_tables(engine)
+        self.tables_missing = _lacks_tables(engine) is True
         sentence = f"The log's database cannot be read: {short_error(cause)}"
         super().__init__("The log's tables are missing: run `flask db upgrade`." if self.tables_missing else sentence)
 
@@ -46,13 +54,28 @@ def short_error(error: BaseException) -> str:
 
 def explain_outage(engine: Engine, error: Exception) -> str:
     """Return what is wrong with the log's database, and what to do about it where that is known."""
-    try:
-        missing = not inspect(engine).has_table(LogEntry.__tablename__)
-    except Exception:
+    missing = _lacks_tables(engine)
+    if missing is None:
         return f"the log database cannot be reached ({short_error(error)})"
     if missing:
         return "the log's tables are missing: run `flask db upgrade`"
     return f"the log database takes no rows ({short_error(error)})"
+
+
+def retry_while_busy(action: Callable[[], T], engine: Engine, seconds: float) -> T:
+    """Return the action's result, after up to ``seconds`` of trying; raises :class:`Unreadable`.
+
+    A writer at full speed holds SQLite's only lock most of the time.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return action()
+        except SQLAlchemyError as error:
+            busy = is_transient(error) or isinstance(error, PoolTimeout)
+            if not busy or time.monotonic() > end:
+                raise Unreadable(error, engine) from error
+            time.sleep(RETRY_SECONDS)
 
 
 def warn_on_stderr(sentence: str) -> None:
@@ -63,8 +86,9 @@ def warn_on_stderr(sentence: str) -> None:
         return
 
 
-def _lacks_tables(engine: Engine) -> bool:
+def _lacks_tables(engine: Engine) -> bool | None:
+    """Whether the log's tables are missing; None if the database does not answer."""
     try:
         return not inspect(engine).has_table(LogEntry.__tablename__)
-    except SQLAlchemyError:
-        return False
+    except Exception:
+        return None

@@ -66,7 +66,7 @@ def test_mistakes_are_one_sentence(runner: FlaskCliRunner) -> None:
 
 
 def test_a_search_says_how_far_it_got(app: Flask, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "SCAN", 10)
+    monkeypatch.setattr(queries, "SEARCH_ROWS", 10)
     put(app, row("needle", age=40 * HOUR), *(row("hay", age=number * HOUR) for number in range(30, 0, -1)))
     bounded = log(runner, "list", "--grep", "needle", "--json")
     assert lines(bounded) == []

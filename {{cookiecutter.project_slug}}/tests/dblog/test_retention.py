@@ -141,7 +141,7 @@ def test_a_step_is_few_rows_of_each_table(aged: Flask) -> None:
     assert max(deleted["log_hour"] + deleted["log_problem_hour"]) < 20
 
 
-def test_a_groups_count_is_since_it_was_first_seen(aged: Flask) -> None:
+def test_a_problems_count_is_since_it_was_first_seen(aged: Flask) -> None:
     before = problems(aged)
     assert prune_all(engine_of(aged), 30) == 33
     assert before.pop("1-open") == ("open", 1), "nobody decided about it, and it was last seen before"

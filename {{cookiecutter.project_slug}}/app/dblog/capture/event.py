@@ -17,17 +17,7 @@ from werkzeug.local import LocalProxy
 
 from ...actor import Actor
 from ...redaction import REDACTED, is_secret
-from .sanitize import (
-    NAME_LIMIT,
-    RAISED,
-    SCALARS,
-    TEXT_LIMIT,
-    TRUNCATED,
-    clean_text,
-    safe_argument,
-    safe_str,
-    to_json,
-)
+from .sanitize import NAME_LIMIT, RAISED, SCALARS, TEXT_LIMIT, TRUNCATED, clean_text, safe_argument, safe_str, to_json
 from .tracebacks import capture, without_chain
 
 VERSION = 1

@@ -1,23 +1,22 @@
-"""``flask log flush`` and ``flask log prune``: what changes the log, for cron and for before a shutdown."""
+"""``flask log flush`` and ``flask log prune``, for cron and for before a shutdown."""
 
 import time
-from datetime import datetime
+from functools import partial
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from ...database import LOG, db
 from ...terminal import plain_errors
-from ..errors import Unreadable, is_transient
+from ..errors import Unreadable, retry_while_busy
 from ..journal.read import waiting_records
 from .retention import count_older, find_cutoff, prune
 from .writer import Writer
 
 POLL_SECONDS = 0.1
-PATIENCE_SECONDS = 60.0
+#: How long a step of pruning waits for its turn to write.
+PRUNE_SECONDS = 60.0
 
 
 @click.command("flush")
@@ -68,22 +67,10 @@ def prune_command(days: int | None, dry_run: bool) -> None:
     gone = 0
     with click.progressbar(length=total, label="Pruning") as bar:
         started = time.monotonic()
-        while (rows := _prune(engine, cutoff)) is not None:
+        while (rows := retry_while_busy(partial(prune, engine, cutoff), engine, PRUNE_SECONDS)) is not None:
             gone += rows
             bar.update(rows)
             # As long again for those who write.
             time.sleep(time.monotonic() - started)
             started = time.monotonic()
     click.echo(f"{gone:,} rows from before {hour} are gone.")
-
-
-def _prune(engine: Engine, cutoff: datetime) -> int | None:
-    """Return what :func:`prune` does, after waiting for whoever is in the way; raises :class:`Unreadable`."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return prune(engine, cutoff)
-        except SQLAlchemyError as error:
-            if not is_transient(error) or time.monotonic() > end:
-                raise Unreadable(error, engine) from error
-            time.sleep(POLL_SECONDS)

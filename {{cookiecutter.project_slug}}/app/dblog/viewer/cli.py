@@ -25,6 +25,9 @@ T = TypeVar("T")
 cli = AppGroup("log", help="Read the log and look after it.")
 
 json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+)
 
 _COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
 
@@ -43,7 +46,7 @@ def filter_options(command: Callable[P, T]) -> Callable[P, T]:
 
 @cli.command("list")
 @filter_options
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many rows.")
+@limit_option
 @json_option
 @plain_errors(Unreadable)
 def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
@@ -54,7 +57,7 @@ def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
 
 
 def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
-    """Rows page by page. Without a time to go back to, a search that finds too little stops, and says where."""
+    """Yield rows page by page. Without ``since`` a search that finds too few rows stops, and says where."""
     before = None
     while limit > 0:
         with reading() as log:
@@ -100,19 +103,15 @@ def tail_command(count: int, as_json_lines: bool) -> None:
 
 @cli.command("problems")
 @click.option("--status", type=click.Choice([*problems.STATUSES, problems.ALL]), default=OPEN, show_default=True)
+@limit_option
 @json_option
 @plain_errors(Unreadable)
-def problems_command(status: str, as_json_lines: bool) -> None:
+def problems_command(status: str, limit: int, as_json_lines: bool) -> None:
     """Show the problems, the last seen first."""
-    before = None
-    while True:
-        with reading() as log:
-            found = problems.list_problems(log, status, before, size=export.EXPORT_ROWS)
-        for problem in found.problems:
-            click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
-        before = found.older
-        if before is None:
-            return
+    with reading() as log:
+        found = problems.list_problems(log, status, size=limit).problems
+    for problem in found:
+        click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
 
 
 @cli.command("export")

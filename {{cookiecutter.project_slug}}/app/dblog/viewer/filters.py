@@ -1,10 +1,10 @@
 """Which rows to show, from texts as people type them in a URL or a command line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
-from ...listing import BadFilter, check_text, parse_id, parse_time
+from ...listing import BadFilter, Parser, parse_id, parse_terms, parse_text, parse_time
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 ALL = "all"
@@ -28,30 +28,28 @@ class Filters:
 
     @classmethod
     def parse(cls, terms: Mapping[str, str]) -> "Filters":
-        """Filters from texts; empty ones do not count. Raises :class:`BadFilter`."""
-        given = {field.name: terms[field.name].strip() for field in fields(cls) if terms.get(field.name, "").strip()}
-        for name, term in given.items():
-            check_text(name, term)
-        since = parse_time("since", given["since"]) if given.get("since", ALL) != ALL else None
-        until = parse_time("until", given["until"]) if "until" in given else None
-        if since and until and since > until:
+        """Return the filters from texts as people type them. Raises :class:`BadFilter`."""
+        filters = cls(**parse_terms(terms, PARSERS))
+        if filters.since and filters.until and filters.since > filters.until:
             raise BadFilter("since: must not be later than until.")
-        return cls(
-            level=parse_level(given["level"]) if "level" in given else None,
-            logger=given.get("logger"),
-            since=since,
-            until=until,
-            q=given.get("q"),
-            request=given.get("request"),
-            user=parse_id("user", given["user"]) if "user" in given else None,
-            problem=parse_id("problem", given["problem"]) if "problem" in given else None,
-        )
+        return filters
 
 
-def parse_level(term: str) -> int:
-    """A level's number from its name or number; raises :class:`BadFilter`."""
+def parse_level(name: str, term: str) -> int:
+    """Return a level's number from its name or number; raises :class:`BadFilter`."""
     if term.upper() in LEVELS:
         return LEVELS[term.upper()]
     if term.isascii() and term.isdigit() and len(term) <= 4:
         return int(term)
-    raise BadFilter(f"level: one of {', '.join(LEVELS)}, or a number; not “{term}”.")
+    raise BadFilter(f"{name}: one of {', '.join(LEVELS)}, or a number; not “{term}”.")
+
+
+def parse_since(name: str, term: str) -> datetime | None:
+    return None if term == ALL else parse_time(name, term)
+
+
+PARSERS: dict[str, Parser] = {
+    **{"level": parse_level, "since": parse_since, "until": parse_time},
+    **dict.fromkeys(("logger", "q", "request"), parse_text),
+    **dict.fromkeys(("user", "problem"), parse_id),
+}

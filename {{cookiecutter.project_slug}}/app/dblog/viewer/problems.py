@@ -1,19 +1,16 @@
 """Problems, each all records of one kind: lists, charts, and what was decided about them."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select, union_all, update
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from ...database import LOG, db, hour_of, utcnow
 from ...listing import BadFilter, Cursor
-from ..errors import Unreadable, is_transient
+from ..errors import retry_while_busy
 from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
 from .format import level_name
 from .queries import ALL_COLUMNS, Entry
@@ -24,8 +21,8 @@ PROBLEMS_A_PAGE = 25
 CHART_HOURS = 24
 #: The tabs count no further than this.
 COUNT_CAP = 1_000
-#: How long a decision waits for its turn to write, and how long it pauses between two tries.
-DECIDE_SECONDS, RETRY_SECONDS = 10.0, 0.02
+#: How long a decision waits for its turn to write.
+DECIDE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -107,16 +104,12 @@ def tally(log: Session) -> dict[str, int]:
 
 
 def decide(problem_id: int, status: str) -> bool:
-    """Resolve, mute or reopen a problem; False if there is none. Raises :class:`Unreadable`."""
+    """Resolve, mute or reopen a problem; False if there is none. Raises :class:`app.dblog.errors.Unreadable`."""
     change = update(LogProblem).where(LogProblem.id == problem_id).values(status=status)
-    end = time.monotonic() + DECIDE_SECONDS
-    while True:
-        try:
-            with db.engines[LOG].begin() as connection:
-                return bool(connection.execute(change).rowcount)
-        except SQLAlchemyError as error:
-            # A writer at full speed holds SQLite's only lock most of the time.
-            busy = is_transient(error) or isinstance(error, PoolTimeout)
-            if not busy or time.monotonic() > end:
-                raise Unreadable(error, db.engines[LOG]) from error
-            time.sleep(RETRY_SECONDS)
+    engine = db.engines[LOG]
+
+    def decided() -> bool:
+        with engine.begin() as connection:
+            return bool(connection.execute(change).rowcount)
+
+    return retry_while_busy(decided, engine, DECIDE_SECONDS)

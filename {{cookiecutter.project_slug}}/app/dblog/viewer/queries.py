@@ -1,7 +1,8 @@
-"""The rows that the pages, their JSON twins, the exports and the commands show.
+"""The queries of rows, for the pages, their JSON twins, the exports and the commands alike.
 
-Pages go by key (time and id of the last row shown), never by offset: the thousandth costs what the first does.
-What no index answers is searched backwards, at most :data:`SCAN` rows a page, so its cost is bounded at any size.
+Pages go by key (time and id of the last row shown), never by offset: the thousandth page costs as much as the first.
+A filter without an index is searched backwards, at most :data:`SEARCH_ROWS` rows a page, so that its cost is bounded
+however large the log is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,9 @@ from ..errors import Unreadable
 from ..models import LogEntry, LogProblem
 from .filters import Filters
 
-PAGE_SIZE = 50
-#: A quarter of that where an index leads to each of them somewhere else in the table.
-SCAN = 2_000
+ROWS_A_PAGE = 50
+#: A search along an index reads a quarter as many rows: each is a random read.
+SEARCH_ROWS = 2_000
 LIST_TEXT_LIMIT = 400
 
 _WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
@@ -49,7 +50,7 @@ LIST_COLUMNS: tuple[Any, ...] = (
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A session of the log's own, to read with; raises :class:`Unreadable`.
+    """Open a session of the log's own, to read with; raises :class:`Unreadable`.
 
     All its queries see one view of the rows, since a search is two of them. The session is not ``db.session``: the log
     has two connections a process, so they go back before a page is rendered.
@@ -68,7 +69,7 @@ def reading() -> Iterator[Session]:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows, newest first, the cursors of the pages beside it, and where a bounded search stopped if it did."""
+    """Rows, newest first, the cursors of the pages beside them, and where a bounded search stopped if it did."""
 
     entries: Sequence[Entry]
     newer: str | None = None
@@ -83,36 +84,28 @@ def page(
     columns: Sequence[Any] = LIST_COLUMNS,
     before: str | None = None,
     after: str | None = None,
-    size: int = PAGE_SIZE,
+    size: int = ROWS_A_PAGE,
 ) -> Page:
-    """The newest rows, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter` if that is none."""
-    if after:
-        return _page_after(log, filters, columns, Cursor.parse(after), size)
-    cursor = Cursor.parse(before) if before else None
-    found = _search(log, filters, columns, cursor, size, ascending=False)
-    entries = found.entries[:size]
-    newer = None
+    """Return the newest rows, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`."""
+    cursor = Cursor.parse(after or before or "") if after or before else None
+    found = _search(log, filters, columns, cursor, size, ascending=bool(after))
+    entries = found.entries[:size][::-1] if after else found.entries[:size]
+    # Towards the side that was searched, the next page begins at the last row, or where a bounded search stopped.
+    last = Cursor.of(found.entries[size - 1]) if len(found.entries) > size else found.end
+    back = None
     if cursor:
-        # Of an empty page, the row at the cursor itself is the next newer one.
-        newer = str(Cursor.of(entries[0]) if entries else Cursor(cursor.moment, cursor.id - 1))
-    if len(found.entries) > size:
-        return Page(entries, newer, str(Cursor.of(entries[-1])))
-    return Page(entries, newer, str(found.end) if found.end else None, found.end.moment if found.end else None)
-
-
-def _page_after(log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor, size: int) -> Page:
-    found = _search(log, filters, columns, cursor, size, ascending=True)
-    entries = found.entries[:size][::-1]
-    older = str(Cursor.of(entries[-1]) if entries else Cursor(cursor.moment, cursor.id + 1))
-    if len(found.entries) > size:
-        return Page(entries, str(Cursor.of(entries[0])), older)
-    return Page(entries, str(found.end) if found.end else None, older, found.end.moment if found.end else None)
+        # Towards the other side it begins at the first row; of an empty page, the row at the cursor is the next one.
+        first = Cursor(cursor.moment, cursor.id + (1 if after else -1))
+        back = str(Cursor.of(found.entries[0]) if found.entries else first)
+    onward = str(last) if last else None
+    newer, older = (onward, back) if after else (back, onward)
+    return Page(entries, newer, older, found.end.moment if found.end else None)
 
 
 def around(
-    log: Session, filters: Filters, entry_id: int, *, columns: Sequence[Any] = LIST_COLUMNS, size: int = PAGE_SIZE
+    log: Session, filters: Filters, entry_id: int, *, columns: Sequence[Any] = LIST_COLUMNS, size: int = ROWS_A_PAGE
 ) -> Page:
-    """The rows on both sides of one, which is among them; raises :class:`BadFilter` if there is none."""
+    """Return the rows on both sides of a row, and the row itself; raises :class:`BadFilter` if it is gone."""
     entry = log.execute(select(LogEntry.created_at, LogEntry.id).where(LogEntry.id == entry_id)).first()
     if entry is None:
         raise BadFilter(f"around: there is no row {entry_id} any more.")
@@ -123,7 +116,7 @@ def around(
 
 
 def find(log: Session, entry_id: int) -> Entry | None:
-    """One row with all its columns."""
+    """Return one row with all its columns, None if there is none."""
     return log.execute(select(*ALL_COLUMNS).where(LogEntry.id == entry_id)).first() if entry_id < 2**63 else None
 
 
@@ -132,7 +125,7 @@ def is_empty(log: Session) -> bool:
 
 
 def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
-    """The ids of the rows before and after this one of its problem."""
+    """Return the ids of the rows before and after this one among the rows of its problem."""
     ids = []
     for ascending in (False, True):
         query = _keys([LogEntry.fingerprint == entry.fingerprint, _past_cursor(Cursor.of(entry), ascending)], ascending)
@@ -142,13 +135,13 @@ def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
 
 
 def count_newer(log: Session, filters: Filters, after: str, most: int = 100) -> int:
-    """How many rows came after a cursor, counting no further than ``most``."""
+    """Return how many rows came after a cursor, counting no further than ``most``."""
     found = _search(log, filters, (LogEntry.id, LogEntry.created_at), Cursor.parse(after), most - 1, ascending=True)
     return len(found.entries)
 
 
 def count_request(log: Session, request_id: str, most: int = 100) -> int:
-    """How many rows one request has, counting no further than ``most``."""
+    """Return how many rows one request has, counting no further than ``most``."""
     capped = select(LogEntry.id).where(LogEntry.request_id == request_id).limit(most).subquery()
     return log.scalar(select(func.count()).select_from(capped)) or 0
 
@@ -163,18 +156,18 @@ class _Found:
 def _search(
     log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor | None, size: int, *, ascending: bool
 ) -> _Found:
-    """Up to ``size`` rows beyond the cursor and one more, to tell that there are more."""
+    """Return up to ``size`` rows past the cursor, and one more if there are more."""
     sources, rest = _indexed_conditions(log, filters)
     if rest and log.get_bind().dialect.name == "postgresql":
-        # The candidates one by one: it would rather read a whole table, which takes ten times as long.
+        # PostgreSQL must read the candidates one by one: its plan would read a whole table, ten times as slow.
         log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
     limits = _times(filters)
     if cursor:
         limits.append(_past_cursor(cursor, ascending))
     most = size + 1
     if rest:
-        most = SCAN // 4 if any(sources) else SCAN
-    # A limit around each condition, so that no database can look for matches in all there is.
+        most = SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS
+    # The limit is around the candidates, so that no database can look for matches in the whole table.
     keys = [_keys([*source, *limits], ascending).limit(most) for source in sources]
     matches = and_(true(), *rest).label("matches")
     if len(keys) == 1:
@@ -201,16 +194,14 @@ def _search(
 
 
 def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condition]], list[Condition]]:
-    """Conditions that an index answers in order of time (those of several are merged), and those that remain."""
+    """Return conditions that an index answers in order of time, a list for each search, and those that remain."""
     indexed: list[tuple[Any, Any]] = [
         (LogEntry.request_id, filters.request),
+        (LogEntry.fingerprint, None if filters.problem is None else _fingerprint(log, filters.problem)),
         (LogEntry.user_id, filters.user),
         (LogEntry.logger, filters.logger),
     ]
     conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
-    if filters.problem is not None:
-        fingerprint = log.scalar(select(LogProblem.fingerprint).where(LogProblem.id == filters.problem))
-        conditions.insert(0, LogEntry.fingerprint == (fingerprint or ""))
     rest: list[Condition] = []
     if filters.q is not None:
         text = (LogEntry.message, LogEntry.exception)
@@ -225,8 +216,13 @@ def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condi
     return [[]], rest
 
 
+def _fingerprint(log: Session, problem_id: int) -> str:
+    """Return the fingerprint of a problem, or of a problem that is gone a text that no row has."""
+    return log.scalar(select(LogProblem.fingerprint).where(LogProblem.id == problem_id)) or ""
+
+
 def levels_from(log: Session, lowest: int) -> list[int]:
-    """The levels in use from ``lowest`` up, each found by one step down the index, however many rows there are."""
+    """Return the levels in use from ``lowest`` up; each is found by one step along the index."""
     following = select(LogEntry.level).order_by(LogEntry.level).limit(1)
     levels: list[int] = []
     found = log.scalar(following.where(LogEntry.level >= lowest))

@@ -11,30 +11,18 @@ from ...database import utcnow
 from ...listing import Cursor, parse_id
 from ..journal.read import waiting_records
 from ..models import LogProblem
-from . import export, problems
+from . import export, problems, queries
 from .blueprint import as_response, bp
 from .charts import stacks
 from .counts import CAP, overview
 from .filters import ALL, LEVELS, Filters
 from .format import as_json, as_text, first_line, frame_runs, level_name
-from .queries import (
-    ALL_COLUMNS,
-    Entry,
-    Page,
-    around,
-    count_newer,
-    count_request,
-    find,
-    is_empty,
-    neighbours,
-    page,
-    reading,
-)
+from .queries import ALL_COLUMNS, Entry, Page, page, reading
 from .status import report
 
 DEFAULT_SINCE = "24h"
 CURSORS = ("before", "after", "around")
-# What names few rows of any age: no day's limit for those.
+# With one of these filters the list is not limited to the last 24 hours.
 UNDATED_FILTERS = ("until", "request", "problem", "around")
 FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "problem")
 
@@ -48,7 +36,7 @@ def index() -> ResponseReturnValue:
         summary = overview(log, filters)
         known = problems.of_rows(log, rows.entries)
         problem = None if filters.problem is None else problems.find_problem(log, filters.problem)
-        empty = not rows.entries and is_empty(log)
+        empty = not rows.entries and queries.is_empty(log)
     return render_template(
         "dblog/index.html",
         page=rows,
@@ -84,16 +72,16 @@ def index_json() -> ResponseReturnValue:
 
 @bp.get("/logs/news.json")
 def news_json() -> ResponseReturnValue:
-    """How many rows came since the page was made, for log.js; counts no further than a hundred."""
+    """Tell log.js how many rows came since the page was made, counting no further than a hundred."""
     terms = _query_args()
     with reading() as log:
-        return {"rows": count_newer(log, Filters.parse(terms), terms.get("after", ""))}
+        return {"rows": queries.count_newer(log, Filters.parse(terms), terms.get("after", ""))}
 
 
 @bp.get("/logs.<any(csv, jsonl):form>")
 def export_rows(form: str) -> ResponseReturnValue:
     entries = export.entries(Filters.parse(_query_args()))
-    # The first page now, so that a database that is away still answers with a page of its own.
+    # The first row is read now, so that a database that is away is answered with its page, not with half a file.
     lines = export.lines(export.begun(entries), form)
     response = Response(stream_with_context(lines), mimetype=export.FORMATS[form])
     response.headers["Content-Disposition"] = f'attachment; filename="log-{utcnow():%Y%m%d-%H%M%S}.{form}"'
@@ -104,9 +92,9 @@ def export_rows(form: str) -> ResponseReturnValue:
 def detail(entry_id: int) -> ResponseReturnValue:
     with reading() as log:
         entry = _found(log, entry_id)
-        older, newer = neighbours(log, entry)
+        older, newer = queries.neighbours(log, entry)
         problem = problems.of_fingerprint(log, entry.fingerprint)
-        of_request = count_request(log, entry.request_id) if entry.request_id else 0
+        of_request = queries.count_request(log, entry.request_id) if entry.request_id else 0
     return render_template(
         "dblog/detail.html",
         entry=entry,
@@ -138,7 +126,7 @@ def status_page() -> ResponseReturnValue:
 
 @bp.app_template_global()
 def log_link(terms: dict[str, str], endpoint: str = "dblog.index", /, **changes: str | None) -> str:
-    """The list with the same filters but for ``changes``; None takes a filter away."""
+    """Return the address of the list with the same filters but for ``changes``; None takes a filter away."""
     kept: dict[str, Any] = {name: term for name, term in terms.items() if name in FILTERS}
     if "around" in terms:
         kept.setdefault("since", ALL)
@@ -155,14 +143,14 @@ def _query_args() -> dict[str, str]:
 
 
 def _is_default_since(terms: dict[str, str]) -> bool:
-    """Whether this is how far back a page goes that says nothing of it."""
+    """Whether ``since`` is what a page without ``since`` shows, so that addresses can leave it out."""
     return terms.get("since") == DEFAULT_SINCE and not any(name in terms for name in UNDATED_FILTERS)
 
 
 def _rows(log: Session, filters: Filters, terms: dict[str, str], columns: Any = None) -> Page:
     shown = {"columns": columns} if columns else {}
     if "around" in terms:
-        return around(log, filters, parse_id("around", terms["around"]), **shown)
+        return queries.around(log, filters, parse_id("around", terms["around"]), **shown)
     return page(log, filters, before=terms.get("before"), after=terms.get("after"), **shown)
 
 
@@ -173,12 +161,12 @@ def _with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[st
 
 
 def _found(log: Session, entry_id: int) -> Entry:
-    entry = find(log, entry_id)
+    entry = queries.find(log, entry_id)
     return entry if entry is not None else abort(404)
 
 
 def _new_rows_url(terms: dict[str, str], rows: Page) -> str | None:
-    """Where to ask for what is newer than this page; None if it does not end with the newest rows."""
+    """Return where to ask for newer rows; None for a page that does not begin with the newest."""
     if "until" in terms or any(name in terms for name in CURSORS):
         return None
     newest = rows.entries[0] if rows.entries else None
@@ -187,7 +175,7 @@ def _new_rows_url(terms: dict[str, str], rows: Page) -> str | None:
 
 
 def _active_filters(terms: dict[str, str], problem: LogProblem | None) -> list[tuple[str, str, str]]:
-    """Name, value and the link without it, for each filter but the usual time."""
+    """Return name, value and the link without it for each filter but the default time."""
     chips = []
     for name in FILTERS:
         if (term := terms.get(name)) and not (name == "since" and _is_default_since(terms)):
