@@ -33,7 +33,7 @@ def test_drop_the_trail(project: Path, venv: Path) -> None:
     with serve(venv / "flask", "run", cwd=project) as site:
         assert Visitor(site).see("/").status_code == 200
         assert Visitor(site).see("/audit").status_code == 404
-    in_shell(venv, project, "ruff check && mypy && pytest -q -p no:cacheprovider tests tests/dblog tests/processes")
+    in_shell(venv, project, "ruff check && mypy && pytest -q && pytest -q tests/dblog tests/processes")
 
 
 TABLES = """

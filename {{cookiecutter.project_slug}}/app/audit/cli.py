@@ -31,7 +31,7 @@ limit_option = click.option(
 @click.option("--action", type=click.Choice(ACTIONS), help="Only this kind of change.")
 @click.option("--request", metavar="ID", help="Only what this request did, or a command: cli:user create.")
 @click.option("--since", help="An age (30m, 2h, 7d) or a date.")
-@click.option("--until", help="The same.")
+@click.option("--until", help="The same: what happened before.")
 @limit_option
 @json_option
 def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:

@@ -81,7 +81,7 @@ def find_cutoff(engine: Engine, days: int, max_rows: int) -> datetime | None:
 
 
 def count_older(engine: Engine, cutoff: datetime) -> int:
-    """Return how many rows are from before the cutoff; rows, not counts, which an interrupted pruning leaves behind."""
+    """Return how many rows are from before the cutoff."""
     with engine.connect() as connection:
         return connection.scalar(select(func.count()).where(LogEntry.created_at < cutoff)) or 0
 
