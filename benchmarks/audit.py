@@ -10,6 +10,7 @@
 #     "Flask-SQLAlchemy>=3.1.1,<4",
 #     "Flask-WTF>=1.3,<2",
 #     "orjson>=3.13,<4",
+#     "portalocker>=4.4,<5",
 #     "python-dotenv>=1.2,<2",
 #     "SQLAlchemy>=2.1.9,<3",
 #     "WTForms>=3.3,<4",

@@ -11,6 +11,7 @@
 #     "Flask-WTF>=1.3,<2",
 #     "gunicorn>=27,<28",
 #     "orjson>=3.13,<4",
+#     "portalocker>=4.4,<5",
 #     "psycopg[binary]>=3.3,<4",
 #     "python-dotenv>=1.2,<2",
 #     "requests>=2.34,<3",

@@ -9,6 +9,7 @@
 #     "Flask-SQLAlchemy>=3.1.1,<4",
 #     "Flask-WTF>=1.3,<2",
 #     "orjson>=3.13,<4",
+#     "portalocker>=4.4,<5",
 #     "psycopg[binary]>=3.3,<4",
 #     "PyMySQL[rsa]>=1.2,<2",
 #     "python-dotenv>=1.2,<2",

@@ -7,21 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
+import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import (
-    URL,
-    BigInteger,
-    DateTime,
-    Dialect,
-    Engine,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    event,
-    make_url,
-)
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, scoped_session
@@ -34,7 +22,7 @@ LOG = "log"
 
 class Base(DeclarativeBase):
     # Constraints need names, or a migration cannot drop them.
-    metadata = MetaData(
+    metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -65,24 +53,24 @@ def hour_of(moment: datetime) -> datetime:
 class SQLiteDateTime(sqlite.DATETIME):
     """Writes the same text as SQLAlchemy's own type, in a quarter of the time."""
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[datetime | None], str | None]:
         return lambda value: None if value is None else value.isoformat(" ", "microseconds")[:26]
 
 
 class UTCDateTime(TypeDecorator[datetime]):
     """Aware in, aware out, always UTC, microseconds kept on every database."""
 
-    impl = DateTime
+    impl = sa.DateTime
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         if dialect.name == "sqlite":
             return dialect.type_descriptor(SQLiteDateTime())  # type: ignore[no-untyped-call]  # DATETIME's own
-        return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
@@ -90,21 +78,21 @@ class UTCDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name in {"mysql", "mariadb"} else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is None or dialect.name == "postgresql":
             return value and value.astimezone(UTC)
         return value.replace(tzinfo=UTC)
 
 
 # SQLite numbers rows by itself only in a column whose type is spelled INTEGER.
-BigId = BigInteger().with_variant(Integer(), "sqlite")
+BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 # MySQL's TEXT stops at 64 KB.
-LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
-def exact_text(length: int) -> String:
+def exact_text(length: int) -> sa.String:
     """Return a type for text that is compared byte by byte. MySQL's default takes ``A`` and ``a`` for the same."""
-    return String(length).with_variant(
+    return sa.String(length).with_variant(
         mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
     )
 
@@ -115,7 +103,7 @@ class JSONText(TypeDecorator[Any]):
     impl = LongText
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
         if value is None:
             return None
         try:
@@ -123,7 +111,7 @@ class JSONText(TypeDecorator[Any]):
         except TypeError:  # a number of more than 64 bits, half of a surrogate pair
             return json.dumps(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
         return None if value is None else json.loads(value)
 
 
@@ -137,7 +125,7 @@ def init_app(app: Flask) -> None:
     given = config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
     config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url) | given
     binds = {LOG: url} | config.get("SQLALCHEMY_BINDS", {})
-    config["SQLALCHEMY_BINDS"] = binds | {LOG: log_engine_options(binds[LOG])}
+    config["SQLALCHEMY_BINDS"] = binds | {LOG: {"url": binds[LOG], **engine_options(binds[LOG], for_log=True)}}
     db.init_app(app)
     with app.app_context():
         for engine in db.engines.values():
@@ -148,29 +136,25 @@ def init_app(app: Flask) -> None:
         limit_lock_waits(db.engines[LOG])
 
 
-def engine_options(url: str | URL) -> dict[str, Any]:
-    """Return what create_engine takes for the application's database; options in the URL itself go first."""
-    url = make_url(url)
+def engine_options(url: str | sa.URL, *, for_log: bool = False) -> dict[str, Any]:
+    """Return what create_engine takes; options in the URL itself go first.
+
+    :param for_log: the log's records can wait, so its engine has few connections and waits little, for locks too
+    """
+    url = sa.make_url(url)
+    pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 10} if for_log else {}
     if url.get_backend_name() == "sqlite":
-        limits, pool = {"timeout": 5}, {}
+        limits = {"timeout": 0.1 if for_log else 5}
     else:
+        limits = {"connect_timeout": 3 if for_log else 10}
         # The pool notices before use that the server has closed a connection overnight.
-        limits, pool = {"connect_timeout": 10}, {"pool_pre_ping": True, "pool_recycle": 1800}
+        pool |= {"pool_pre_ping": True, "pool_recycle": 1800}
     limits = {name: seconds for name, seconds in limits.items() if name not in url.query}
     # The text of an error must not repeat the values of its statement: one may be a password's hash.
     return {"hide_parameters": True, "connect_args": limits, **pool}
 
 
-def log_engine_options(url: str | URL) -> dict[str, Any]:
-    """Return the same for the log's database: few connections and short waits, since its records can wait."""
-    short = {"timeout": 0.1, "connect_timeout": 3}
-    options = engine_options(url)
-    limits = {name: short[name] for name in options["connect_args"]}
-    pool = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 10}
-    return options | {"url": url, "connect_args": limits, **pool}
-
-
-def limit_lock_waits(engine: Engine) -> None:
+def limit_lock_waits(engine: sa.Engine) -> None:
     """Let no statement of this engine wait longer than two seconds for the lock of another connection."""
     statement = {
         "postgresql": "SET lock_timeout = '2s'",
@@ -178,7 +162,7 @@ def limit_lock_waits(engine: Engine) -> None:
     }.get(engine.dialect.name.replace("mariadb", "mysql"))
     if statement:
 
-        @event.listens_for(engine, "connect")
+        @sa.event.listens_for(engine, "connect")
         def set_limit(connection: Any, _record: object) -> None:
             connection.cursor().execute(statement)
             connection.commit()

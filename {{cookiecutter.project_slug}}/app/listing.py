@@ -18,6 +18,7 @@ Parser = Callable[[str, str], Any]
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _HOUR = timedelta(hours=1)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# So many microseconds end in the year 5138, and so large an id is what every database holds.
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,12 +45,8 @@ class Cursor:
     @classmethod
     def parse(cls, term: str) -> "Cursor":
         """Return the cursor that ``str`` wrote; raises :class:`BadFilter` for any other text."""
-        parts = _CURSOR.fullmatch(term)
-        try:
-            if parts:
-                return cls(_EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2]))
-        except OverflowError:
-            pass
+        if parts := _CURSOR.fullmatch(term):
+            return cls(_EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2]))
         raise BadFilter("The link to this page is damaged: start again from the newest.")
 
     def passed(self, created_at: Any, id: Any, *, ascending: bool) -> ColumnElement[bool]:
@@ -61,12 +58,12 @@ class Cursor:
         return and_(created_at <= moment, or_(created_at < moment, id < self.id))
 
 
-def parse_terms(terms: Mapping[str, str], parsers: Mapping[str, Parser]) -> dict[str, Any]:
+def parse_terms(terms: Mapping[str, str | None], parsers: Mapping[str, Parser]) -> dict[str, Any]:
     """Return the values of the filters that are given, each parsed from its text; empty texts do not count.
 
     Raises :class:`BadFilter` for the first that cannot be understood.
     """
-    given = {name: term for name in parsers if (term := terms.get(name, "").strip())}
+    given = {name: term for name in parsers if (term := (terms.get(name) or "").strip())}
     return {name: parsers[name](name, parse_text(name, term)) for name, term in given.items()}
 
 

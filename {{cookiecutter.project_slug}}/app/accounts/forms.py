@@ -4,12 +4,15 @@ from wtforms.validators import DataRequired, Length
 
 from .users import MAX_NAME, MIN_PASSWORD
 
+# What browsers are told about the field.
+USER_NAME = {"autocomplete": "username", "autocapitalize": "none", "autofocus": True}
+
 
 class LoginForm(FlaskForm):
     username = StringField(
         "User name",
         [DataRequired("Type your user name.")],
-        render_kw={"autocomplete": "username", "autocapitalize": "none", "autofocus": True},
+        render_kw=USER_NAME,
     )
     password = PasswordField(
         "Password",
@@ -22,7 +25,7 @@ class FirstAdminForm(FlaskForm):
     username = StringField(
         "User name",
         [DataRequired("Choose a user name."), Length(max=MAX_NAME)],
-        render_kw={"autocomplete": "username", "autocapitalize": "none", "autofocus": True},
+        render_kw=USER_NAME,
     )
     password = PasswordField(
         "Password",

@@ -65,8 +65,7 @@ def prune_command(days: int) -> None:
 
 def find(limit: int, **terms: str | None) -> Iterable[AuditEntry]:
     with plain_errors():
-        filters = Filters.parse({name: term for name, term in terms.items() if term})
-        return queries.page(session(), filters, size=limit).entries
+        return queries.page(session(), Filters.parse(terms), size=limit).entries
 
 
 def session() -> AnySession:

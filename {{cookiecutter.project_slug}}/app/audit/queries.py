@@ -34,7 +34,7 @@ class Filters:
     until: datetime | None = None
 
     @classmethod
-    def parse(cls, terms: Mapping[str, str]) -> "Filters":
+    def parse(cls, terms: Mapping[str, str | None]) -> "Filters":
         """Return the filters from texts as people type them. Raises :class:`BadFilter`."""
         return cls(**parse_terms(terms, PARSERS))
 
@@ -60,18 +60,14 @@ def page(
     # The entries of one object go by id: ids follow the locks of its row, the clocks of two machines may not.
     order = [AuditEntry.id] if filters.object is not None else [AuditEntry.created_at, AuditEntry.id]
     query = select(AuditEntry).where(*_conditions(filters)).limit(size + 1)
-    if after:
-        rows = list(session.scalars(query.where(_past_cursor(after, filters, newer=True)).order_by(*order)))
-        entries, more = rows[:size][::-1], len(rows) > size
-        return Page(
-            entries, str(Cursor.of(entries[0])) if more else None, str(Cursor.of(entries[-1])) if entries else None
-        )
-    if before:
-        query = query.where(_past_cursor(before, filters, newer=False))
-    rows = list(session.scalars(query.order_by(*(column.desc() for column in order))))
-    entries, more = rows[:size], len(rows) > size
-    newer = str(Cursor.of(entries[0])) if before and entries else None
-    return Page(entries, newer, str(Cursor.of(entries[-1])) if more else None)
+    if after or before:
+        query = query.where(_past_cursor(after or before or "", filters, newer=bool(after)))
+    found = session.scalars(query.order_by(*(column if after else column.desc() for column in order))).all()
+    entries = found[:size][::-1] if after else found[:size]
+    # Where there is one entry more, the list goes on; towards the other side it does if this page has a cursor.
+    onward = str(Cursor.of(found[size - 1])) if len(found) > size else None
+    back = str(Cursor.of(found[0])) if found and (after or before) else None
+    return Page(entries, *((onward, back) if after else (back, onward)))
 
 
 def prune(session: AnySession, older_than: datetime) -> Iterator[int]:

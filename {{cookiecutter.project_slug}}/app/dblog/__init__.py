@@ -33,6 +33,9 @@ from .viewer.cli import cli
 from .viewer.status import health
 
 MB = 1024 * 1024
+#: For an application whose configuration does not name them.
+DEFAULTS = {"LOG_DB_LEVEL": "WARNING", "LOG_JOURNAL_MAX_MB": 256, "LOG_JOURNAL_FSYNC": False, "LOG_REDACT": ()}
+DEFAULTS |= {"LOG_RETENTION_DAYS": 30, "LOG_MAX_ROWS": 5_000_000}
 
 cli.add_command(flush_command)
 cli.add_command(prune_command)
@@ -55,13 +58,8 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
     :param guard: tells who may read the log, see :data:`app.actor.Guard`
     """
     config = app.config
-    config.setdefault("LOG_DB_LEVEL", "WARNING")
-    config.setdefault("LOG_JOURNAL_DIR", Path(app.instance_path, "journal"))
-    config.setdefault("LOG_JOURNAL_MAX_MB", 256)
-    config.setdefault("LOG_JOURNAL_FSYNC", False)
-    config.setdefault("LOG_REDACT", [])
-    config.setdefault("LOG_RETENTION_DAYS", 30)
-    config.setdefault("LOG_MAX_ROWS", 5_000_000)
+    for name, default in {"LOG_JOURNAL_DIR": Path(app.instance_path, "journal"), **DEFAULTS}.items():
+        config.setdefault(name, default)
     journal = Journal(Path(config["LOG_JOURNAL_DIR"]), config["LOG_JOURNAL_MAX_MB"] * MB, config["LOG_JOURNAL_FSYNC"])
     root = os.path.join(Path(app.root_path).parent, "")
     with app.app_context():

@@ -15,15 +15,11 @@ Frame = Mapping[str, Any]
 def fingerprint(*parts: str) -> str:
     """Return the key of a problem, at most 40 characters, from what its records have in common.
 
-    The parts have no line numbers and no rendered values: each deploy would split the problem in two.
+    Of a message that is its logger and its text before values went in; of an exception see :func:`of_exception`. The
+    parts have no line numbers and no rendered values: each deploy would split the problem in two.
     """
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
     return f"{FINGERPRINT_VERSION}-{digest}"
-
-
-def of_message(logger: str, template: str) -> str:
-    """Return the fingerprint of records without an exception: one logger, one message before its values went in."""
-    return fingerprint(logger, template)
 
 
 def of_exception(name: str, frames: Sequence[Frame], root: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import portalocker
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
@@ -535,18 +536,18 @@ def test_a_journal_whose_lock_file_is_taken_as_it_is_made_goes_by_another_name(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An adopter sees the new file before it is locked, takes it for a dead process's, and removes it."""
-    lock = files._lock
+    lock = portalocker.lock
 
-    def lock_too_late(fd: int) -> None:
+    def lock_too_late(fd: int, flags: portalocker.LockFlags) -> None:
         monkeypatch.undo()
         adopter = adopt(folder)
         assert adopter
         adopter.remove()
-        lock(fd)
+        lock(fd, flags)
 
     living = make_writer()
     taken = living.journal.name
-    monkeypatch.setattr(files, "_lock", lock_too_late)
+    monkeypatch.setattr(portalocker, "lock", lock_too_late)
     write(living, range(5))
     assert living.journal.name != taken
     assert adopt(folder) is None, "or the living would write to a file that is gone"

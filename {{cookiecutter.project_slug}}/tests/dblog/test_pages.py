@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Dialect, Engine, event, select
 
 from app.accounts.models import User
-from app.database import db, hour_of, log_engine_options, utcnow
+from app.database import db, engine_options, hour_of, utcnow
 from app.dblog.models import LogProblem
 from app.dblog.viewer import export, problems, queries
 from app.dblog.viewer.filters import Filters
@@ -728,7 +728,10 @@ def test_while_the_database_is_away(app: Flask, viewer: FlaskClient) -> None:
 
 def test_ten_viewers_and_a_writer(make_app: Callable[..., Flask], admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     # Not how long one waits is asked here, which is the machine's affair, but that everyone's turn comes.
-    monkeypatch.setattr("app.database.log_engine_options", lambda url: log_engine_options(url) | {"pool_timeout": 300})
+    def patient(url: str, *, for_log: bool = False) -> dict[str, Any]:
+        return engine_options(url, for_log=for_log) | ({"pool_timeout": 300} if for_log else {})
+
+    monkeypatch.setattr("app.database.engine_options", patient)
     monkeypatch.setattr(problems, "DECIDE_SECONDS", 300.0)
     app = make_app()
     viewer = app.test_client()

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.config import PROJECT
-from app.database import db, hour_of, limit_lock_waits, log_engine_options, utcnow
+from app.database import db, engine_options, hour_of, limit_lock_waits, utcnow
 from app.dblog import flush
 from app.dblog.capture.event import internal
 from app.dblog.errors import retry_while_busy
@@ -208,8 +208,7 @@ def test_an_error_is_no_end(aged: Flask) -> None:
 
 def another_engine(url: URL) -> Engine:
     """As another process has it."""
-    options = log_engine_options(url)
-    engine = create_engine(options.pop("url"), **options)
+    engine = create_engine(url, **engine_options(url, for_log=True))
     set_up_sqlite(engine)
     limit_lock_waits(engine)
     return engine

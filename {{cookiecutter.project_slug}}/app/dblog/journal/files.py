@@ -12,7 +12,6 @@ process is ours.
 
 import os
 import re
-import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,21 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import portalocker
 
 from ..capture.event import VERSION
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(fd: int) -> None:
-        # Not lockf: that lock is lost as soon as any descriptor of the file is closed.
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
 
 STATE_BYTES = 2_048
 QUARANTINE = "quarantine.ndjson"
@@ -109,11 +96,12 @@ def lock_file(folder: Path, name: str) -> int:
     path = folder / f"{name}.lock"
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _lock(fd)
+        # On POSIX this is flock. Not lockf: that lock is lost as soon as any descriptor of the file is closed.
+        portalocker.lock(fd, portalocker.LOCK_EX | portalocker.LOCK_NB)
         # The last holder may have removed the file between our two calls.
         if os.path.samestat(os.fstat(fd), os.stat(path)):
             return fd
-    except OSError:
+    except (OSError, portalocker.LockException):
         pass
     os.close(fd)
     return -1

@@ -31,17 +31,8 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "message": event["message"],
         **(_of_exception(event, root) if event.get("exception") else _of_message(event)),
         "request_id": request.get("id"),
-        "method": request.get("method"),
-        "path": request.get("path"),
-        "endpoint": request.get("endpoint"),
-        "ip": request.get("ip"),
-        "user_id": event.get("user_id"),
-        "is_admin": event.get("is_admin"),
-        "host": event.get("host"),
-        "pid": event.get("pid"),
-        "thread": event.get("thread"),
-        "source": event.get("source"),
-        "extra": event.get("extra"),
+        **{name: request.get(name) for name in ("method", "path", "endpoint", "ip")},
+        **{name: event.get(name) for name in ("user_id", "is_admin", "host", "pid", "thread", "source", "extra")},
         # Of created_at, not of the event's time, which rounding to microseconds may carry into the next hour.
         "hour": hour_of(created_at),
     }
@@ -68,6 +59,6 @@ def _of_message(event: Event) -> Row:
         "exception": None,
         "trace": event.get("stack"),
         "frames": None,
-        "fingerprint": grouping.of_message(event["logger"], template),
+        "fingerprint": grouping.fingerprint(event["logger"], template),
         "title": clean_text(template, TITLE_LIMIT),
     }

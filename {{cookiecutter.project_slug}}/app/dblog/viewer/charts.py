@@ -1,7 +1,6 @@
 """Bars for inline SVG: numbers only, so that the pages need no style attribute and no script."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from .counts import Bar
 
@@ -9,13 +8,8 @@ from .counts import Bar
 HEIGHT = 100
 
 
-@dataclass(frozen=True)
-class Block:
-    """A rectangle of a bar; ``y`` is measured from the top."""
-
-    y: float
-    height: float
-    level: int
+#: A rectangle of a bar: its level, its place measured from the top, and its height.
+Block = tuple[int, float, float]
 
 
 def stacks(bars: Sequence[Bar]) -> list[list[Block]]:
@@ -28,7 +22,7 @@ def stacks(bars: Sequence[Bar]) -> list[list[Block]]:
         for level, count in sorted(bar.levels.items(), reverse=True):
             height = max(count / tallest * HEIGHT, 2.0)
             y = max(y - height, 0.0)
-            blocks.append(Block(round(y, 1), round(height, 1), level))
+            blocks.append((level, round(y, 1), round(height, 1)))
         result.append(blocks)
     return result
 

@@ -51,7 +51,7 @@ def filter_options(command: Callable[P, T]) -> Callable[P, T]:
 @plain_errors(Unreadable)
 def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
     """Show the newest rows, newest first."""
-    filters = Filters.parse({name: term for name, term in terms.items() if term})
+    filters = Filters.parse(terms)
     for entry in _newest(filters, ALL_COLUMNS if as_json_lines else LIST_COLUMNS, limit):
         show(entry, as_json_lines)
 
@@ -109,7 +109,7 @@ def tail_command(count: int, as_json_lines: bool) -> None:
 def problems_command(status: str, limit: int, as_json_lines: bool) -> None:
     """Show the problems, the last seen first."""
     with reading() as log:
-        found = problems.list_problems(log, status, size=limit).problems
+        found, _ = problems.list_problems(log, status, size=limit)
     for problem in found:
         click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
 
@@ -120,7 +120,7 @@ def problems_command(status: str, limit: int, as_json_lines: bool) -> None:
 @plain_errors(Unreadable)
 def export_command(form: str, **terms: str | None) -> None:
     """Write all rows, newest first, to the standard output."""
-    rows = export.entries(Filters.parse({name: term for name, term in terms.items() if term}))
+    rows = export.entries(Filters.parse(terms))
     terminal = sys.stdout.isatty()
     # Beside the rows, so only where these go elsewhere.
     hidden = terminal or not sys.stderr.isatty()

@@ -45,7 +45,8 @@ def lines(rows: Iterable[Entry], form: str) -> Iterator[str]:
 
 
 def _cells(row: Entry) -> list[object]:
-    return [_cell(value) for value in as_json(row, COLUMNS).values()]
+    values = as_json(row)
+    return [_cell(values[name]) for name in COLUMNS]
 
 
 def _cell(value: object) -> object:

@@ -27,7 +27,7 @@ class Filters:
     problem: int | None = None
 
     @classmethod
-    def parse(cls, terms: Mapping[str, str]) -> "Filters":
+    def parse(cls, terms: Mapping[str, str | None]) -> "Filters":
         """Return the filters from texts as people type them. Raises :class:`BadFilter`."""
         filters = cls(**parse_terms(terms, PARSERS))
         if filters.since and filters.until and filters.since > filters.until:

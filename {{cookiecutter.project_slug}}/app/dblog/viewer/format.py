@@ -2,9 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
@@ -31,12 +30,12 @@ def first_line(text: str | None) -> str:
 
 
 def pretty(value: object) -> str:
-    """JSON data on several lines, for reading."""
+    """Return JSON data on several lines, for reading."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
 
 
 def short_path(file: str, root: str) -> str:
-    """A source file's path without what all have in common: the project's folder, or the environment's."""
+    """Return a source file's path without the project's folder, or the environment's."""
     for start in (root, f"site-packages{os.sep}"):
         _, found, rest = file.rpartition(start)
         if found:
@@ -44,29 +43,21 @@ def short_path(file: str, root: str) -> str:
     return file
 
 
-@dataclass(frozen=True)
-class Raised:
-    """One exception of the chain, its frames in runs of the project's own and of libraries'."""
-
-    name: str
-    text: str
-    runs: list[tuple[bool, list[dict[str, Any]]]]
+#: One exception of the chain: its class, its text, and its frames in runs of the project's own and of libraries'.
+Raised = tuple[str, str, list[tuple[bool, list[dict[str, Any]]]]]
 
 
 def frame_runs(entry: Entry) -> list[Raised]:
-    """The exceptions of a row, first raised first."""
-    return [
-        Raised(
-            error["class"],
-            error["text"],
-            [(own, list(run)) for own, run in groupby(error["frames"], lambda frame: bool(frame["project"]))],
-        )
-        for error in entry.frames or ()
-    ]
+    """Return the exceptions of a row, first raised first."""
+
+    def runs(frames: list[dict[str, Any]]) -> list[tuple[bool, list[dict[str, Any]]]]:
+        return [(own, list(run)) for own, run in groupby(frames, lambda frame: bool(frame["project"]))]
+
+    return [(error["class"], error["text"], runs(error["frames"])) for error in entry.frames or ()]
 
 
 def why_grouped(entry: Entry, title: str, root: str) -> dict[str, str]:
-    """What the rows of this row's problem have in common, see :mod:`app.dblog.grouping`."""
+    """Return what the rows of this row's problem have in common, see :mod:`app.dblog.grouping`."""
     if not entry.frames:
         return {"logger": entry.logger, "message": title}
     error = entry.frames[-1]
@@ -75,21 +66,23 @@ def why_grouped(entry: Entry, title: str, root: str) -> dict[str, str]:
     return {"exception": error["class"], "innermost frame of the project": place}
 
 
-def as_json(entry: Entry, columns: Iterable[str] | None = None) -> dict[str, Any]:
-    """All columns, times as ISO 8601 UTC, the level's name beside its number; or some columns."""
-    values: dict[str, Any] = dict(entry._mapping)
-    values["created_at"] = entry.created_at.astimezone(UTC).isoformat()
-    values["level_name"] = level_name(entry.level)
-    return values if columns is None else {name: values[name] for name in columns}
+def columns_as_json(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a row or problem, times as ISO 8601 UTC, and the level's name beside its number."""
+    values = {name: each.isoformat() if isinstance(each, datetime) else each for name, each in columns.items()}
+    return values | {"level_name": level_name(columns["level"])}
+
+
+def as_json(entry: Entry) -> dict[str, Any]:
+    return columns_as_json(dict(entry._mapping))
 
 
 def json_line(value: object) -> str:
-    """JSON on one line that is inert on a terminal, too."""
+    """Return JSON on one line that is inert on a terminal, too."""
     return inert_json(orjson.dumps(value, default=str).decode())
 
 
 def as_text(entry: Entry, local: bool = True) -> str:
-    """Everything about one row as text, times local or in UTC; not inert yet."""
+    """Return everything about one row as text, times local or in UTC; it is not inert yet."""
     moment = entry.created_at.astimezone(None if local else UTC)
     facts = {
         "time": moment.isoformat(sep=" ", timespec="milliseconds"),

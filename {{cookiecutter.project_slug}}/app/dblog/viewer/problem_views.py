@@ -19,15 +19,15 @@ RECENT_ROWS = 20
 def show_problems() -> ResponseReturnValue:
     status = request.args.get("status") or OPEN
     with reading() as log:
-        listed = problems.list_problems(log, status, request.args.get("before"))
-        counts = problems.charts(log, listed.problems)
+        listed, older = problems.list_problems(log, status, request.args.get("before"))
+        counts = problems.charts(log, listed)
         tally = problems.tally(log)
     return render_template(
         "dblog/problems.html",
         status=status,
         statuses=(*problems.STATUSES, problems.ALL),
-        problems=listed.problems,
-        older=listed.older,
+        problems=listed,
+        older=older,
         counts=counts,
         charts={number: heights(hours) for number, hours in counts.items()},
         tally=tally,

@@ -1,7 +1,6 @@
 """Problems, each all records of one kind: lists, charts, and what was decided about them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from ...database import LOG, db, hour_of, utcnow
 from ...listing import BadFilter, Cursor
 from ..errors import retry_while_busy
 from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
-from .format import level_name
+from .format import columns_as_json
 from .queries import ALL_COLUMNS, Entry
 
 STATUSES = (OPEN, RESOLVED, MUTED)
@@ -25,16 +24,13 @@ COUNT_CAP = 1_000
 DECIDE_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class Problems:
-    """Problems, the last seen first, and the cursor of the next page, None on the last."""
+def list_problems(
+    log: Session, status: str = OPEN, before: str | None = None, size: int = PROBLEMS_A_PAGE
+) -> tuple[Sequence[LogProblem], str | None]:
+    """Return problems of a status or of :data:`ALL`, the last seen first, and the cursor of the next page.
 
-    problems: Sequence[LogProblem]
-    older: str | None
-
-
-def list_problems(log: Session, status: str = OPEN, before: str | None = None, size: int = PROBLEMS_A_PAGE) -> Problems:
-    """Return one page of the problems of a status, or of :data:`ALL`; raises :class:`BadFilter`."""
+    Raises :class:`BadFilter`.
+    """
     if status not in (*STATUSES, ALL):
         raise BadFilter(f"status: one of {', '.join(STATUSES)} or {ALL}; not “{status[:50]}”.")
     order = LogProblem.last_seen.desc(), LogProblem.id.desc()
@@ -49,7 +45,7 @@ def list_problems(log: Session, status: str = OPEN, before: str | None = None, s
     query = select(LogProblem).join(chosen, LogProblem.id == chosen.c.id).order_by(*order)
     problems = log.scalars(query.limit(size + 1)).all()
     last = problems[size - 1] if len(problems) > size else None
-    return Problems(problems[:size], str(Cursor(last.last_seen, last.id)) if last else None)
+    return problems[:size], str(Cursor(last.last_seen, last.id)) if last else None
 
 
 def find_problem(log: Session, problem_id: int) -> LogProblem | None:
@@ -89,9 +85,7 @@ def charts(log: Session, problems: Sequence[LogProblem], hours: int = CHART_HOUR
 
 def as_json(problem: LogProblem) -> dict[str, Any]:
     """Return all columns, times as ISO 8601 UTC, and the level's name beside its number."""
-    columns = {column.key: getattr(problem, column.key) for column in LogProblem.__mapper__.column_attrs}
-    times = {name: columns[name].isoformat() for name in ("first_seen", "last_seen")}
-    return columns | times | {"level_name": level_name(problem.level)}
+    return columns_as_json({column.key: getattr(problem, column.key) for column in LogProblem.__mapper__.column_attrs})
 
 
 def tally(log: Session) -> dict[str, int]:

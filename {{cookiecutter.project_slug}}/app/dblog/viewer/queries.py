@@ -30,6 +30,8 @@ _WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
 
 Condition = ColumnElement[bool]
 Entry = Row[Any]
+#: Rows, and where a bounded search stopped; None if it saw everything there is.
+Found = tuple[Sequence[Entry], Cursor | None]
 
 #: Every column, as JSON and the page of one row show them.
 ALL_COLUMNS: tuple[Any, ...] = tuple(LogEntry.__table__.c)
@@ -88,18 +90,18 @@ def page(
 ) -> Page:
     """Return the newest rows, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`."""
     cursor = Cursor.parse(after or before or "") if after or before else None
-    found = _search(log, filters, columns, cursor, size, ascending=bool(after))
-    entries = found.entries[:size][::-1] if after else found.entries[:size]
+    found, end = _search(log, filters, columns, cursor, size, ascending=bool(after))
+    entries = found[:size][::-1] if after else found[:size]
     # Towards the side that was searched, the next page begins at the last row, or where a bounded search stopped.
-    last = Cursor.of(found.entries[size - 1]) if len(found.entries) > size else found.end
+    last = Cursor.of(found[size - 1]) if len(found) > size else end
     back = None
     if cursor:
         # Towards the other side it begins at the first row; of an empty page, the row at the cursor is the next one.
         first = Cursor(cursor.moment, cursor.id + (1 if after else -1))
-        back = str(Cursor.of(found.entries[0]) if found.entries else first)
+        back = str(Cursor.of(found[0]) if found else first)
     onward = str(last) if last else None
     newer, older = (onward, back) if after else (back, onward)
-    return Page(entries, newer, older, found.end.moment if found.end else None)
+    return Page(entries, newer, older, end.moment if end else None)
 
 
 def around(
@@ -136,8 +138,8 @@ def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
 
 def count_newer(log: Session, filters: Filters, after: str, most: int = 100) -> int:
     """Return how many rows came after a cursor, counting no further than ``most``."""
-    found = _search(log, filters, (LogEntry.id, LogEntry.created_at), Cursor.parse(after), most - 1, ascending=True)
-    return len(found.entries)
+    columns = (LogEntry.id, LogEntry.created_at)
+    return len(_search(log, filters, columns, Cursor.parse(after), most - 1, ascending=True)[0])
 
 
 def count_request(log: Session, request_id: str, most: int = 100) -> int:
@@ -146,17 +148,10 @@ def count_request(log: Session, request_id: str, most: int = 100) -> int:
     return log.scalar(select(func.count()).select_from(capped)) or 0
 
 
-@dataclass(frozen=True)
-class _Found:
-    entries: Sequence[Entry]
-    #: Where a bounded search stopped; None if it saw everything there is.
-    end: Cursor | None
-
-
 def _search(
     log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor | None, size: int, *, ascending: bool
-) -> _Found:
-    """Return up to ``size`` rows past the cursor, and one more if there are more."""
+) -> Found:
+    """Return up to ``size`` rows past the cursor, and one more if there are more; and where the search stopped."""
     sources, rest = _indexed_conditions(log, filters)
     if rest and log.get_bind().dialect.name == "postgresql":
         # PostgreSQL must read the candidates one by one: its plan would read a whole table, ten times as slow.
@@ -174,7 +169,8 @@ def _search(
         ordered = keys[0]
         candidates = ordered.add_columns(matches)
     else:
-        ordered = _merged(keys, ascending).limit(most)
+        every = union_all(*(select(part.subquery()) for part in keys)).subquery()
+        ordered = select(every).order_by(*_order(every.c, ascending)).limit(most)
         merged = ordered.subquery()
         candidates = select(merged, matches).join(LogEntry, LogEntry.id == merged.c.id)
         candidates = candidates.order_by(*_order(merged.c, ascending)).limit(most)
@@ -188,9 +184,9 @@ def _search(
     )
     entries = log.execute(query).all()
     if not rest or len(entries) > size:
-        return _Found(entries, None)
+        return entries, None
     last = log.execute(ordered.limit(1).offset(most - 1)).first()
-    return _Found(entries, Cursor.of(last) if last else None)
+    return entries, Cursor.of(last) if last else None
 
 
 def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condition]], list[Condition]]:
@@ -243,11 +239,6 @@ def _times(filters: Filters) -> list[Condition]:
 
 def _keys(conditions: Sequence[Condition], ascending: bool) -> Select[Any, Any]:
     return select(LogEntry.created_at, LogEntry.id).where(*conditions).order_by(*_order(LogEntry, ascending))
-
-
-def _merged(parts: Sequence[Select[Any, Any]], ascending: bool) -> Select[Any, Any]:
-    both = union_all(*(select(part.subquery()) for part in parts)).subquery()
-    return select(both).order_by(*_order(both.c, ascending))
 
 
 def _order(row: Any, ascending: bool) -> tuple[ColumnElement[Any], ...]:
