@@ -6,20 +6,21 @@
 A record walks through these rooms from left to right. The room is the rule: a folder says what its modules may touch.
 
 - :mod:`.handler` takes the record and appends it.
-- :mod:`.capture`, the caller's thread, memory only: ``event`` (a record as one line of JSON), ``sanitize`` (values
-  storable, bounded, without secrets), ``tracebacks`` (an exception as frames), ``uncaught`` (exceptions nobody logs).
+- :mod:`.capture`, the caller's thread, memory only: ``event`` (a record as one line of JSON), ``sanitize`` (values made
+  storable and bounded; what counts as a secret is in ``app.redaction``), ``tracebacks`` (an exception as frames),
+  ``uncaught`` (exceptions that nobody logs).
 - :mod:`.journal`, files only: ``append`` (this process's journal), ``read`` (in order, those of dead processes too),
-  ``files`` (names, lock, state, quarantine).
-- :mod:`.store`, the writer's thread and the log's own engine: ``writer`` (when to ship), ``shipping`` (what),
-  ``batch`` (all of a batch but what is refused), ``rows`` (an event as columns), ``render`` (frames as text and for the
-  page), ``upsert`` (each record once, and counted), ``retention`` (pruning), ``cli`` (``flask log flush``, ``prune``).
+  ``files`` (names, lock, how far a journal is shipped, records that no database takes).
+- :mod:`.store`, the writer's thread and the log's own engine: ``writer`` (when to bring records to the database),
+  ``shipping`` (which: those of this process, then of dead ones), ``batch`` (one commit; records that the database
+  refuses are set aside), ``rows`` (an event as columns), ``render`` (frames as text and for the page), ``upsert`` (each
+  record once, and counted), ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
 - :mod:`.viewer`, SELECT and what people decide: ``filters``, ``queries`` (lists and searches), ``counts`` (totals and
   histogram), ``problems`` (lists and decisions), ``follow``, ``status``, ``views`` and ``problem_views`` (pages, JSON),
   ``blueprint`` (guard, errors), ``format``, ``charts``, ``export``, ``cli``, ``templates/``, ``static/``.
 
 Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.errors` (what
-goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process). Secrets by name and by form are
-``app.redaction``'s, for log and trail alike.
+goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process).
 """
 
 import os
