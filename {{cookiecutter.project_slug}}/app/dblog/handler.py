@@ -41,6 +41,7 @@ class DatabaseLogHandler(logging.Handler):
         self, level: int | str, journal: Journal, shipper: Shipper, actor: Actor, secret: re.Pattern[str]
     ) -> None:
         super().__init__(level)
+        self.name = "database"
         self._journal, self._shipper = journal, shipper
         self._actor, self._secret = actor, secret
 
