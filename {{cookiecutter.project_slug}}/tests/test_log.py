@@ -1,4 +1,4 @@
-"""A glance at the log and the trail; the tests of their own are in tests/dblog and tests/audit."""
+"""A glance at the log; its own tests are in tests/dblog."""
 
 import pytest
 from flask import Flask
@@ -44,21 +44,7 @@ def test_records_outlive_the_rollback(app: Flask, client: FlaskClient, admin: Us
         assert db.session.scalars(select(LogEntry.message)).all()
 
 
-def test_the_trail_is_in_the_transaction_of_the_change(app: Flask, client: FlaskClient, admin: User) -> None:
-    login(client, admin)
-    with app.app_context():
-        user = db.session.get_one(User, admin.id)
-        user.email = "grace@example.org"
-        db.session.commit()
-        user.email = "never@example.org"
-        db.session.flush()
-        db.session.rollback()
-    page = client.get(f"/audit/User/{admin.id}").text
-    assert "grace@example.org" in page
-    assert "never@example.org" not in page
-
-
-def test_both_are_for_admins(client: FlaskClient, user: User) -> None:
-    assert client.get("/logs").status_code == client.get("/audit").status_code == 302
+def test_the_log_is_for_admins(client: FlaskClient, user: User) -> None:
+    assert client.get("/logs").status_code == 302
     login(client, user)
-    assert client.get("/logs").status_code == client.get("/audit").status_code == 403
+    assert client.get("/logs").status_code == 403

@@ -1,0 +1,29 @@
+"""A glance at the trail; its own tests are in tests/audit."""
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.accounts.models import User
+from app.database import db
+
+from .conftest import login
+
+
+def test_the_trail_is_in_the_transaction_of_the_change(app: Flask, client: FlaskClient, admin: User) -> None:
+    login(client, admin)
+    with app.app_context():
+        user = db.session.get_one(User, admin.id)
+        user.email = "grace@example.org"
+        db.session.commit()
+        user.email = "never@example.org"
+        db.session.flush()
+        db.session.rollback()
+    page = client.get(f"/audit/User/{admin.id}").text
+    assert "grace@example.org" in page
+    assert "never@example.org" not in page
+
+
+def test_the_trail_is_for_admins(client: FlaskClient, user: User) -> None:
+    assert client.get("/audit").status_code == 302
+    login(client, user)
+    assert client.get("/audit").status_code == 403
