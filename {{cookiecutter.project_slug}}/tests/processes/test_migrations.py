@@ -128,7 +128,6 @@ def insert(model: Path, line: str) -> None:
     model.write_text(code.replace(before, line + before))
 
 
-@pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="elsewhere one command at a time is the owner's affair")
 def test_three_who_upgrade_at_once(command: Command, database_urls: dict[str, str]) -> None:
     with ThreadPoolExecutor(3) as pool:
         ended = list(pool.map(lambda _: command("flask", "db", "upgrade"), range(3)))
