@@ -184,11 +184,13 @@ class Writer:
         self._shipping.begin()
         shipped = False
         while not self._should_stop():
+            before = self.journal.state.reached
             if not self._shipping.ship_batch(hurry=bool(self._flush_requests)):
                 self._complete_flushes(self.journal.position)
                 return shipped
             shipped = True
-            if not self.journal.memory:
+            # Only a batch of this process's journal: otherwise a flush would not wait for the dead processes' journals.
+            if self.journal.state.reached != before and not self.journal.memory:
                 self._complete_flushes(self.journal.state.reached)
         return shipped
 
