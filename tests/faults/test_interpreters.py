@@ -56,4 +56,4 @@ def test_no_log_call_raises_while_the_interpreter_shuts_down(project: Path, pyth
 
 @pytest.mark.slow
 def test_tracebacks(project: Path, python: Path) -> None:
-    run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_dblog_trace.py", cwd=project)
+    run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/dblog/test_tracebacks.py", cwd=project)
