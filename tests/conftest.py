@@ -150,11 +150,15 @@ def project(default_project: Path, tmp_path: Path) -> Path:
 
 
 def install(project: Path, folder: Path, python: str | Path) -> Path:
-    """The commands of a new environment that holds all a generated project may depend on."""
+    """The commands of a new environment that holds all a generated project may depend on.
+
+    Compiled, since many tests start processes that may not write bytecode: each would compile it all for itself.
+    """
     uv = BIN / "uv"
     run(uv, "venv", "--quiet", "--python", python, folder, cwd=project)
     requirements = ("--requirements", project / "pyproject.toml", "--all-extras")
-    run(uv, "pip", "install", "--quiet", "--python", folder / "bin/python", *requirements, cwd=project)
+    install = (uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", folder / "bin/python")
+    run(*install, *requirements, cwd=project)
     return folder / "bin"
 
 

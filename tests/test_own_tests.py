@@ -12,43 +12,57 @@ def server(request: pytest.FixtureRequest) -> str:
     return reachable(request.param)
 
 
-#: The owner's tests, and those that `pytest` leaves out unless they are named.
-FOLDERS = ("tests", "tests/dblog", "tests/audit", "tests/processes")
-each_folder = pytest.mark.parametrize("folder", FOLDERS)
+#: What `pytest` leaves out unless it is named, in parts that take about as long.
+ENGINE = (
+    "tests/dblog",
+    "tests/audit",
+    *(f"tests/processes/test_{name}.py" for name in ("migrations", "migration_state", "start")),
+)
+PARTS = ("tests", *ENGINE)
+each_part = pytest.mark.parametrize("part", PARTS)
 
 
-def own_tests(python: Path, project: Path, *folders: str, **variables: str) -> None:
-    for folder in folders:  # one by one: pytest leaves out a folder within another that it is given
-        command = (python / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", folder)
+def own_tests(python: Path, project: Path, *parts: str, **variables: str) -> None:
+    for part in parts:  # one by one: pytest leaves out a folder within another that it is given
+        command = (python / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", part)
         assert " passed" in run(*command, cwd=project, env=os.environ | variables).stdout
 
 
-@each_folder
-def test_on_sqlite(venv: Path, project: Path, tmp_path: Path, folder: str) -> None:
+def test_the_parts_are_all_there_is(project: Path) -> None:
+    folders = {f"tests/{path.name}" for path in (project / "tests").iterdir() if path.is_dir()}
+    processes = {f"tests/processes/{path.name}" for path in (project / "tests/processes").glob("test_*.py")}
+    assert folders - {"tests/processes"} | processes == set(ENGINE)
+
+
+@pytest.mark.parametrize("part", ENGINE)
+def test_on_sqlite(venv: Path, project: Path, tmp_path: Path, part: str) -> None:
     """And they leave nothing behind in the project's folder, but for the tools' caches."""
     before = files(project)
     caches = {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis")}
-    own_tests(venv, project, folder, **caches)
+    own_tests(venv, project, part, **caches)
     assert files(project).keys() == before.keys()
 
 
-def test_the_owners_tests_need_no_tools_of_the_engine(project: Path) -> None:
-    """`uv run pytest` in a new project installs neither gevent nor hypothesis."""
+def test_the_owners_tests_on_sqlite(project: Path) -> None:
+    """As an owner runs them: `uv run pytest` installs neither gevent nor hypothesis, which the engine's tests need."""
+    before = files(project)
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     look = "from importlib.util import find_spec; print(find_spec('gevent'), find_spec('hypothesis'))"
-    assert run(BIN / "uv", "run", "--quiet", "python", "-c", look, cwd=project).stdout == "None None\n"
-    assert " passed" in run(BIN / "uv", "run", "pytest", "-q", "-p", "no:cacheprovider", cwd=project).stdout
+    assert run(BIN / "uv", "run", "--quiet", "python", "-c", look, cwd=project, env=env).stdout == "None None\n"
+    assert " passed" in run(BIN / "uv", "run", "pytest", "-q", "-p", "no:cacheprovider", cwd=project, env=env).stdout
+    assert {name for name in files(project).keys() - before.keys() if not name.startswith(".venv/")} == {"uv.lock"}
 
 
 @pytest.mark.slow
-@each_folder
-def test_on_a_server(venv: Path, project: Path, server: str, folder: str) -> None:
-    own_tests(venv, project, folder, DATABASE_URL=server)
+@each_part
+def test_on_a_server(venv: Path, project: Path, server: str, part: str) -> None:
+    own_tests(venv, project, part, DATABASE_URL=server)
 
 
 @pytest.mark.slow
 def test_without_the_example(bake: Bake, venv: Path, tmp_path: Path) -> None:
     bake(to=tmp_path, example="no")
-    own_tests(venv, tmp_path / "my_flask_app", *FOLDERS)
+    own_tests(venv, tmp_path / "my_flask_app", *PARTS)
 
 
 @pytest.mark.slow
@@ -60,7 +74,7 @@ def test_on_the_newest_python(project: Path, tmp_path: Path) -> None:
         find = (BIN / "uv", "python", "find", "--no-python-downloads", version)
         found = run(*find, cwd=tmp_path, check=False, env=os.environ | path)
         if found.returncode == 0:
-            own_tests(install(project, tmp_path / "venv", found.stdout.strip()), project, *FOLDERS)
+            own_tests(install(project, tmp_path / "venv", found.stdout.strip()), project, *PARTS)
             return
     # The only reason: this machine's Python is the oldest that will do, and the tests above ran on it.
     pytest.skip("no Python newer than 3.11 is installed")

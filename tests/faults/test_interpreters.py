@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BIN, run
+from conftest import install, run
 
 from .conftest import Site
 
@@ -32,12 +32,7 @@ def python(request: pytest.FixtureRequest, default_project: Path, tmp_path_facto
     if found is None:
         # The only reason: it need not be installed.
         pytest.skip(f"Python {request.param} is not here")
-    folder = tmp_path_factory.mktemp("venv") / "venv"
-    run(BIN / "uv", "venv", "--quiet", "--python", found, folder, cwd=default_project)
-    python = folder / "bin" / "python"
-    requirements = ("--requirements", default_project / "pyproject.toml", "--all-extras")
-    run(BIN / "uv", "pip", "install", "--quiet", "--python", python, *requirements, cwd=default_project)
-    return python
+    return install(default_project, tmp_path_factory.mktemp("venv") / "venv", found) / "python"
 
 
 @pytest.mark.slow
