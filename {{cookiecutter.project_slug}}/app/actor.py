@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import abort
+from flask import Response, abort, request
 from flask.typing import ResponseReturnValue
 
 #: Returns the acting user's id and whether that user is an admin; (None, None) for nobody. It is called in the
@@ -16,6 +16,13 @@ Guard = Callable[[], ResponseReturnValue | None]
 def nobody() -> tuple[None, None]:
     """The actor of an application that does not say who is acting."""
     return None, None
+
+
+def keep_out_of_caches(response: Response) -> Response:
+    """What a guard protects may stay in no cache; style sheets and scripts may."""
+    if not (request.endpoint or "").endswith(".static"):
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def forbid() -> ResponseReturnValue | None:

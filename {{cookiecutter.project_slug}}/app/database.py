@@ -3,7 +3,7 @@
 import json
 import weakref
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from .sqlite import set_up_sqlite
 
 LOG = "log"
+HOUR = timedelta(hours=1)
 
 
 class Base(DeclarativeBase):

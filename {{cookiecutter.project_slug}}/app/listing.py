@@ -1,14 +1,14 @@
 """Lists that people filter and page through: times and ids as they type them, and pages by key."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, literal, or_
 
-from .database import hour_of, utcnow
+from .database import HOUR, hour_of, utcnow
 
 MAX_TERM = 200
 
@@ -16,7 +16,6 @@ MAX_TERM = 200
 Parser = Callable[[str, str], Any]
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
-_HOUR = timedelta(hours=1)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # So many microseconds end in the year 5138, and so large an id is what every database holds.
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
@@ -58,6 +57,35 @@ class Cursor:
         return and_(created_at <= moment, or_(created_at < moment, id < self.id))
 
 
+@dataclass(frozen=True)
+class Page:
+    """Rows, newest first, the cursors of the pages beside them, and where a bounded search stopped if it did."""
+
+    entries: Sequence[Any]
+    newer: str | None = None
+    older: str | None = None
+    searched_to: datetime | None = None
+
+    @classmethod
+    def of(
+        cls, found: Sequence[Any], size: int, cursor: Cursor | None, *, ascending: bool, end: Cursor | None = None
+    ) -> "Page":
+        """Return the page of the rows past a cursor.
+
+        :param found: the rows in the order of the search; where there are more than ``size``, the list goes on
+        :param end: where a bounded search stopped
+        """
+        # Towards the side that was searched, the next page begins at the last row, or where a bounded search stopped.
+        last = Cursor.of(found[size - 1]) if len(found) > size else end
+        onward, back = str(last) if last else None, None
+        if cursor:
+            # Towards the other side it begins at the first row; of an empty page, the row at the cursor is the next.
+            first = Cursor.of(found[0]) if found else Cursor(cursor.moment, cursor.id + (1 if ascending else -1))
+            back = str(first)
+        entries, (newer, older) = found[:size], (onward, back) if ascending else (back, onward)
+        return cls(entries[::-1] if ascending else entries, newer, older, end.moment if end else None)
+
+
 def parse_terms(terms: Mapping[str, str | None], parsers: Mapping[str, Parser]) -> dict[str, Any]:
     """Return the values of the filters that are given, each parsed from its text; empty texts do not count.
 
@@ -85,7 +113,7 @@ def parse_time(name: str, term: str) -> datetime:
     try:
         if match := _AGE.fullmatch(term):
             age = timedelta(**{_UNITS[match[2]]: int(match[1])})
-            return utcnow() - age if age < _HOUR else hour_of(utcnow() - age)
+            return utcnow() - age if age < HOUR else hour_of(utcnow() - age)
         moment = datetime.fromisoformat(term)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):

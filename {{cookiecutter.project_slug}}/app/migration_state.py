@@ -112,14 +112,10 @@ def migrate_for_run(app: Flask) -> None:
     for bind in sorted(db.engines if allowed else (), key=lambda bind: bind or ""):
         try:
             if state(app, bind) in allowed:
-                upgrade(app, bind)
+                config = app.extensions["migrate"].migrate.get_config()
+                config.attributes["binds"] = [bind]
+                command.upgrade(config, "heads")
         except (SQLAlchemyError, CommandError) as error:
             if auto and bind is None:
                 raise click.ClickException(f"AUTO_MIGRATE: {error}") from error
             logger.warning("A database was not brought up to date: %s", error)
-
-
-def upgrade(app: Flask, bind: str | None) -> None:
-    config = app.extensions["migrate"].migrate.get_config()
-    config.attributes["binds"] = [bind]
-    command.upgrade(config, "heads")

@@ -1,4 +1,4 @@
-"""What commands print: errors as one sentence, and text that a terminal shows instead of obeying."""
+"""What commands share: errors as one sentence, text that a terminal shows instead of obeying, two options."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +24,12 @@ def inert(text: object) -> str:
 def inert_json(line: str) -> str:
     """Return a line of JSON, whose strings have no controls left, so that a terminal shows all the rest of it too."""
     return line.translate(_IN_JSON)
+
+
+json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+)
 
 
 @contextmanager

@@ -37,8 +37,10 @@ def actor() -> tuple[int | None, bool | None]:
     user = loaded_user()
     if user is not None and (identity := inspect(user).identity):
         return identity[0], vars(user).get("is_admin")
-    # The user is not loaded yet, or was deleted meanwhile: the session still says who it is.
-    return _id_in(session_id()), None
+    # The user is not loaded yet, or was deleted meanwhile: the session, once there is one, still says who it is. What
+    # Flask-Login keeps there is User.get_id's text.
+    current_session = _current_session()
+    return _id_in(current_session.get("_user_id") if current_session else None), None
 
 
 def loaded_user() -> User | None:
@@ -48,12 +50,6 @@ def loaded_user() -> User | None:
     """
     user = _current_g().get("_login_user")
     return user if isinstance(user, User) else None
-
-
-def session_id() -> str | None:
-    """Return what Flask-Login keeps in the session, see `User.get_id`; None while there is no session yet."""
-    current_session = _current_session()
-    return current_session.get("_user_id") if current_session else None
 
 
 def admin_required() -> ResponseReturnValue | None:

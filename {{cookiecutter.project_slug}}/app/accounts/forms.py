@@ -9,23 +9,15 @@ USER_NAME = {"autocomplete": "username", "autocapitalize": "none", "autofocus": 
 
 
 class LoginForm(FlaskForm):
-    username = StringField(
-        "User name",
-        [DataRequired("Type your user name.")],
-        render_kw=USER_NAME,
-    )
+    username = StringField("User name", [DataRequired("Type your user name.")], render_kw=USER_NAME)
     password = PasswordField(
-        "Password",
-        [DataRequired("Type your password.")],
-        render_kw={"autocomplete": "current-password"},
+        "Password", [DataRequired("Type your password.")], render_kw={"autocomplete": "current-password"}
     )
 
 
 class FirstAdminForm(FlaskForm):
     username = StringField(
-        "User name",
-        [DataRequired("Choose a user name."), Length(max=MAX_NAME)],
-        render_kw=USER_NAME,
+        "User name", [DataRequired("Choose a user name."), Length(max=MAX_NAME)], render_kw=USER_NAME
     )
     password = PasswordField(
         "Password",

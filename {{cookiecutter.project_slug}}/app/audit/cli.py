@@ -5,23 +5,17 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from ..database import utcnow
-from ..terminal import plain_errors
+from ..terminal import json_option, limit_option, plain_errors
 from . import queries
 from .entries import ACTIONS
 from .format import as_json, as_line, as_text
 from .models import AuditEntry
-from .queries import AnySession, Filters
+from .queries import Filters
 
 cli = AppGroup("audit", help="Who changed what: read the audit trail.")
-
-json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
-limit_option = click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many entries."
-)
 
 
 @cli.command("list")
@@ -59,18 +53,13 @@ def show_command(model: str, object_id: str, limit: int, as_json_lines: bool) ->
 def prune_command(days: int) -> None:
     """Delete old entries; there is no way back."""
     with plain_errors():
-        count = sum(queries.prune(session(), utcnow() - timedelta(days=days)))
+        count = sum(queries.prune(utcnow() - timedelta(days=days)))
     click.echo(f"Deleted {count} entries.")
 
 
 def find(limit: int, **terms: str | None) -> Iterable[AuditEntry]:
     with plain_errors():
-        return queries.page(session(), Filters.parse(terms), size=limit).entries
-
-
-def session() -> AnySession:
-    found: AnySession = current_app.extensions["audit"].db.session
-    return found
+        return queries.page(Filters.parse(terms), size=limit).entries
 
 
 def as_json_line(entry: AuditEntry) -> str:

@@ -46,14 +46,10 @@ def entry(action: str, mapper: Mapper[Any], identity: Identity, changes: Changes
         "model": model.name,
         "object_id": ",".join(str(to_json(part)) for part in identity)[:OBJECT_ID_LIMIT],
         "changes": {
-            field: [mask(side) if field in model.masked else to_json(side) for side in sides]
+            field: [MASK if field in model.masked and side is not None else to_json(side) for side in sides]
             for field, sides in changes.items()
         },
     }
-
-
-def mask(value: Any) -> str | None:
-    return None if value is None else MASK
 
 
 def write(connection: Connection, entries: Iterable[dict[str, Any]]) -> None:

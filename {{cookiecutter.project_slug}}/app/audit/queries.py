@@ -3,22 +3,21 @@
 Pages go by key, never by offset: the thousandth page costs as much as the first.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session, scoped_session
 
-from ..listing import BadFilter, Cursor, Parser, parse_id, parse_terms, parse_text, parse_time
+from ..listing import BadFilter, Cursor, Page, Parser, parse_id, parse_terms, parse_text, parse_time
 from .entries import ACTIONS
 from .models import AuditEntry
 
 ENTRIES_A_PAGE = 50
 PRUNE_BATCH = 1000
-
-AnySession = Session | scoped_session[Session]
 
 
 @dataclass(frozen=True)
@@ -39,44 +38,32 @@ class Filters:
         return cls(**parse_terms(terms, PARSERS))
 
 
-@dataclass(frozen=True)
-class Page:
-    """Entries, newest first, and the cursors of the pages beside it."""
-
-    entries: Sequence[AuditEntry]
-    newer: str | None
-    older: str | None
-
-
-def page(
-    session: AnySession,
-    filters: Filters,
-    *,
-    before: str | None = None,
-    after: str | None = None,
-    size: int = ENTRIES_A_PAGE,
-) -> Page:
+def page(filters: Filters, *, before: str | None = None, after: str | None = None, size: int = ENTRIES_A_PAGE) -> Page:
     """Return the newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`."""
     # The entries of one object go by id: ids follow the locks of its row, the clocks of two machines may not.
     order = [AuditEntry.id] if filters.object is not None else [AuditEntry.created_at, AuditEntry.id]
     query = select(AuditEntry).where(*_conditions(filters)).limit(size + 1)
-    if after or before:
-        query = query.where(_past_cursor(after or before or "", filters, newer=bool(after)))
-    found = session.scalars(query.order_by(*(column if after else column.desc() for column in order))).all()
-    entries = found[:size][::-1] if after else found[:size]
-    # Where there is one entry more, the list goes on; towards the other side it does if this page has a cursor.
-    onward = str(Cursor.of(found[size - 1])) if len(found) > size else None
-    back = str(Cursor.of(found[0])) if found and (after or before) else None
-    return Page(entries, *((onward, back) if after else (back, onward)))
+    cursor = Cursor.parse(after or before or "") if after or before else None
+    if cursor and filters.object is not None:
+        query = query.where(AuditEntry.id > cursor.id if after else AuditEntry.id < cursor.id)
+    elif cursor:
+        query = query.where(cursor.passed(AuditEntry.created_at, AuditEntry.id, ascending=bool(after)))
+    found = session().scalars(query.order_by(*(column if after else column.desc() for column in order))).all()
+    return Page.of(found, size, cursor, ascending=bool(after))
 
 
-def prune(session: AnySession, older_than: datetime) -> Iterator[int]:
+def prune(older_than: datetime) -> Iterator[int]:
     """Delete older entries, each batch in a transaction of its own; yields how many each batch deleted."""
     oldest = select(AuditEntry.id).where(AuditEntry.created_at < older_than).order_by(AuditEntry.created_at)
-    while ids := list(session.scalars(oldest.limit(PRUNE_BATCH))):
-        session.execute(delete(AuditEntry).where(AuditEntry.id.in_(ids)))
-        session.commit()
+    while ids := list(session().scalars(oldest.limit(PRUNE_BATCH))):
+        session().execute(delete(AuditEntry).where(AuditEntry.id.in_(ids)))
+        session().commit()
         yield len(ids)
+
+
+def session() -> scoped_session[Session]:
+    found: scoped_session[Session] = current_app.extensions["audit"].db.session
+    return found
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -93,13 +80,6 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.until is not None:
         conditions.append(AuditEntry.created_at < filters.until)
     return conditions
-
-
-def _past_cursor(cursor: str, filters: Filters, *, newer: bool) -> ColumnElement[bool]:
-    place = Cursor.parse(cursor)
-    if filters.object is not None:
-        return AuditEntry.id > place.id if newer else AuditEntry.id < place.id
-    return place.passed(AuditEntry.created_at, AuditEntry.id, ascending=newer)
 
 
 def parse_action(name: str, term: str) -> str:

@@ -3,20 +3,22 @@
 from dataclasses import fields
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
+from flask import Blueprint, abort, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..actor import keep_out_of_caches
 from ..components import add_filters
-from ..listing import BadFilter
+from ..listing import BadFilter, Page
 from ..negotiation import wants_json
 from . import queries
 from .entries import ACTIONS
 from .format import as_json, outside_requests, value, who
-from .queries import Filters, Page
+from .queries import Filters
 
 FILTERS = tuple(field.name for field in fields(Filters))
 
 bp = Blueprint("audit", __name__, template_folder="templates", static_folder="static", static_url_path="/audit/static")
+bp.after_request(keep_out_of_caches)
 add_filters(bp)
 
 
@@ -26,22 +28,11 @@ def check_guard() -> ResponseReturnValue | None:
     return answer
 
 
-@bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
 @bp.errorhandler(BadFilter)
 def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
     if wants_json():
         return {"error": str(mistake)}, 400
     return render_template("audit/bad_filter.html", mistake=mistake), 400
-
-
-@bp.context_processor
-def helpers() -> dict[str, object]:
-    return {"who": who, "value": value, "outside_requests": outside_requests, "beside": beside}
 
 
 @bp.get("/audit")
@@ -81,8 +72,7 @@ def filter_terms() -> dict[str, Any]:
 
 
 def find(terms: dict[str, str]) -> Page:
-    session = current_app.extensions["audit"].db.session
-    return queries.page(session, Filters.parse(terms), before=terms.get("before"), after=terms.get("after"))
+    return queries.page(Filters.parse(terms), before=terms.get("before"), after=terms.get("after"))
 
 
 def find_history(model: str, object_id: str) -> Page:
@@ -104,3 +94,6 @@ def beside(**cursor: str | None) -> str | None:
     if None in cursor.values():
         return None
     return url_for(request.endpoint or "audit.index", **filter_terms() | cursor | (request.view_args or {}))
+
+
+bp.context_processor(lambda: {"who": who, "value": value, "outside_requests": outside_requests, "beside": beside})

@@ -52,12 +52,11 @@ cli.add_command(prune_command)
 
 @dataclass(frozen=True)
 class DatabaseLog:
-    """What ``app.extensions["dblog"]`` holds; ``root`` is the project's folder with a separator at its end."""
+    """What ``app.extensions["dblog"]`` holds."""
 
     writer: Writer
     journal: Journal
     guard: Guard
-    root: str
 
 
 def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> None:
@@ -76,7 +75,7 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
     secret = secret_names(config["LOG_REDACT"])
     process.make_current(writer, DatabaseLogHandler(config["LOG_DB_LEVEL"], journal, writer, actor, secret))
 
-    app.extensions["dblog"] = DatabaseLog(writer, journal, guard, root)
+    app.extensions["dblog"] = DatabaseLog(writer, journal, guard)
     app.before_request(_start_writer)
     app.register_blueprint(bp)
     app.cli.add_command(cli)
@@ -84,8 +83,7 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
 
 def _start_writer() -> None:
     """The first request adopts what dead processes left."""
-    log: DatabaseLog = current_app.extensions["dblog"]
-    log.writer.start()
+    current_app.extensions["dblog"].writer.start()
 
 
 def flush(timeout: float) -> bool:
@@ -96,5 +94,4 @@ def flush(timeout: float) -> bool:
 
 def status(app: Flask) -> dict[str, object]:
     """Return the log's health, see :func:`app.dblog.viewer.status.health`; no database is asked."""
-    log: DatabaseLog = app.extensions["dblog"]
-    return health(log.journal)
+    return health(app.extensions["dblog"].journal)

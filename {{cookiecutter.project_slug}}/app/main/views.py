@@ -37,11 +37,7 @@ def readyz() -> ResponseReturnValue:
     log = dblog.status(current_app)["state"]
     usable = migrations in ("current", "unknown")
     healthy = "ok" if log == "ok" else "degraded"
-    answer = {
-        "status": healthy if usable else "unavailable",
-        "migrations": migrations,
-        "log": log,
-    }
+    answer = {"status": healthy if usable else "unavailable", "migrations": migrations, "log": log}
     return answer, 200 if usable else 503
 
 

@@ -12,12 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Dialect, Engine, delete, func,
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ...database import hour_of, utcnow
+from ...database import HOUR, hour_of, utcnow
 from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
 
 #: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
 BATCH_ROWS = 200
-HOUR = timedelta(hours=1)
 
 #: The first records of a process go before, and a process that ends at once has no time for this.
 START_SECONDS = 1.0

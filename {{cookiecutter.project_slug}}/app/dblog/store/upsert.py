@@ -39,7 +39,7 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool) 
 
 
 def _count_problems(connection: Connection, rows: Sequence[Row]) -> None:
-    """Make the problems that are new, then count in all.
+    """Count in the problems that are known, which mostly are all, then make and count those that are new.
 
     One statement for both would take a number for every row of every batch, and problems are addressed by number.
     """
@@ -58,14 +58,21 @@ def _count_problems(connection: Connection, rows: Sequence[Row]) -> None:
         }
         for fingerprint, own in sorted(members.items())
     ]
-    known = set(connection.scalars(select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))))
-    if new := [each | {"count": 0} for each in problems if each["fingerprint"] not in known]:
-        connection.execute(_insert_if_absent(connection.dialect.name), new)
-    connection.execute(_COUNT_IN, [{f"new_{name}": value for name, value in each.items()} for each in problems])
+    if _count_in(connection, problems) < len(problems):
+        known = set(connection.scalars(select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))))
+        new = [each for each in problems if each["fingerprint"] not in known]
+        connection.execute(_insert_if_absent(connection.dialect.name), [each | {"count": 0} for each in new])
+        _count_in(connection, new)
 
 
-def _count_in() -> Update:
-    """Return the UPDATE that adds a batch's records to their problem; a resolved problem opens again."""
+def _count_in(connection: Connection, problems: Sequence[Row]) -> int:
+    """Add a batch's records to their problems; returns how many of the problems there are."""
+    renamed = [{f"new_{name}": value for name, value in each.items()} for each in problems]
+    return connection.execute(_COUNT_IN, renamed).rowcount
+
+
+def _update_counts() -> Update:
+    """Return the UPDATE of one problem; a resolved one opens again."""
     old = _problem.c
     new = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in old}
     return (
@@ -81,7 +88,7 @@ def _count_in() -> Update:
     )
 
 
-_COUNT_IN = _count_in()
+_COUNT_IN = _update_counts()
 
 
 @cache

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, current_app, render_template, requ
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...actor import keep_out_of_caches
 from ...components import add_filters
 from ...listing import BadFilter
 from ...negotiation import wants_json
@@ -17,6 +18,7 @@ from .status import health
 
 bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="static", static_url_path="/logs/static")
 
+bp.after_request(keep_out_of_caches)
 add_filters(bp)
 for template_filter in (first_line, level_name, level_tone, pretty, short_path):
     bp.add_app_template_filter(template_filter, f"log_{template_filter.__name__}")
@@ -36,13 +38,6 @@ def check_guard() -> ResponseReturnValue | None:
         # The guard cannot tell who may read the log, so the page does not say what went wrong.
         return _unreachable(tables_missing=False, error=None)
     return answer
-
-
-@bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    if request.endpoint != "dblog.static":
-        response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 @bp.errorhandler(BadFilter)

@@ -8,12 +8,11 @@ from .counts import Bar
 HEIGHT = 100
 
 
-#: A rectangle of a bar: its level, its place measured from the top, and its height.
-Block = tuple[int, float, float]
+def stacks(bars: Sequence[Bar]) -> list[list[tuple[int, float, float]]]:
+    """Return for each bar its levels, each with its place, measured from the top, and its height.
 
-
-def stacks(bars: Sequence[Bar]) -> list[list[Block]]:
-    """Return for each bar its levels, the highest level at the bottom; a bar that is not empty is at least visible."""
+    The highest level is at the bottom; a bar that is not empty is at least visible.
+    """
     tallest = max((bar.levels.total() for bar in bars), default=0) or 1
     result = []
     for bar in bars:

@@ -9,7 +9,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from ...components import distance
-from ...terminal import inert, plain_errors
+from ...terminal import inert, json_option, limit_option, plain_errors
 from ..errors import Unreadable
 from ..models import OPEN, LogProblem
 from . import export, problems
@@ -23,11 +23,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 cli = AppGroup("log", help="Read the log and look after it.")
-
-json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
-limit_option = click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
-)
 
 _COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
 

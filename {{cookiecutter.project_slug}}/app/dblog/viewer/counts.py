@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, func, select
 from sqlalchemy.orm import Session
 
-from ...database import hour_of, utcnow
+from ...database import HOUR, hour_of, utcnow
 from ..models import LogHour
 from .filters import Filters
 
-HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
 MAX_HOURS = 62 * 24
 MAX_BARS = 60
 MAX_LOGGERS = 50
@@ -57,7 +57,7 @@ def overview(log: Session, filters: Filters) -> Overview | None:
         return None
     next_hour = hour_of(utcnow()) + HOUR
     start = hour_of(filters.since or log.scalar(select(func.min(LogHour.hour))) or next_hour)
-    end = min(_round_up(filters.until), next_hour) if filters.until else next_hour
+    end = min(hour_of(filters.until - MICROSECOND) + HOUR, next_hour) if filters.until else next_hour
     if end - start > MAX_HOURS * HOUR:
         return None
     hours = [LogHour.hour >= start]
@@ -122,8 +122,3 @@ def _loggers(log: Session, hours: Sequence[ColumnElement[bool]], lowest: int) ->
     query = select(LogHour.logger, total).where(*hours, LogHour.level >= lowest).group_by(LogHour.logger)
     ranked = log.execute(query.order_by(total.desc(), LogHour.logger).limit(MAX_LOGGERS))
     return [(logger, int(count)) for logger, count in ranked]
-
-
-def _round_up(moment: datetime) -> datetime:
-    hour = hour_of(moment)
-    return hour if hour == moment else hour + HOUR

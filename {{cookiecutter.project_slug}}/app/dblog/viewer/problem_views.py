@@ -42,7 +42,7 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         entry = problems.last_entry(log, problem)
         recent = page(log, Filters(problem=problem_id), size=RECENT_ROWS)
         counts = problems.charts(log, [problem])[problem_id]
-    root = current_app.extensions["dblog"].root
+    root = current_app.extensions["dblog"].writer.root
     return render_template(
         "dblog/problem.html",
         problem=problem,

@@ -1,13 +1,12 @@
 """Problems, each all records of one kind: lists, charts, and what was decided about them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select, union_all, update
 from sqlalchemy.orm import Session
 
-from ...database import LOG, db, hour_of, utcnow
+from ...database import HOUR, LOG, db, hour_of, utcnow
 from ...listing import BadFilter, Cursor
 from ..errors import retry_while_busy
 from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
@@ -71,15 +70,15 @@ def last_entry(log: Session, problem: LogProblem) -> Entry | None:
     return log.execute(query.order_by(LogEntry.created_at.desc(), LogEntry.id.desc()).limit(1)).first()
 
 
-def charts(log: Session, problems: Sequence[LogProblem], hours: int = CHART_HOURS) -> Mapping[int, list[int]]:
+def charts(log: Session, problems: Sequence[LogProblem]) -> Mapping[int, list[int]]:
     """Return for each problem, by its number, its records in each of the last hours, the current hour last."""
-    start = hour_of(utcnow()) - timedelta(hours=hours - 1)
+    start = hour_of(utcnow()) - (CHART_HOURS - 1) * HOUR
     numbers = {problem.fingerprint: problem.id for problem in problems}
-    charts = {number: [0] * hours for number in numbers.values()}
+    charts = {number: [0] * CHART_HOURS for number in numbers.values()}
     query = select(LogProblemHour).where(LogProblemHour.fingerprint.in_(numbers), LogProblemHour.hour >= start)
     for bar in log.scalars(query):
-        place = int((bar.hour - start) / timedelta(hours=1))
-        charts[numbers[bar.fingerprint]][min(place, hours - 1)] += bar.count
+        place = (bar.hour - start) // HOUR
+        charts[numbers[bar.fingerprint]][min(place, CHART_HOURS - 1)] += bar.count
     return charts
 
 

@@ -7,8 +7,6 @@ however large the log is.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true, union_all
@@ -16,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ...database import LOG, begin, db
-from ...listing import BadFilter, Cursor
+from ...listing import BadFilter, Cursor, Page
 from ..errors import Unreadable
 from ..models import LogEntry, LogProblem
 from .filters import Filters
@@ -69,16 +67,6 @@ def reading() -> Iterator[Session]:
         raise Unreadable(error, db.engines[LOG]) from error
 
 
-@dataclass(frozen=True)
-class Page:
-    """Rows, newest first, the cursors of the pages beside them, and where a bounded search stopped if it did."""
-
-    entries: Sequence[Entry]
-    newer: str | None = None
-    older: str | None = None
-    searched_to: datetime | None = None
-
-
 def page(
     log: Session,
     filters: Filters,
@@ -91,17 +79,7 @@ def page(
     """Return the newest rows, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`."""
     cursor = Cursor.parse(after or before or "") if after or before else None
     found, end = _search(log, filters, columns, cursor, size, ascending=bool(after))
-    entries = found[:size][::-1] if after else found[:size]
-    # Towards the side that was searched, the next page begins at the last row, or where a bounded search stopped.
-    last = Cursor.of(found[size - 1]) if len(found) > size else end
-    back = None
-    if cursor:
-        # Towards the other side it begins at the first row; of an empty page, the row at the cursor is the next one.
-        first = Cursor(cursor.moment, cursor.id + (1 if after else -1))
-        back = str(Cursor.of(found[0]) if found else first)
-    onward = str(last) if last else None
-    newer, older = (onward, back) if after else (back, onward)
-    return Page(entries, newer, older, end.moment if end else None)
+    return Page.of(found, size, cursor, ascending=bool(after), end=end)
 
 
 def around(
@@ -130,7 +108,8 @@ def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
     """Return the ids of the rows before and after this one among the rows of its problem."""
     ids = []
     for ascending in (False, True):
-        query = _keys([LogEntry.fingerprint == entry.fingerprint, _past_cursor(Cursor.of(entry), ascending)], ascending)
+        past = Cursor.of(entry).passed(LogEntry.created_at, LogEntry.id, ascending=ascending)
+        query = _keys([LogEntry.fingerprint == entry.fingerprint, past], ascending)
         key = log.execute(query.limit(1)).first()
         ids.append(key.id if key else None)
     return ids[0], ids[1]
@@ -158,7 +137,7 @@ def _search(
         log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
     limits = _times(filters)
     if cursor:
-        limits.append(_past_cursor(cursor, ascending))
+        limits.append(cursor.passed(LogEntry.created_at, LogEntry.id, ascending=ascending))
     most = size + 1
     if rest:
         most = SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS
@@ -245,7 +224,3 @@ def _order(row: Any, ascending: bool) -> tuple[ColumnElement[Any], ...]:
     if ascending:
         return row.created_at.asc(), row.id.asc()
     return row.created_at.desc(), row.id.desc()
-
-
-def _past_cursor(cursor: Cursor, ascending: bool) -> Condition:
-    return cursor.passed(LogEntry.created_at, LogEntry.id, ascending=ascending)

@@ -1,6 +1,6 @@
 """The pages of rows and of the log's status, and their JSON twins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, abort, current_app, render_template, request, stream_with_context, url_for
@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from ...database import utcnow
-from ...listing import Cursor, parse_id
+from ...listing import Cursor, Page, parse_id
 from ..journal.read import waiting_records
 from ..models import LogProblem
 from . import export, problems, queries
@@ -17,7 +17,7 @@ from .charts import stacks
 from .counts import CAP, overview
 from .filters import ALL, LEVELS, Filters
 from .format import as_json, as_text, first_line, frame_runs, level_name
-from .queries import ALL_COLUMNS, Entry, Page, page, reading
+from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, page, reading
 from .status import report
 
 DEFAULT_SINCE = "24h"
@@ -91,7 +91,7 @@ def export_rows(form: str) -> ResponseReturnValue:
 @bp.get("/logs/<int:entry_id>")
 def detail(entry_id: int) -> ResponseReturnValue:
     with reading() as log:
-        entry = _found(log, entry_id)
+        entry = queries.find(log, entry_id) or abort(404)
         older, newer = queries.neighbours(log, entry)
         problem = problems.of_fingerprint(log, entry.fingerprint)
         of_request = queries.count_request(log, entry.request_id) if entry.request_id else 0
@@ -104,14 +104,14 @@ def detail(entry_id: int) -> ResponseReturnValue:
         of_request=of_request,
         errors=frame_runs(entry),
         as_text=as_text(entry, local=False),
-        root=current_app.extensions["dblog"].root,
+        root=current_app.extensions["dblog"].writer.root,
     )
 
 
 @bp.get("/logs/<int:entry_id>.json")
 def detail_json(entry_id: int) -> ResponseReturnValue:
     with reading() as log:
-        entry = _found(log, entry_id)
+        entry = queries.find(log, entry_id) or abort(404)
         return as_response(_with_problem(entry, problems.of_rows(log, [entry])))
 
 
@@ -147,11 +147,10 @@ def _is_default_since(terms: dict[str, str]) -> bool:
     return terms.get("since") == DEFAULT_SINCE and not any(name in terms for name in UNDATED_FILTERS)
 
 
-def _rows(log: Session, filters: Filters, terms: dict[str, str], columns: Any = None) -> Page:
-    shown = {"columns": columns} if columns else {}
+def _rows(log: Session, filters: Filters, terms: dict[str, str], columns: Sequence[Any] = LIST_COLUMNS) -> Page:
     if "around" in terms:
-        return queries.around(log, filters, parse_id("around", terms["around"]), **shown)
-    return page(log, filters, before=terms.get("before"), after=terms.get("after"), **shown)
+        return queries.around(log, filters, parse_id("around", terms["around"]), columns=columns)
+    return page(log, filters, columns=columns, before=terms.get("before"), after=terms.get("after"))
 
 
 def _with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
@@ -160,17 +159,11 @@ def _with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[st
     return as_json(entry) | {"problem": number}
 
 
-def _found(log: Session, entry_id: int) -> Entry:
-    entry = queries.find(log, entry_id)
-    return entry if entry is not None else abort(404)
-
-
 def _new_rows_url(terms: dict[str, str], rows: Page) -> str | None:
     """Return where to ask for newer rows; None for a page that does not begin with the newest."""
     if "until" in terms or any(name in terms for name in CURSORS):
         return None
-    newest = rows.entries[0] if rows.entries else None
-    cursor = Cursor(newest.created_at, newest.id) if newest else Cursor(utcnow(), 0)
+    cursor = Cursor.of(rows.entries[0]) if rows.entries else Cursor(utcnow(), 0)
     return log_link(terms, "dblog.news_json", after=str(cursor))
 
 
