@@ -13,10 +13,9 @@ def may_create_first_admin() -> bool:
 
     A forwarding header means a proxy, and behind one every visitor seems to come from this machine.
     """
-    forwarded = any(name in FORWARDING or name.startswith("X-Forwarded-") for name, _ in request.headers)
     return (
         current_app.debug
-        and not forwarded
+        and not any(name in FORWARDING or name.startswith("X-Forwarded-") for name, _ in request.headers)
         and is_loopback(request.remote_addr)
         and is_loopback(urlsplit(f"//{request.host}").hostname)
     )

@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from ..database import utcnow
-from ..terminal import json_option, limit_option, plain_errors
+from ..terminal import inert_json, json_option, limit_option, plain_errors
 from . import queries
 from .entries import ACTIONS
 from .format import as_json, as_line, as_text
@@ -63,4 +63,4 @@ def find(limit: int, **terms: str | None) -> Iterable[AuditEntry]:
 
 
 def as_json_line(entry: AuditEntry) -> str:
-    return json.dumps(as_json(entry), ensure_ascii=False)
+    return inert_json(json.dumps(as_json(entry), ensure_ascii=False))

@@ -1,9 +1,9 @@
 """An event as the columns of ``log_entry``. The expensive work is done here, in the writer's thread."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from ...database import hour_of
 from .. import grouping
 from ..capture.sanitize import clean_text
 from ..journal.files import Event
@@ -21,7 +21,7 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
 
     :param root: the project's folder with a separator at its end; files below it are the project's own
     """
-    request = event.get("request") or {}
+    get, of_request = event.get, (event.get("request") or {}).get
     created_at = datetime.fromtimestamp(event["time"], UTC)
     return {
         "event_id": event_id,
@@ -30,12 +30,18 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "logger": event["logger"],
         "message": event["message"],
         **(_of_exception(event, root) if event.get("exception") else _of_message(event)),
-        "request_id": request.get("id"),
-        **{name: request.get(name) for name in ("method", "path", "endpoint", "ip")},
-        **{name: event.get(name) for name in ("user_id", "is_admin", "host", "pid", "thread", "source", "extra")},
+        **{"request_id": of_request("id"), "method": of_request("method"), "path": of_request("path")},
+        **{"endpoint": of_request("endpoint"), "ip": of_request("ip")},
+        **{"user_id": get("user_id"), "is_admin": get("is_admin"), "host": get("host"), "pid": get("pid")},
+        **{"thread": get("thread"), "source": get("source"), "extra": get("extra")},
         # Of created_at, not of the event's time, which rounding to microseconds may carry into the next hour.
-        "hour": hour_of(created_at),
+        "hour": _hour(created_at.timestamp() // 3600),
     }
+
+
+@lru_cache(maxsize=64)
+def _hour(number: float) -> datetime:
+    return datetime.fromtimestamp(number * 3600, UTC)
 
 
 def _of_exception(event: Event, root: str) -> Row:

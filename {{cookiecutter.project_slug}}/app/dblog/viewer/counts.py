@@ -18,7 +18,6 @@ from ...database import HOUR, hour_of, utcnow
 from ..models import LogHour
 from .filters import Filters
 
-MICROSECOND = timedelta(microseconds=1)
 MAX_HOURS = 62 * 24
 MAX_BARS = 60
 MAX_LOGGERS = 50
@@ -57,7 +56,7 @@ def overview(log: Session, filters: Filters) -> Overview | None:
         return None
     next_hour = hour_of(utcnow()) + HOUR
     start = hour_of(filters.since or log.scalar(select(func.min(LogHour.hour))) or next_hour)
-    end = min(hour_of(filters.until - MICROSECOND) + HOUR, next_hour) if filters.until else next_hour
+    end = min(hour_of(filters.until - timedelta(microseconds=1)) + HOUR, next_hour) if filters.until else next_hour
     if end - start > MAX_HOURS * HOUR:
         return None
     hours = [LogHour.hour >= start]
