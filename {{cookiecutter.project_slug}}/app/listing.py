@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,8 +18,8 @@ Parser = Callable[[str, str], Any]
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# So many microseconds end in the year 5138, and so large an id is what every database holds.
-_CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
+# Microseconds since 1970 and an id. So many digits hold every time that a row can have, and every id.
+_CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,18})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -44,8 +45,9 @@ class Cursor:
     @classmethod
     def parse(cls, term: str) -> "Cursor":
         """Return the cursor that ``str`` wrote; raises :class:`BadFilter` for any other text."""
-        if parts := _CURSOR.fullmatch(term):
-            return cls(_EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2]))
+        with suppress(OverflowError):
+            if parts := _CURSOR.fullmatch(term):
+                return cls(_EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2]))
         raise BadFilter("The link to this page is damaged: start again from the newest.")
 
     def passed(self, created_at: Any, id: Any, *, ascending: bool) -> ColumnElement[bool]:

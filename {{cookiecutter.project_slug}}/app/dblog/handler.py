@@ -14,7 +14,7 @@ from .errors import warn_on_stderr
 from .journal.append import Journal
 
 # These log an exception that the log has recorded already, when it has passed the application.
-_SERVERS = {"werkzeug", "gunicorn.error"}
+_SERVERS = ("werkzeug", "gunicorn.error")
 
 
 class Shipper(Protocol):

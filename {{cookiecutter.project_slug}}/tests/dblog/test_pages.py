@@ -3,12 +3,13 @@
 import csv
 import io
 import json
+import logging
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -22,6 +23,7 @@ from app.database import db, engine_options, hour_of, utcnow
 from app.dblog.models import LogProblem
 from app.dblog.viewer import export, problems, queries
 from app.dblog.viewer.filters import Filters
+from app.listing import Cursor
 
 from ..conftest import csrf_token, login
 from .log_rows import ERROR, problem_id, put, row
@@ -663,6 +665,43 @@ def test_news(app: Flask, viewer: FlaskClient) -> None:
     assert viewer.get(address).get_json() == {"rows": 1}
 
 
+def test_rows_of_other_times(make_app: Callable[..., Flask], app: Flask, admin: User) -> None:
+    """A row from the future hides none that come after it, and the links beside a row of any year are good."""
+    viewer = make_app(LOG_RETENTION_DAYS=0).test_client()
+    login(viewer, admin)
+    put(app, *(row(f"{year}", created_at=datetime(year, 6, 1, tzinfo=UTC)) for year in (1000, 1969, 2100, 9999)))
+    page = viewer.get("/logs?level=ERROR&since=all").text
+    (address,) = re.findall(r'data-news="([^"]*)"', page)
+    put(app, row("new", age=timedelta()), row("late", age=timedelta(hours=5)), row("quiet", level=30))
+    assert viewer.get(address.replace("&amp;", "&")).get_json() == {"rows": 2}
+    for year in (1000, 1969, 2100, 9999):
+        (entry,) = viewer.get(f"/logs.json?since=all&q={year}").get_json()["entries"]
+        cursor = str(Cursor(datetime(year, 6, 1, tzinfo=UTC), entry["id"]))
+        older = viewer.get(f"/logs.json?since=all&before={cursor}").get_json()
+        newer = viewer.get(f"/logs.json?since=all&after={cursor}").get_json()
+        assert len(older["entries"]) + len(newer["entries"]) == 6
+        for address in (f"/logs?since=all&before={cursor}", f"/logs/{entry['id']}", f"/logs?around={entry['id']}"):
+            assert viewer.get(address).status_code == 200
+        runner = app.test_cli_runner()
+        assert runner.invoke(args=["log", "show", str(entry["id"])]).exit_code == 0
+    assert runner.invoke(args=["log", "list"]).exit_code == 0
+
+
+def test_coloured_level_names(app: Flask, viewer: FlaskClient) -> None:
+    before = logging.getLevelName(40)
+    logging.addLevelName(40, "\x1b[1;31mERROR\x1b[0m\x07")
+    try:
+        (number,) = put(app, row())
+        assert '"level_name":"ERROR\\\\x07"' in viewer.get("/logs.json").text
+        for address in ("/logs", f"/logs/{number}", f"/logs/{number}.json", "/logs/problems", "/logs.jsonl"):
+            page = viewer.get(address).text
+            assert "ERROR" in page
+            assert "\x1b" not in page
+            assert "1;31m" not in page
+    finally:
+        logging.addLevelName(40, before)
+
+
 def test_status_tells_how_many_rows_are_too_many(app: Flask, viewer: FlaskClient) -> None:
     put(app, *(row() for _ in range(1_203)))
     for max_rows, above in ((3, "1,200"), (0, "0"), (5_000_000, "0")):
@@ -705,7 +744,7 @@ def test_while_the_database_is_away(app: Flask, viewer: FlaskClient) -> None:
     with away(engine_of_log):
         for number in range(3):
             app.logger.error("waiting %s", number)
-        for address in ("/logs", "/logs/1", "/logs/problems", "/logs.csv"):
+        for address in ("/logs", "/logs/1", "/logs/problems", "/logs.jsonl"):
             answer = viewer.get(address)
             assert answer.status_code == 503, address
             assert "<strong>3</strong> records wait" in answer.text, address

@@ -1,6 +1,7 @@
 """The writer's text of an exception is the interpreter's own, to the letter."""
 
 import linecache
+import sys
 import time
 import traceback
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.dblog.capture import tracebacks
 from app.dblog.capture.tracebacks import capture
 from app.dblog.store.render import frames_for_page, render
 
@@ -247,3 +249,65 @@ def test_what_is_beyond_the_bounds_is_marked() -> None:
             raise ValueError(depth) from inner
 
     assert "[truncated]" in written(caught(lambda: deep(60)))
+
+
+def chained(length: int, kind: type[Exception]) -> BaseException:
+    error: BaseException = kind("0")
+    for number in range(1, length):
+        outer = kind(str(number))
+        outer.__cause__ = error
+        error = outer
+    return error
+
+
+@pytest.mark.parametrize("kind", [ValueError, NameError])
+def test_where_a_chain_is_cut_is_said(kind: type[Exception]) -> None:
+    """Also by the interpreter's own last lines, which a NameError has."""
+    lines = written(chained(100, kind)).splitlines()
+    assert lines[:2] == [f"{kind.__name__}: 36", "[truncated] more exceptions"]
+    assert lines[-1] == f"{kind.__name__}: 99"
+
+
+def test_a_group_that_holds_the_same_over_and_over_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doubled sixteen times it has 65,536 leaves: what is bounded is the work, not the number of objects."""
+    texts: list[object] = []
+
+    def counted(value: object, *_: object, **__: object) -> str:
+        texts.append(value)
+        return str(value)
+
+    monkeypatch.setattr(tracebacks, "safe_str", counted)
+    group: Any = ExceptionGroup("leaf", [ValueError("x")])
+    for _ in range(16):
+        group = ExceptionGroup("twice", [group, group])
+    for each in (group, ExceptionGroup("wide", [ValueError("x")] * 100_000)):
+        texts.clear()
+        assert "[truncated] more exceptions" in written(each)
+        assert len(texts) == tracebacks.MAX_EXCEPTIONS
+
+
+def test_of_too_many_frames_both_ends_are_kept() -> None:
+    def dive(depth: int) -> None:
+        if depth:
+            dive(depth - 1)
+        else:
+            raise ValueError("at the bottom")
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(4_000)
+    try:
+        error = caught(lambda: dive(3_000))
+    finally:
+        sys.setrecursionlimit(limit)
+    text = written(error)
+    outermost, *_, innermost = (line.strip() for line in text.splitlines() if line.startswith("  File"))
+    assert outermost.endswith("in caught")
+    assert innermost.endswith(f"line {dive.__code__.co_firstlineno + 4}, in dive")
+    assert 'File "[truncated]", line 0, in 1,979 frames\n' in text
+
+
+@pytest.mark.parametrize("notes", ["text", 5, {"a": 1}, b"bytes"])
+def test_notes_that_are_no_list(notes: object) -> None:
+    error = ValueError("noted")
+    vars(error)["__notes__"] = notes
+    assert written(error) == "".join(traceback.format_exception(error))

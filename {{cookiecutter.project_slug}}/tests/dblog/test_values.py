@@ -1,10 +1,12 @@
 """Whatever is logged becomes a row: hostile values, secrets, and objects that must not be asked."""
 
+import json
 import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from app import dblog
 from app.accounts.access import current_user
 from app.accounts.models import User
 from app.config import PROJECT
-from app.database import db
+from app.database import db, utcnow
 from app.dblog.capture.sanitize import TRUNCATED
 from app.dblog.handler import DatabaseLogHandler
 from app.dblog.models import LogEntry, LogHour, LogProblem
@@ -447,3 +449,99 @@ def test_an_exception_that_cannot_be_marked(make_app: Callable[..., Flask], debu
         # Not where it was caught and recorded, but where it was raised.
         assert entry.source
         assert entry.source.endswith("view")
+
+
+# Records that others made
+
+
+def take(**fields: Any) -> LogEntry:
+    """Return the row of a record with these fields, as a socket or a library of somebody else's brings it."""
+    handler_of_the_log().handle(logging.makeLogRecord({"name": "values", "levelno": 40, "msg": "odd"} | fields))
+    return newest()
+
+
+def test_an_exception_that_came_as_text(log: Flask) -> None:
+    text = "Traceback (most recent call last):\n  …\nValueError: elsewhere"
+    assert take(exc_text=text).trace == text
+    assert take(exc_text=text, stack_info="Stack:").trace == f"{text}\nStack:"
+
+
+def test_the_stack_beside_an_exception(log: Flask) -> None:
+    try:
+        raise ValueError("five")
+    except ValueError:
+        logger.exception("both", stack_info=True)
+    formatted, _, stack = (newest().trace or "").partition("ValueError: five\n")
+    assert formatted.startswith("Traceback")
+    assert stack.startswith("Stack (most recent call last):")
+    assert "test_the_stack_beside_an_exception" in stack
+
+
+FACTORY = """
+import logging, sys
+class Record(logging.LogRecord):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.tenant = "shop"
+logging.setLogRecordFactory(Record)
+from app.dblog.capture.event import encode
+from app.redaction import secret_names
+record = logging.getLogger("x").makeRecord("x", 40, "f", 1, "m", (), None, "g", {"mine": 1})
+sys.stdout.write(encode(record, lambda: (None, None), secret_names()).decode())
+"""
+
+
+def test_fields_of_a_factory_that_was_set_before_the_import() -> None:
+    line = subprocess.run([sys.executable, "-c", FACTORY], cwd=PROJECT, capture_output=True, check=True).stdout
+    assert json.loads(line)["extra"] == {"tenant": "shop", "mine": 1}
+
+
+def test_an_odd_field_costs_that_field_alone(app: Flask) -> None:
+    class Homeless(Exception):
+        pass
+
+    Homeless.__module__ = None  # type: ignore[assignment]
+    odd: dict[str, dict[str, Any]] = {
+        "thread": {"threadName": ["no", "name"]},
+        "source": {"lineno": {}, "module": []},
+        "logger": {"name": {"a": "dictionary"}},
+        "exception": {"exc_info": 5},
+        "stack": {"stack_info": 7},
+        "process": {"process": object()},
+        "class": {"exc_info": (Homeless, Homeless("text"), None)},
+    }
+
+    @app.get("/odd/<which>")
+    def view(which: str) -> str:
+        record = {"name": "values", "levelno": 40, "msg": "odd %s", "args": (which,), "mine": "kept", **odd[which]}
+        handler_of_the_log().handle(logging.makeLogRecord(record))
+        return ""
+
+    for which in odd:
+        assert app.test_client().get(f"/odd/{which}").status_code == 200
+    with app.app_context():
+        found = {entry.message: entry for entry in entries()}
+    assert found.keys() == {f"odd {which}" for which in odd}
+    for entry in found.values():
+        assert (entry.extra or {})["mine"] == "kept"
+        assert (entry.path or "").startswith("/odd/")
+        assert entry.request_id
+    assert found["odd thread"].thread == "['no', 'name']"
+    assert found["odd class"].exception == Homeless.__qualname__
+    assert "Homeless: text" in (found["odd class"].trace or "")
+
+
+@pytest.mark.parametrize("created", [float("nan"), float("inf"), None, 1e18, -1e18, "noon"])
+def test_a_time_that_is_none_is_the_time_of_arrival(log: Flask, created: Any) -> None:
+    before = utcnow()
+    entry = take(created=created, mine="kept")
+    assert before - timedelta(seconds=1) < entry.created_at <= utcnow()
+    assert entry.extra == {"mine": "kept", "created": f"[time of arrival] {created}"}
+    assert entry.message == "odd"
+
+
+@pytest.mark.parametrize("year", [1000, 1969, 9999])
+def test_any_year_that_a_row_can_have(make_app: Callable[..., Flask], log: Flask, year: int) -> None:
+    make_app(LOG_RETENTION_DAYS=0)
+    moment = datetime(year, 6, 1, tzinfo=UTC)
+    assert take(created=moment.timestamp()).created_at == moment

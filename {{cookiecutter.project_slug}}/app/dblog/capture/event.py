@@ -7,7 +7,9 @@ import logging
 import os
 import socket
 import time
-from functools import lru_cache
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from re import Pattern
 from typing import Any, cast
 
@@ -24,8 +26,16 @@ VERSION = 1
 LINE_LIMIT_BYTES = 1_048_576
 
 _HOST = clean_text(socket.gethostname(), NAME_LIMIT)
-_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_FEWEST_FIELDS = len(vars(logging.makeLogRecord({})))
+# What logging and its formatters set. It is not read off a record, which a factory of somebody else's may have made.
+_STANDARD_FIELDS = {
+    *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module", "lineno", "funcName"),
+    *("exc_info", "exc_text", "stack_info", "created", "msecs", "relativeCreated", "thread", "threadName"),
+    *("process", "processName", "taskName", "message", "asctime"),
+}
+_FEWEST_FIELDS = len(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
+# Times that every database stores and that can be shown in every time zone.
+_EARLIEST, _LATEST = (datetime(*day, tzinfo=UTC).timestamp() for day in ((1000, 1, 2), (9999, 12, 30)))
+ARRIVAL = "[time of arrival]"
 _FACTS = "dblog.facts"
 
 # To ask the proxy for the request costs a fifth of what one of the proxy's own attributes costs.
@@ -33,17 +43,15 @@ _current_request = cast("LocalProxy[Request]", request)._get_current_object
 
 
 def encode(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> bytes:
-    """Return the record as a line of JSON, newline included; of a record that resists, the little that is certain.
+    """Return the record as a line of JSON, newline included; what raises in an odd record is left out, and said.
 
     :param actor: tells who is acting, see :data:`app.actor.Actor`
     :param secret: the keys to redact, see :func:`app.redaction.secret_names`
     """
     try:
         line = _bounded(_event(record, actor, secret))
-    except Exception as error:
-        event = internal(f"{safe_str(record.msg)} {RAISED.format(type(error).__name__)}")
-        event |= {"time": record.created, "level": _level(record), "logger": safe_str(record.name, NAME_LIMIT)}
-        line = orjson.dumps(event)
+    except Exception:
+        line = _bounded(_salvage(record, actor, secret))
     return line + b"\n"
 
 
@@ -72,7 +80,9 @@ def _bounded(event: dict[str, Any]) -> bytes:
 
 
 def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dict[str, object]:
-    """Return the record as JSON data that refers to no living object any more."""
+    """Return the record as JSON data that refers to no living object any more; raises whatever an odd record raises."""
+    if not _EARLIEST < record.created < _LATEST:
+        raise ValueError(f"{record.created} is no time that a row can have")
     message, template = _message(record, secret)
     event: dict[str, object] = {
         "v": VERSION,
@@ -90,14 +100,55 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
     if has_request_context():
         event["request"] = _request_facts()
         event["user_id"], event["is_admin"] = _who(actor)
+    stack = record.stack_info
     if record.exc_info and isinstance(record.exc_info[1], BaseException):
         event["exception"] = capture(record.exc_info[1], record.exc_info[2])
-    if record.stack_info:
-        event["stack"] = clean_text(record.stack_info)
-    fields = vars(record)
-    if len(fields) > _FEWEST_FIELDS and (extra := {key: fields[key] for key in fields if key not in _STANDARD_FIELDS}):
+    elif record.exc_text:
+        # Of a record that comes from another process the exception's text is all there is.
+        stack = "\n".join(filter(None, (record.exc_text, stack)))
+    if stack:
+        event["stack"] = clean_text(stack)
+    if len(vars(record)) > _FEWEST_FIELDS and (extra := _extra(record)):
         event["extra"] = to_json(extra, secret)
     return event
+
+
+def _salvage(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dict[str, Any]:
+    """Return the event of a record that has something odd: a part that raises says so, and costs no other part."""
+
+    def tried(make: Callable[[], object], otherwise: Callable[[str], object] = str) -> Any:
+        try:
+            made = make()
+            orjson.dumps(made)
+            return made
+        except Exception as error:
+            return otherwise(RAISED.format(type(error).__name__))
+
+    extra: dict[str, object] = {key: tried(partial(to_json, value, secret)) for key, value in _extra(record).items()}
+    event: dict[str, Any] = internal("") | {
+        "level": _level(record),
+        "logger": tried(lambda: safe_str(record.name, NAME_LIMIT)),
+        "message": tried(lambda: _message(record, secret)[0]),
+        "source": tried(lambda: safe_str(f"{record.module}:{record.lineno} {record.funcName}", NAME_LIMIT)),
+        "thread": tried(lambda: safe_str(record.threadName, NAME_LIMIT)),
+    }
+    if isinstance(record.created, float) and _EARLIEST < record.created < _LATEST:
+        event["time"] = record.created
+    else:
+        extra["created"] = f"{ARRIVAL} {safe_str(record.created, NAME_LIMIT)}"
+    if has_request_context():
+        event["request"] = tried(_request_facts, lambda raised: {"path": raised})
+        event["user_id"], event["is_admin"] = tried(partial(_who, actor), lambda _: (None, None))
+    if isinstance(record.exc_info, tuple) and isinstance(error := record.exc_info[1], BaseException):
+        unknown = {"module": "builtins", "name": type(error).__name__, "frames": []}
+        event["exception"] = tried(lambda: capture(error, error.__traceback__), lambda text: unknown | {"text": text})
+    if stack := record.stack_info or record.exc_text:
+        event["stack"] = safe_str(stack, TEXT_LIMIT)
+    return event | {"extra": extra} if extra else event
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
 
 
 @lru_cache(maxsize=1_024)

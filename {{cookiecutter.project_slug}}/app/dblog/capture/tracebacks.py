@@ -18,6 +18,7 @@ from .sanitize import NAME_LIMIT, TRUNCATED, clean_text, safe_str
 MAX_FRAMES = 1_024
 MAX_EXCEPTIONS = 64
 MAX_NOTES = 20
+MORE_EXCEPTIONS = f"{TRUNCATED} more exceptions"
 # Lengths in characters.
 ERROR_LIMIT = 16_384
 PATH_LIMIT = 4_096
@@ -29,7 +30,6 @@ _EXPLAINED = (SyntaxError, NameError, AttributeError, ImportError)
 # The value keeps the code object alive: otherwise its id could be given to another one.
 _places: dict[tuple[int, int, int], tuple[CodeType, orjson.Fragment]] = {}
 _MAX_PLACES = 4_096
-_NO_MORE = orjson.Fragment(orjson.dumps([TRUNCATED, 0, TRUNCATED, None, None, None]))
 
 #: An exception as docs/journal.md describes it.
 Captured = dict[str, Any]
@@ -42,7 +42,7 @@ def capture(error: BaseException, trace: TracebackType | None) -> dict[str, obje
     """
     frames_left = [MAX_FRAMES]
     captured = _capture(error, trace, frames_left)
-    seen, todo = {id(error)}, [(captured, error)]
+    seen, todo, visits = {id(error)}, [(captured, error)], 1
     while todo:
         # The order is that of traceback.TracebackException: an exception that two others share is shown once, and
         # with the same one of the two.
@@ -53,11 +53,15 @@ def capture(error: BaseException, trace: TracebackType | None) -> dict[str, obje
         elif error.__context__ is not None and not error.__suppress_context__ and id(error.__context__) not in seen:
             inner.append(("context", error.__context__))
         if isinstance(error, BaseExceptionGroup):
-            inner += [("group", each) for each in error.exceptions]
+            inner += [("group", each) for each in error.exceptions[:MAX_EXCEPTIONS]]
         for key, other in inner:
-            if len(seen) >= MAX_EXCEPTIONS:
-                outer.setdefault("notes", []).append(TRUNCATED)
+            # The visits are what is bounded: a group may hold the same exceptions over and over.
+            if visits >= MAX_EXCEPTIONS:
+                outer.setdefault("notes", []).append(MORE_EXCEPTIONS)
+                if "lines" in outer:
+                    outer["lines"].append(f"{MORE_EXCEPTIONS}\n")
                 break
+            visits += 1
             seen.add(id(other))
             part = _capture(other, other.__traceback__, frames_left)
             todo.append((part, other))
@@ -76,45 +80,52 @@ def without_chain(captured: Captured) -> Captured:
 def _capture(error: BaseException, trace: TracebackType | None, frames_left: list[int]) -> Captured:
     kind = type(error)
     captured: Captured = {
-        "module": clean_text(kind.__module__, NAME_LIMIT),
+        # None on a class whose module was taken away; the interpreter itself cannot print such a class.
+        "module": clean_text(kind.__module__ or "builtins", NAME_LIMIT),
         "name": clean_text(kind.__qualname__, NAME_LIMIT),
         "text": safe_str(error, ERROR_LIMIT, "<exception str() failed>"),
         "frames": _frames(trace, frames_left),
     }
-    if isinstance(error, _EXPLAINED):
+    notes = vars(error).get("__notes__", ())
+    listed = isinstance(notes, (list, tuple))
+    # How notes that are no list are printed differs between interpreters, too.
+    if isinstance(error, _EXPLAINED) or not listed:
         with suppress(Exception):
             explained = traceback.TracebackException(kind, error, trace, limit=0, compact=True)
             captured["lines"] = [clean_text(line) for line in explained.format_exception_only()]
-    if notes := _notes(error):
-        captured["notes"] = notes
+    if notes and listed:
+        captured["notes"] = [safe_str(note, failed="<note str() failed>") for note in notes[:MAX_NOTES]]
+        captured["notes"] += [TRUNCATED] * (len(notes) > MAX_NOTES)
     if error.__suppress_context__:
         captured["from"] = True
     return captured
 
 
-def _notes(error: BaseException) -> list[str]:
-    """Return the notes that ``add_note`` left; a ``__notes__`` of another type is left out."""
-    notes = vars(error).get("__notes__")
-    if not isinstance(notes, (list, tuple)):
-        return []
-    cut = [TRUNCATED] * (len(notes) > MAX_NOTES)
-    return [safe_str(note, failed="<note str() failed>") for note in notes[:MAX_NOTES]] + cut
-
-
 def _frames(trace: TracebackType | None, frames_left: list[int]) -> list[orjson.Fragment]:
-    frames = []
-    while trace is not None and frames_left[0] > 0:
-        code = trace.tb_frame.f_code
-        key = (id(code), trace.tb_lasti, trace.tb_lineno)
-        place = _places.get(key)
-        if place is None:
-            if len(_places) >= _MAX_PLACES:
-                _places.clear()
-            place = _places[key] = (code, _place(code, trace))
-        frames.append(place[1])
-        frames_left[0] -= 1
+    """Return the frames, outermost first; of too many both ends, since the innermost is where it was raised."""
+    traces: list[TracebackType] = []
+    while trace is not None:
+        traces.append(trace)
         trace = trace.tb_next
-    return frames if trace is None else [*frames, _NO_MORE]
+    left_out = max(0, len(traces) - frames_left[0])
+    frames_left[0] -= len(traces) - left_out
+    if not left_out:
+        return [_frame(each) for each in traces]
+    end = (len(traces) - left_out) // 2
+    cut = orjson.Fragment(orjson.dumps([TRUNCATED, 0, f"{left_out:,} frames", None, None, None]))
+    start = len(traces) - left_out - end
+    return [*map(_frame, traces[:start]), cut, *map(_frame, traces[start + left_out :])]
+
+
+def _frame(trace: TracebackType) -> orjson.Fragment:
+    code = trace.tb_frame.f_code
+    key = (id(code), trace.tb_lasti, trace.tb_lineno)
+    place = _places.get(key)
+    if place is None:
+        if len(_places) >= _MAX_PLACES:
+            _places.clear()
+        place = _places[key] = (code, _place(code, trace))
+    return place[1]
 
 
 def _place(code: CodeType, trace: TracebackType) -> orjson.Fragment:

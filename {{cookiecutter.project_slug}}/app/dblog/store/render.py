@@ -46,7 +46,7 @@ def frames_for_page(captured: Captured, root: str, logged: float) -> list[dict[s
     before = captured.get("cause") or captured.get("context")
     error = {
         "class": class_name(captured),
-        "text": captured["text"],
+        "text": "\n".join([captured["text"], *captured.get("notes", ())]),
         "frames": [_page_frame(frame, root, logged) for frame in captured["frames"]],
     }
     return [*(frames_for_page(before, root, logged) if before else []), error]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
@@ -9,15 +10,17 @@ from typing import Any
 
 import orjson
 
-from ...terminal import inert_json
+from ...terminal import inert, inert_json
 from ..grouping import deciding_frame
 from .queries import Entry
 
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _TONES = {10: "grey", 20: "blue", 30: "amber", 40: "red", 50: "crimson"}
 
 
 def level_name(level: int) -> str:
-    return logging.getLevelName(level)
+    """Return the level's name without the escape sequences that colour it on a terminal."""
+    return inert(_COLOR.sub("", logging.getLevelName(level)))
 
 
 def level_tone(level: int) -> str:

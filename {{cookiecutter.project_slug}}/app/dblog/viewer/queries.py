@@ -100,10 +100,6 @@ def find(log: Session, entry_id: int) -> Entry | None:
     return log.execute(select(*ALL_COLUMNS).where(LogEntry.id == entry_id)).first() if entry_id < 2**63 else None
 
 
-def is_empty(log: Session) -> bool:
-    return log.scalar(select(LogEntry.id).limit(1)) is None
-
-
 def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
     """Return the ids of the rows before and after this one among the rows of its problem."""
     ids = []
@@ -115,10 +111,22 @@ def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
     return ids[0], ids[1]
 
 
-def count_newer(log: Session, filters: Filters, after: str, most: int = 100) -> int:
-    """Return how many rows came after a cursor, counting no further than ``most``."""
-    columns = (LogEntry.id, LogEntry.created_at)
-    return len(_search(log, filters, columns, Cursor.parse(after), most - 1, ascending=True)[0])
+def newest_id(log: Session) -> int:
+    """Return the id of the row that was stored last, 0 if there is none."""
+    return log.scalar(select(func.max(LogEntry.id))) or 0
+
+
+def count_newer(log: Session, filters: Filters, after: int, most: int = 100) -> int:
+    """Return how many rows came after the row of an id, counting no further than ``most``.
+
+    By id, not by time: the clock of another host may be behind, or have been ahead. Only the last :data:`SEARCH_ROWS`
+    ids are looked at.
+    """
+    sources, rest = _indexed_conditions(log, filters)
+    any_source = or_(*(and_(true(), *source) for source in sources))
+    came = LogEntry.id > max(after, newest_id(log) - SEARCH_ROWS)
+    found = log.scalars(select(LogEntry.id).where(came, any_source, *rest, *_times(filters)).limit(most))
+    return len(found.all())
 
 
 def count_request(log: Session, request_id: str, most: int = 100) -> int:

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from ...database import utcnow
-from ...listing import Cursor, Page, parse_id
+from ...listing import Page, parse_id
 from ..journal.read import waiting_records
 from ..models import LogProblem
 from . import export, problems, queries
@@ -36,7 +36,7 @@ def index() -> ResponseReturnValue:
         summary = overview(log, filters)
         known = problems.of_rows(log, rows.entries)
         problem = None if filters.problem is None else problems.find_problem(log, filters.problem)
-        empty = not rows.entries and queries.is_empty(log)
+        newest = queries.newest_id(log)
     return render_template(
         "dblog/index.html",
         page=rows,
@@ -48,8 +48,8 @@ def index() -> ResponseReturnValue:
         cap=CAP,
         known=known,
         active_filters=_active_filters(terms, problem),
-        empty=empty,
-        news=_new_rows_url(terms, rows),
+        empty=not newest,
+        news=_new_rows_url(terms, newest),
     )
 
 
@@ -75,7 +75,7 @@ def news_json() -> ResponseReturnValue:
     """Tell log.js how many rows came since the page was made, counting no further than a hundred."""
     terms = _query_args()
     with reading() as log:
-        return {"rows": queries.count_newer(log, Filters.parse(terms), terms.get("after", ""))}
+        return {"rows": queries.count_newer(log, Filters.parse(terms), parse_id("after", terms.get("after", "")))}
 
 
 @bp.get("/logs.<any(csv, jsonl):form>")
@@ -159,12 +159,11 @@ def _with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[st
     return as_json(entry) | {"problem": number}
 
 
-def _new_rows_url(terms: dict[str, str], rows: Page) -> str | None:
+def _new_rows_url(terms: dict[str, str], newest: int) -> str | None:
     """Return where to ask for newer rows; None for a page that does not begin with the newest."""
     if "until" in terms or any(name in terms for name in CURSORS):
         return None
-    cursor = Cursor.of(rows.entries[0]) if rows.entries else Cursor(utcnow(), 0)
-    return log_link(terms, "dblog.news_json", after=str(cursor))
+    return log_link(terms, "dblog.news_json", after=str(newest))
 
 
 def _active_filters(terms: dict[str, str], problem: LogProblem | None) -> list[tuple[str, str, str]]:
