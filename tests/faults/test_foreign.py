@@ -6,7 +6,7 @@ from pathlib import Path
 from .conftest import PROGRAMS, Site
 
 PORTABLE = [f"{name}.py" for name in ("actor", "components", "database", "inserts", "listing", "negotiation")]
-PORTABLE += ["redaction.py", "sqlite.py", "terminal.py"]
+PORTABLE += ["redaction.py", "serving.py", "sqlite.py", "terminal.py"]
 # Neither Pico nor a token against forged requests, and none of the generated project's own helpers.
 BASE = """<!doctype html>
 <html lang="en">

@@ -25,6 +25,7 @@ PROJECT = Path(__file__).parent.parent
 INSTANCE = PROJECT / "instance"
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+OFF = "OFF"
 
 # For each beginning of a URL: the driver it gets, and the extra that installs the driver.
 SCHEMES = {
@@ -79,8 +80,8 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         "LOG_FILE_LEVEL": read("LOG_FILE_LEVEL", level, "INFO"),
         "LOG_FILE_MAX_MB": read("LOG_FILE_MAX_MB", integer(least=1), 10),
         "LOG_FILE_COUNT": read("LOG_FILE_COUNT", integer(least=1), 5),
-        # The lowest level that /logs shows.
-        "LOG_DB_LEVEL": read("LOG_DB_LEVEL", level, "WARNING"),
+        # The lowest level that /logs shows; OFF records nothing.
+        "LOG_DB_LEVEL": read("LOG_DB_LEVEL", level_or_off, "WARNING"),
         # Records wait here for the database; the folder must survive a restart to be of use.
         "LOG_JOURNAL_DIR": read("LOG_JOURNAL_DIR", project_path, scratch_folder() if testing else "instance/journal"),
         # Records beyond this are dropped and counted, so that a lost database does not fill the disk.
@@ -167,6 +168,13 @@ def level(value: str | int) -> str:
     if name not in LEVELS:
         raise ValueError(f"expected one of {', '.join(LEVELS)}")
     return name
+
+
+def level_or_off(value: str | int) -> str:
+    try:
+        return OFF if str(value).upper() == OFF else level(value)
+    except ValueError as mistake:
+        raise ValueError(f"{mistake}, or OFF") from None
 
 
 def integer(least: int = 0, most: int | None = None) -> Callable[[str | int], int]:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from concurrent_log_handler import ConcurrentRotatingFileHandler
-from flask import Flask, g, has_app_context
+from flask import Flask
 from flask.logging import default_handler, wsgi_errors_stream
+
+from .config import OFF
+from .serving import REQUEST_ID, current_environ
 
 MB = 1024 * 1024
 OURS = {"console", "file"}
@@ -23,7 +26,7 @@ class LineFormatter(logging.Formatter):
         return True
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        request_id = g.get("request_id", "-") if has_app_context() else "-"
+        request_id = (current_environ() or {}).get(REQUEST_ID, "-")
         return f"{record.asctime} {record.levelname:<8} {record.name} [{request_id}] {record.message}"
 
 
@@ -42,8 +45,10 @@ def init_app(app: Flask) -> None:
         handlers.append(rotating_file(app))
 
     # The database's handler is made by dblog.init_app.
-    of_database = logging.getLevelNamesMapping()[config["LOG_DB_LEVEL"]]
-    lowest = min(of_database, *(handler.level for handler in handlers))
+    levels = [handler.level for handler in handlers]
+    if config["LOG_DB_LEVEL"] != OFF:
+        levels.append(logging.getLevelNamesMapping()[config["LOG_DB_LEVEL"]])
+    lowest = min(levels)
     root = logging.getLogger()
     root.setLevel(lowest)
     replace_handlers(root, handlers)

@@ -2,26 +2,39 @@
 
 import re
 import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
+
+from .serving import REQUEST_ID
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 HEADER = "X-Request-ID"
 ACCEPTED = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 
 
 def init_app(app: Flask) -> None:
-    app.before_request(set_request_id)
+    inner = app.wsgi_app
+
+    def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        set_request_id(environ)
+        return inner(environ, start_response)
+
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way
     app.after_request(add_header)
 
 
-def set_request_id() -> None:
+def set_request_id(environ: "WSGIEnvironment") -> None:
     """Take the id that a proxy or a calling service sent, so that one id spans both; otherwise make one."""
-    sent = request.headers.get(HEADER, "")
-    g.request_id = sent if ACCEPTED.fullmatch(sent) else uuid.uuid4().hex
+    sent = environ.get("HTTP_X_REQUEST_ID", "")
+    environ[REQUEST_ID] = sent if ACCEPTED.fullmatch(sent) else uuid.uuid4().hex
 
 
 def add_header(response: Response) -> Response:
-    if "request_id" not in g:
-        set_request_id()  # the request failed before it began
-    response.headers[HEADER] = g.request_id
+    if REQUEST_ID not in request.environ:
+        set_request_id(request.environ)  # a context that no server made
+    response.headers[HEADER] = request.environ[REQUEST_ID]
     return response

@@ -3,7 +3,9 @@
 from typing import Any
 
 import click
-from flask import current_app, g, has_request_context, request
+from flask import current_app, has_request_context
+
+from ..serving import ACTOR, REQUEST_ID, current_environ
 
 SYSTEM, CLI = "system", "cli:"
 #: In characters, as the column is.
@@ -15,10 +17,11 @@ def origin() -> dict[str, Any]:
 
     Outside of a request the command stands in the place of the request's id, and ``system`` where there is none.
     """
-    if has_request_context():
-        user_id, _is_admin = current_app.extensions["audit"].actor()
-        ip = request.remote_addr and request.remote_addr[:IP_LIMIT]
-        return {"request_id": g.get("request_id"), "user_id": user_id, "ip": ip}
+    environ = current_environ()
+    if environ is not None:
+        actor = current_app.extensions["audit"].actor() if has_request_context() else environ.get(ACTOR)
+        ip = environ.get("REMOTE_ADDR")
+        return {"request_id": environ.get(REQUEST_ID), "user_id": actor and actor[0], "ip": ip and ip[:IP_LIMIT]}
     command = click.get_current_context(silent=True)
     # The program's own name is left out: `flask user create` becomes "cli:user create".
     cause = CLI + command.command_path.partition(" ")[2] if command else SYSTEM

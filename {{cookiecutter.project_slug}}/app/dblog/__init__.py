@@ -23,6 +23,7 @@ Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes reco
 goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process).
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,8 @@ from ..actor import Actor, Guard, forbid, nobody
 from ..database import LOG, db
 from ..redaction import secret_names
 from . import process
-from .handler import DatabaseLogHandler
+from .capture.uncaught import watch
+from .handler import DatabaseLogHandler, why_silent
 from .journal.append import Journal
 from .store.cli import flush_command, prune_command
 from .store.writer import Writer
@@ -56,11 +58,14 @@ class DatabaseLog:
 
     writer: Writer
     journal: Journal
+    handler: DatabaseLogHandler
     guard: Guard
 
 
 def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> None:
     """Open the log of ``app``, whose engine on the bind ``log`` must be there already.
+
+    Exceptions of middleware are recorded too if it is put around ``app.wsgi_app`` before this.
 
     :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
     :param guard: tells who may read the log, see :data:`app.actor.Guard`
@@ -73,9 +78,13 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
     with app.app_context():
         writer = Writer(db.engines[LOG], journal, root, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
     secret = secret_names(config["LOG_REDACT"])
-    process.make_current(writer, DatabaseLogHandler(config["LOG_DB_LEVEL"], journal, writer, actor, secret))
+    level = config["LOG_DB_LEVEL"]
+    handler = DatabaseLogHandler(level, journal, writer.wake, writer.is_shipping, actor, secret)
+    writer.why_silent = lambda: why_silent(handler, logging.getLogger(app.name))
+    process.make_current(writer, handler)
+    watch(app, process.record, actor)
 
-    app.extensions["dblog"] = DatabaseLog(writer, journal, guard)
+    app.extensions["dblog"] = DatabaseLog(writer, journal, handler, guard)
     app.before_request(_start_writer)
     app.register_blueprint(bp)
     app.cli.add_command(cli)
@@ -94,4 +103,5 @@ def flush(timeout: float) -> bool:
 
 def status(app: Flask) -> dict[str, object]:
     """Return the log's health, see :func:`app.dblog.viewer.status.health`; no database is asked."""
-    return health(app.extensions["dblog"].journal)
+    log: DatabaseLog = app.extensions["dblog"]
+    return health(log.journal, log.writer.why_silent())

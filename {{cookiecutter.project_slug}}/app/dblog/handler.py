@@ -3,29 +3,19 @@
 import logging
 import re
 import sys
-import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import Protocol
 
 from ..actor import Actor
 from .capture.event import encode
-from .capture.uncaught import RECORDED
+from .capture.uncaught import RECORDED, current_watch
 from .errors import warn_on_stderr
 from .journal.append import Journal
 
+# Above every level: the handler takes nothing.
+logging.addLevelName(OFF := sys.maxsize, "OFF")
 # These log an exception that the log has recorded already, when it has passed the application.
-_SERVERS = ("werkzeug", "gunicorn.error")
-
-
-class Shipper(Protocol):
-    """What brings the journal to the database."""
-
-    @property
-    def thread_id(self) -> int | None:
-        """The ident of the thread that ships, None if there is none."""
-
-    def wake(self) -> None:
-        """Say that there is a new record."""
+_SERVERS = ("werkzeug", "gunicorn.error", "waitress")
 
 
 class DatabaseLogHandler(logging.Handler):
@@ -33,16 +23,25 @@ class DatabaseLogHandler(logging.Handler):
 
     It stays open after :meth:`close`: what still logs after ``logging.shutdown`` is written to the journal, too.
 
+    :param level: records from this level on; ``OFF`` takes none
+    :param wake: called after each record
+    :param is_shipping: tells whether the calling thread is the one that ships: its own records would never end
     :param actor: tells who is acting, see :data:`app.actor.Actor`
     :param secret: the keys to redact, see :func:`app.redaction.secret_names`
     """
 
     def __init__(
-        self, level: int | str, journal: Journal, shipper: Shipper, actor: Actor, secret: re.Pattern[str]
+        self,
+        level: int | str,
+        journal: Journal,
+        wake: Callable[[], None],
+        is_shipping: Callable[[], bool],
+        actor: Actor,
+        secret: re.Pattern[str],
     ) -> None:
         super().__init__(level)
         self.name = "database"
-        self._journal, self._shipper = journal, shipper
+        self._journal, self._wake, self._is_shipping = journal, wake, is_shipping
         self._actor, self._secret = actor, secret
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -56,15 +55,44 @@ class DatabaseLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record: when this returns, it survives the process. Never raises, never waits for a database."""
         try:
-            if self._shipper.thread_id == threading.get_ident() and not _is_finalising():
+            if self._is_shipping() and not _is_finalising():
                 # To ship what the shipping itself logs would log again.
                 if record.levelno >= logging.WARNING:
                     warn_on_stderr(f"{record.name}: {record.getMessage()}")
             elif record.name not in _SERVERS or not _is_recorded(record):
                 self._journal.append(encode(record, self._actor, self._secret))
-                self._shipper.wake()
+                if record.exc_info and (watch := current_watch()) and (error := record.exc_info[1]):
+                    watch.is_recorded(error)
+                self._wake()
         except Exception:
             self.handleError(record)
+
+
+def why_silent(handler: logging.Handler, logger: logging.Logger) -> str | None:
+    """Return why the logger's records do not reach the handler, and what mends it; None if they do.
+
+    A handler that is ``OFF`` is silent because somebody wants it to be.
+    """
+    last = strict = logger
+    while handler not in last.handlers and last.propagate and last.parent is not None:
+        last = last.parent
+    while strict.level == logging.NOTSET and strict.parent is not None:
+        strict = strict.parent
+    if handler.level == OFF or (handler in last.handlers and logger.isEnabledFor(handler.level)):
+        return None
+    if handler not in logging.root.handlers:
+        cause, mend = "its handler was taken away", "logging.getLogger().addHandler(app.extensions['dblog'].handler)"
+    elif handler not in last.handlers:
+        cause, mend = f"{last.name} does not propagate", f"logging.getLogger({last.name!r}).propagate = True"
+    elif logger.disabled:
+        cause = f"{logger.name} was disabled (disable_existing_loggers is true by default)"
+        mend = f"logging.getLogger({logger.name!r}).disabled = False"
+    elif logger.manager.disable >= handler.level:
+        cause, mend = "logging.disable was called", "logging.disable(logging.NOTSET)"
+    else:
+        level = logging.getLevelName(handler.level)
+        cause, mend = f"the level of {strict.name} is higher", f"logging.getLogger({strict.name!r}).setLevel({level!r})"
+    return f"the log gets unhandled exceptions only, since {cause}: configure logging before create_app, or {mend}"
 
 
 def _is_finalising() -> bool:

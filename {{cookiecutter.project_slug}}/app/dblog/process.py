@@ -39,8 +39,18 @@ def current_writer() -> Writer | None:
     return _writer if _installed else None
 
 
+def record(made: logging.LogRecord) -> None:
+    """Give a record to the database's handler alone, whatever has become of the loggers. Its level and filters hold."""
+    try:
+        if made.levelno >= _handler.level:
+            _handler.handle(made)
+    except Exception:
+        # A filter's failure must not take the place of the exception that is to be recorded.
+        _handler.handleError(made)
+
+
 def _install() -> None:
-    uncaught.install(_record)
+    uncaught.install(record)
     atexit.register(lambda: _writer.close(EXIT_SECONDS))
     if hasattr(os, "register_at_fork"):
         # The fork waits for the journal's lock: otherwise the child would keep the lock file that another thread is
@@ -50,9 +60,3 @@ def _install() -> None:
             after_in_parent=lambda: _writer.journal.lock.release(),
             after_in_child=lambda: _writer.after_fork(),
         )
-
-
-def _record(record: logging.LogRecord) -> None:
-    """Give a record to the database's handler alone, as a logger would."""
-    if record.levelno >= _handler.level:
-        _handler.handle(record)

@@ -3,7 +3,7 @@
 import logging
 import secrets
 
-from flask import abort, current_app, g, redirect, render_template, request, url_for
+from flask import abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -12,6 +12,7 @@ from app.accounts.models import User
 from app.accounts.users import find_user
 from app.database import db
 from app.dblog.models import LogEntry
+from app.serving import REQUEST_ID
 
 from .views import bp
 
@@ -31,7 +32,7 @@ def demo() -> ResponseReturnValue:
 def demo_warning() -> ResponseReturnValue:
     debug_only()
     logger.warning("The coffee is running low: %s cups left", 2, extra={"machine": "kitchen"})
-    return redirect(url_for(".demo", done="warning", request=g.request_id))
+    return redirect(url_for(".demo", done="warning", request=request.environ[REQUEST_ID]))
 
 
 @bp.post("/demo/exception")
@@ -52,7 +53,7 @@ def demo_transaction() -> ResponseReturnValue:
     except RuntimeError:
         logger.exception("Failed half-way through saving %s", name)
     db.session.rollback()
-    return redirect(url_for(".demo", done="transaction", request=g.request_id, name=name))
+    return redirect(url_for(".demo", done="transaction", request=request.environ[REQUEST_ID], name=name))
 
 
 def debug_only() -> None:

@@ -1,11 +1,12 @@
 """Error pages: one template, and JSON for those who ask for it."""
 
-from flask import current_app, g, jsonify, request
+from flask import current_app, got_request_exception, jsonify, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
 from app.negotiation import wants_json
+from app.serving import REQUEST_ID
 
 from .views import bp
 
@@ -24,6 +25,9 @@ SENTENCES = {
 
 @bp.app_errorhandler(HTTPException)
 def error_page(error: HTTPException) -> Response:
+    if error.code == 500 and getattr(error, "original_exception", None) is None:
+        # To Flask abort(500) is an answer, not an error. The page says that it was written down, so the log is told.
+        got_request_exception.send(current_app._get_current_object(), exception=error)  # type: ignore[attr-defined]
     response = error.get_response(request.environ)
     if isinstance(error, SecurityError):
         return response  # no link can be built for a host that is not ours
@@ -31,7 +35,7 @@ def error_page(error: HTTPException) -> Response:
         "status": response.status_code,
         "error": error.name,
         "message": message(error),
-        "request_id": g.get("request_id"),
+        "request_id": request.environ.get(REQUEST_ID),
     }
     if wants_json():
         response.data = jsonify(facts).data

@@ -9,7 +9,18 @@ from app.config import PROJECT
 PORTABLE = {
     f"app.{name}"
     for name in (
-        *("actor", "components", "database", "inserts", "listing", "negotiation", "redaction", "sqlite", "terminal"),
+        *(
+            "actor",
+            "components",
+            "database",
+            "inserts",
+            "listing",
+            "negotiation",
+            "redaction",
+            "serving",
+            "sqlite",
+            "terminal",
+        ),
     )
 }
 DOORS = {"app.dblog", "app.dblog.models", "app.dblog.handler"}

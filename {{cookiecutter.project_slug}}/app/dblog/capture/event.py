@@ -11,16 +11,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from re import Pattern
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
-from flask import Request, g, has_request_context, request
+from flask import Request, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from ...actor import Actor
 from ...redaction import REDACTED, is_secret
+from ...serving import ACTOR, REQUEST_ID, served
 from .sanitize import NAME_LIMIT, RAISED, SCALARS, TEXT_LIMIT, TRUNCATED, clean_text, safe_argument, safe_str, to_json
 from .tracebacks import capture, without_chain
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 VERSION = 1
 LINE_LIMIT_BYTES = 1_048_576
@@ -97,9 +101,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
     }
     if template is not None:
         event["template"] = template
-    if has_request_context():
-        event["request"] = _request_facts()
-        event["user_id"], event["is_admin"] = _who(actor)
+    _add_request(event, actor)
     stack = record.stack_info
     if record.exc_info and isinstance(record.exc_info[1], BaseException):
         event["exception"] = capture(record.exc_info[1], record.exc_info[2])
@@ -136,9 +138,7 @@ def _salvage(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> d
         event["time"] = record.created
     else:
         extra["created"] = f"{ARRIVAL} {safe_str(record.created, NAME_LIMIT)}"
-    if has_request_context():
-        event["request"] = tried(_request_facts, lambda raised: {"path": raised})
-        event["user_id"], event["is_admin"] = tried(partial(_who, actor), lambda _: (None, None))
+    event |= tried(lambda: _add_request({}, actor), lambda raised: {"request": {"path": raised}})
     if isinstance(record.exc_info, tuple) and isinstance(error := record.exc_info[1], BaseException):
         unknown = {"module": "builtins", "name": type(error).__name__, "frames": []}
         event["exception"] = tried(lambda: capture(error, error.__traceback__), lambda text: unknown | {"text": text})
@@ -167,6 +167,17 @@ def _level(record: logging.LogRecord) -> int:
     if not isinstance(level, int):
         return logging.ERROR
     return level if 0 <= level <= 32_767 else max(0, min(level, 32_767))
+
+
+def _add_request(event: dict[str, object], actor: Actor) -> dict[str, object]:
+    """Add the request that is served, if there is one, and who acts in it; returns the event."""
+    if has_request_context():
+        event["request"] = _request_facts(_current_request())
+        event["user_id"], event["is_admin"] = _who(actor)
+    elif (environ := served.get()) is not None:
+        event["request"] = environ.get(_FACTS) or _request_facts(Request(environ, populate_request=False))
+        event["user_id"], event["is_admin"] = environ.get(ACTOR, (None, None))
+    return event
 
 
 def _who(actor: Actor) -> tuple[int | None, bool | None]:
@@ -200,21 +211,28 @@ def _safe_arguments(args: object, secret: Pattern[str]) -> object:
     return safe_argument(args, secret)
 
 
-def _request_facts() -> orjson.Fragment:
+def keep_request(environ: "WSGIEnvironment", actor: Actor) -> None:
+    """Keep in ``environ`` what a record says of the current request and of who acts, for records after Flask's context.
+
+    :param environ: the one that the server made; middleware may have given Flask a copy
+    """
+    environ[_FACTS], environ[ACTOR] = _request_facts(_current_request()), _who(actor)
+
+
+def _request_facts(of: Request) -> orjson.Fragment:
     """Return what stays the same for a whole request. It is made once and kept in that request's environ."""
-    environ = _current_request().environ
-    facts: orjson.Fragment | None = environ.get(_FACTS)
+    facts: orjson.Fragment | None = of.environ.get(_FACTS)
     if facts is None:
-        request_id = g.get("request_id")
-        ip, endpoint = request.remote_addr, request.endpoint
+        request_id, ip, endpoint = of.environ.get(REQUEST_ID), of.remote_addr, of.endpoint
         made = {
             "id": None if request_id is None else safe_str(request_id, 128),
-            "method": clean_text(request.method, 16),
-            "path": clean_text(request.path, 2_048),
+            "method": clean_text(of.method, 16),
+            "path": clean_text(of.path, 2_048),
             "ip": None if ip is None else clean_text(ip, 64),
             "endpoint": None if endpoint is None else _name(endpoint),
         }
         facts = orjson.Fragment(orjson.dumps(made))
-        if request_id is not None:
-            environ[_FACTS] = facts
+        if endpoint is not None or of.routing_exception is not None:
+            # Before the URL is matched, when the session is opened for example, there is no endpoint yet.
+            of.environ[_FACTS] = facts
     return facts

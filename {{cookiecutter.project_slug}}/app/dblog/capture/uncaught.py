@@ -1,18 +1,164 @@
-"""Exceptions that nobody logs: of requests in debug, of threads, of commands and of the interpreter itself."""
+"""Exceptions that nobody logs: of requests, of threads, of commands and of the interpreter itself.
+
+A request is watched from the first middleware to the end of its response: Flask does not see middleware, and its error
+handling is over before the parts of a streamed response are made and the close callbacks are called.
+"""
 
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
 
-from flask import Flask, got_request_exception, request
+from flask import Flask, Response, got_request_exception, request
+from werkzeug.wsgi import get_path_info
 
-#: Marks an exception that is recorded already, for the server that logs it once more.
+from ...actor import Actor
+from ...serving import served
+from .event import keep_request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+T = TypeVar("T")
+Record = Callable[[logging.LogRecord], object]
+
+#: Marks an exception that has left the application, for the server that logs it once more.
 RECORDED = "__dblog_recorded__"
 
-Record = Callable[[logging.LogRecord], object]
+_WATCH = "dblog.watch"
+_MESSAGE = "Exception on %s [%s]"
+# A client that went away, Ctrl-C, a greenlet that has to end. By name, since greenlet need not be installed.
+_NO_ERRORS = {"GeneratorExit", "KeyboardInterrupt", "GreenletExit"}
+_END = object()
+
+
+class Watch:
+    """One request, from the first middleware to the end of the response, which this object stands for.
+
+    An exception is told by its identity: it may define ``==``. Each request has its own list of those that are
+    recorded, since two requests may raise the same object.
+
+    :param logger: the name of the application's logger
+    :param record: takes a log record to the database's log alone
+    """
+
+    def __init__(self, environ: "WSGIEnvironment", logger: str, record: Record, actor: Actor) -> None:
+        self._environ, self._logger, self._record, self._actor = environ, logger, record, actor
+        self._waiting: dict[int, BaseException] = {}
+        self._recorded: dict[int, BaseException] = {}
+        environ[_WATCH] = self
+
+    def respond(self, application: "WSGIApplication", start_response: "StartResponse") -> Iterable[bytes]:
+        """Return the application's response, or this object where iterating or closing it may raise."""
+        try:
+            self._response = self._run(lambda: application(self._environ, start_response))
+        except BaseException:
+            self._end()
+            raise
+        if self._is_left_alone():
+            self._end()
+            return self._response
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._chunks = self._run(lambda: iter(self._response))
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self._run(lambda: next(self._chunks, _END))
+        if chunk is _END:
+            raise StopIteration
+        return chunk  # type: ignore[return-value]
+
+    def close(self) -> None:
+        try:
+            self._run(getattr(self._response, "close", lambda: None))
+        finally:
+            self._end()
+
+    def keep(self) -> None:
+        """Keep what is known of the request and of who acts, before Flask's context ends."""
+        keep_request(self._environ, self._actor)
+
+    def note(self, error: BaseException) -> None:
+        """Note that nobody handles this exception.
+
+        It is recorded when the application returns to the server, unless there is a record of it by then: the
+        application's own says more.
+        """
+        self._waiting[id(error)] = error
+
+    def is_recorded(self, error: BaseException) -> None:
+        """Note that there is a record of this exception; of one that somebody may still handle it says nothing."""
+        if self._waiting.pop(id(error), None) is not None:
+            self._recorded[id(error)] = error
+
+    def _run(self, step: Callable[[], T]) -> T:
+        token = served.set(self._environ)
+        try:
+            return step()
+        except BaseException as error:
+            if id(error) not in self._recorded and type(error).__name__ not in _NO_ERRORS:
+                self.note(error)
+            vars(error)[RECORDED] = True
+            raise
+        finally:
+            for unhandled in [*self._waiting.values()]:
+                where = (get_path_info(self._environ), self._environ["REQUEST_METHOD"])
+                self._record(make_record(self._logger, _MESSAGE, where, unhandled))
+                # Also where the handler's level or its filters do not want it.
+                self.is_recorded(unhandled)
+            served.reset(token)
+
+    def _is_left_alone(self) -> bool:
+        """Whether the server has to get the very response: a file, which it sends in its own way, or plain data."""
+        wrapper = self._environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type):
+            is_file = isinstance(self._response, wrapper)
+        else:
+            # That of uWSGI is a function, which returns the file.
+            is_file = wrapper is not None and hasattr(self._response, "read")
+        return is_file or type(self._response) in (list, tuple)
+
+    def _end(self) -> None:
+        # The exceptions refer to this object by their frames.
+        self._environ.pop(_WATCH, None)
+        self._waiting.clear()
+        self._recorded.clear()
+
+
+def watch(app: Flask, record: Record, actor: Actor) -> None:
+    """Record what leaves ``app.wsgi_app`` as an exception, with the middleware that is around it by now.
+
+    :param record: takes a log record to the database's log alone
+    :param actor: tells who is acting, see :data:`app.actor.Actor`
+    """
+    inner, logger = app.wsgi_app, app.name
+
+    def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return Watch(environ, logger, record, actor).respond(inner, start_response)
+
+    # Each alone would miss a request: one that fails, and one in which another teardown function fails first.
+    @app.after_request
+    def keep_of_response(response: Response) -> Response:
+        if current := current_watch():
+            current.keep()
+        return response
+
+    @app.teardown_request
+    def keep_of_failure(_error: BaseException | None) -> None:
+        if current := current_watch():
+            current.keep()
+
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way
+
+
+def current_watch() -> Watch | None:
+    environ = served.get()
+    return None if environ is None else environ.get(_WATCH)
 
 
 def install(record: Record) -> None:
@@ -22,14 +168,13 @@ def install(record: Record) -> None:
     """
 
     def on_request_exception(app: Flask, exception: BaseException, **_: object) -> None:
+        if current := current_watch():
+            current.keep()
+            current.note(exception)
         propagates = app.config["PROPAGATE_EXCEPTIONS"]
         if app.testing or app.debug if propagates is None else propagates:
             # Only then; otherwise Flask logs it itself.
-            where = (request.path, request.method)
-            record(make_record(app.logger.name, "Exception on %s [%s]", where, exception))
-            # The server that catches it in the end logs it too, and the handler knows it by this mark.
-            # It is not set by setattr, which a frozen dataclass refuses.
-            vars(exception)[RECORDED] = True
+            record(make_record(app.logger.name, _MESSAGE, (request.path, request.method), exception))
 
     # Without weak=False the signal would forget a function that only this one refers to.
     got_request_exception.connect(on_request_exception, weak=False)
@@ -38,23 +183,31 @@ def install(record: Record) -> None:
 
 def make_record(name: str, message: str, args: tuple[object, ...], error: BaseException) -> logging.LogRecord:
     """Return the record that logging would make of this exception, with the place where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename == __file__:
+        # The watch's own frames would be the project's innermost where the rest is a library's.
+        trace = trace.tb_next
     file, line, function = "", 0, "?"
-    for frame, number in traceback.walk_tb(error.__traceback__):
+    for frame, number in traceback.walk_tb(trace):
         file, line, function = frame.f_code.co_filename, number, frame.f_code.co_name
-    info = (type(error), error, error.__traceback__)
+    info = (type(error), error, trace)
     return logging.getLogger(name).makeRecord(name, logging.ERROR, file, line, message, args, info, function)
 
 
 def _chain_excepthooks(record: Record) -> None:
     of_interpreter, of_threads = sys.excepthook, threading.excepthook
 
+    def is_new(error: BaseException | None) -> bool:
+        # uWSGI gives the exceptions of requests to the interpreter's hook.
+        return isinstance(error, Exception) and RECORDED not in vars(error)
+
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(error, Exception):
+        if is_new(error):
             record(make_record("python", "Uncaught exception", (), error))
         of_interpreter(kind, error, trace)
 
     def threading_excepthook(args: threading.ExceptHookArgs) -> None:
-        if isinstance(args.exc_value, Exception):
+        if args.exc_value is not None and is_new(args.exc_value):
             name = args.thread.name if args.thread else "unknown"
             record(make_record("python", "Uncaught exception in thread %s", (name,), args.exc_value))
         of_threads(args)

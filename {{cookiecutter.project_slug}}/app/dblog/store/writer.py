@@ -6,6 +6,7 @@ Whatever the database does, the caller's thread only ever appends to the journal
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 from sqlalchemy import Engine
 
@@ -39,10 +40,12 @@ class Writer:
         self.root = root
         self.keep_days = keep_days
         self.keep_rows = keep_rows
+        #: Returns why the application's records do not arrive, None if they do.
+        self.why_silent: Callable[[], str | None] = lambda: None
         self._reset()
 
     def _reset(self) -> None:
-        self.thread_id: int | None = None
+        self._shipper: threading.Thread | None = None
         self._thread: threading.Thread | None = None
         self._wakeups: Wakeups | None = None
         self._awake = False
@@ -82,6 +85,11 @@ class Writer:
             self._awake = False
         return wakeups
 
+    def is_shipping(self) -> bool:
+        """Whether the calling thread is the one that ships."""
+        # Not by its ident, which a new thread gets again when this one is dead.
+        return self._shipper is threading.current_thread()
+
     def flush(self, timeout: float) -> bool:
         """Ship all that was logged before this call; False if ``timeout`` seconds were not enough."""
         answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
@@ -100,9 +108,11 @@ class Writer:
             if self._thread.ident is not None:
                 self._thread.join(timeout)
         elif self.journal.is_pending():
-            self.thread_id = threading.get_ident()
-            self._run_once()
-            self.thread_id = None
+            self._shipper = threading.current_thread()
+            try:
+                self._run_once()
+            finally:
+                self._shipper = None
         self._shipping.let_go()
         # Under one lock: a record that another thread logs meanwhile is either seen here or opens a new journal.
         with self.journal.lock:
@@ -126,7 +136,7 @@ class Writer:
     # Called by the writer's own thread
 
     def _run(self) -> None:
-        self.thread_id = threading.get_ident()
+        self._shipper = threading.current_thread()
         pause: float | None = 0.0
         while not self._should_stop():
             self._wait(pause)
@@ -204,10 +214,11 @@ class Writer:
             request[1].put(True)
 
     def _set_error(self, sentence: str | None) -> None:
-        """Note what is wrong with the database or, with None, with the journal."""
+        """Note what is wrong with the database or, with None, with the journal or with the way that records take."""
         if sentence is None and self.journal.error is not None:
             error = short_error(self.journal.error)
             sentence = f"the journal cannot be written ({error}); records are kept in memory"
+        sentence = sentence or self.why_silent()
         if sentence is not None:
             self._warn(sentence)
         self.journal.state.error = sentence

@@ -130,7 +130,7 @@ def export_command(form: str, **terms: str | None) -> None:
 @json_option
 def status_command(as_json_lines: bool) -> None:
     """Show how the log itself is doing: what waits, what was lost, what went wrong."""
-    facts = report(current_app.extensions["dblog"].journal, current_app.config["LOG_MAX_ROWS"])
+    facts = report(current_app.extensions["dblog"], current_app.config["LOG_MAX_ROWS"])
     if as_json_lines:
         newest = facts["newest"]
         click.echo(json_line(facts | {"newest": newest and newest.isoformat()}))

@@ -117,11 +117,9 @@ def detail_json(entry_id: int) -> ResponseReturnValue:
 
 @bp.get("/logs/status")
 def status_page() -> ResponseReturnValue:
-    journal = current_app.extensions["dblog"].journal
-    waiting = len(journal.memory) + waiting_records(journal.folder)
-    return render_template(
-        "dblog/status.html", report=report(journal, current_app.config["LOG_MAX_ROWS"]), waiting=waiting
-    )
+    log = current_app.extensions["dblog"]
+    waiting = len(log.journal.memory) + waiting_records(log.journal.folder)
+    return render_template("dblog/status.html", report=report(log, current_app.config["LOG_MAX_ROWS"]), waiting=waiting)
 
 
 @bp.app_template_global()
