@@ -32,6 +32,9 @@ SERVERS = {
     "MariaDB": os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
 }
 
+# Beside gunicorn, which the project brings.
+OTHER_SERVERS = ("pyuwsgi>=2.0.30,<3", "waitress>=3.0.2,<4")
+
 # What the developer's own shell may set and a new project must not see.
 FOREIGN = ("DATABASE_URL", "SECRET_KEY", "VIRTUAL_ENV", "PYTHONPATH", "COOKIECUTTER_CONFIG")
 FOREIGN_PREFIXES = ("FLASK_", "LOG_", "GIT_")
@@ -165,4 +168,6 @@ def install(project: Path, folder: Path, python: str | Path) -> Path:
 @pytest.fixture(scope="session")
 def venv(default_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One such environment for all tests."""
-    return install(default_project, tmp_path_factory.mktemp("venv") / "venv", sys.executable)
+    folder = install(default_project, tmp_path_factory.mktemp("venv") / "venv", sys.executable)
+    run(BIN / "uv", "pip", "install", "--quiet", "--python", folder / "python", *OTHER_SERVERS, cwd=ROOT)
+    return folder

@@ -74,8 +74,10 @@ class Watch:
         return chunk  # type: ignore[return-value]
 
     def close(self) -> None:
+        # Once: werkzeug's debugger closes again what failed to close.
+        response, self._response = self._response, ()
         try:
-            self._run(getattr(self._response, "close", lambda: None))
+            self._run(getattr(response, "close", lambda: None))
         finally:
             self._end()
 
