@@ -56,6 +56,7 @@ Row = dict[str, object]
 
 def put_middleware_inside(site: Site) -> None:
     """Put it where the README says."""
+    assert f"above `{PLACE.strip()}`" in (site.folder / "README.md").read_text("utf-8")
     factory = site.folder / "app" / "__init__.py"
     source = factory.read_text()
     assert source.count(PLACE) == 1

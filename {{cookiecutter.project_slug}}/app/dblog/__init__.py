@@ -8,7 +8,7 @@ A record walks through these rooms from left to right. The room is the rule: a f
 - :mod:`.handler` takes the record and appends it.
 - :mod:`.capture`, the caller's thread, memory only: ``event`` (a record as one line of JSON), ``sanitize`` (values made
   storable and bounded; what counts as a secret is in ``app.redaction``), ``tracebacks`` (an exception as frames),
-  ``uncaught`` (exceptions that nobody logs).
+  ``uncaught`` (exceptions that nobody logs; it watches each request from the first middleware to the response's end).
 - :mod:`.journal`, files only: ``append`` (this process's journal), ``read`` (in order, those of dead processes too),
   ``files`` (names, lock, how far a journal is shipped, records that no database takes).
 - :mod:`.store`, the writer's thread and the log's own engine: ``writer`` (when to bring records to the database),

@@ -1,5 +1,6 @@
 """Every exception that nobody handles is recorded once, with its request, wherever it is raised and whoever logs."""
 
+import gc
 import logging
 import logging.config
 import sys
@@ -20,6 +21,7 @@ from app import dblog
 from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.database import db
+from app.dblog.journal.files import read_state
 from app.dblog.models import LogEntry
 from app.request_id import HEADER
 from app.serving import served
@@ -191,6 +193,18 @@ def test_an_applications_own_record_is_kept_and_is_the_only_one(app: Flask, monk
     assert (row.message, row.extra, row.request_id) == ("The till is on fire", {"till": 3}, "id-view")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_finaliser_raises(app: Flask) -> None:
+    class Fails:
+        def __del__(self) -> None:
+            raise RuntimeError("finaliser")
+
+    Fails()
+    gc.collect()
+    [row] = entries(app)
+    assert (row.exception, row.message) == ("RuntimeError", "Exception ignored in function")
+
+
 def test_a_servers_file_passes_untouched(app: Flask) -> None:
     class Wrapper:
         def __init__(self, file: Any, _size: int = 0) -> None:
@@ -296,11 +310,15 @@ def test_whoever_configures_logging_later_silences_no_exception(app: Flask, conf
     assert [row.path for row in entries(app)] == [f"/{way}" for way in WAYS]
     assert {row.user_id for row in entries(app)} == {USER}
 
+    # Another process's `flask log status` reads this.
+    log = app.extensions["dblog"]
+    assert "unhandled exceptions only" in str(read_state(log.journal.folder, log.journal.name).error)
+
     # What the application itself logs is lost. The status says so, and what it names mends it, one thing at a time.
     app.logger.error("lost")
-    writer, sentences = app.extensions["dblog"].writer, []
+    sentences: list[str] = []
     assert dblog.status(app)["state"] == "degraded"
-    while sentence := writer.why_silent():
+    while sentence := log.writer.why_silent():
         assert sentence not in sentences
         sentences.append(sentence)
         exec(sentence.partition("configure logging before create_app, or ")[2], {"logging": logging, "app": app})

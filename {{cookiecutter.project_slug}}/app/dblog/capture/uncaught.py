@@ -197,7 +197,7 @@ def make_record(name: str, message: str, args: tuple[object, ...], error: BaseEx
 
 
 def _chain_excepthooks(record: Record) -> None:
-    of_interpreter, of_threads = sys.excepthook, threading.excepthook
+    of_interpreter, of_threads, of_finalisers = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def is_new(error: BaseException | None) -> bool:
         # uWSGI gives the exceptions of requests to the interpreter's hook.
@@ -214,4 +214,11 @@ def _chain_excepthooks(record: Record) -> None:
             record(make_record("python", "Uncaught exception in thread %s", (name,), args.exc_value))
         of_threads(args)
 
-    sys.excepthook, threading.excepthook = excepthook, threading_excepthook
+    def unraisablehook(args: "sys.UnraisableHookArgs") -> None:
+        # At the interpreter's end modules are half gone.
+        if args.exc_value is not None and is_new(args.exc_value) and not sys.is_finalizing():
+            # The object itself is not asked for a text: it is about to be deleted.
+            record(make_record("python", "Exception ignored in %s", (type(args.object).__qualname__,), args.exc_value))
+        of_finalisers(args)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = excepthook, threading_excepthook, unraisablehook
