@@ -8,7 +8,7 @@ from types import FrameType
 
 from ..actor import Actor
 from .capture.event import encode
-from .capture.uncaught import RECORDED, current_watch
+from .capture.uncaught import RECORDED, note_record
 from .errors import warn_on_stderr
 from .journal.append import Journal
 
@@ -61,8 +61,8 @@ class DatabaseLogHandler(logging.Handler):
                     warn_on_stderr(f"{record.name}: {record.getMessage()}")
             elif record.name not in _SERVERS or not _is_recorded(record):
                 self._journal.append(encode(record, self._actor, self._secret))
-                if record.exc_info and (watch := current_watch()) and (error := record.exc_info[1]):
-                    watch.is_recorded(error)
+                if record.exc_info:
+                    note_record(record.exc_info[1])
                 self._wake()
         except Exception:
             self.handleError(record)

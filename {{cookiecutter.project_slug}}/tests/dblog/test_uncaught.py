@@ -11,7 +11,17 @@ from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
-from flask import Flask, Response, abort, copy_current_request_context, request, send_file, session, stream_with_context
+from flask import (
+    Flask,
+    Response,
+    abort,
+    copy_current_request_context,
+    has_request_context,
+    request,
+    send_file,
+    session,
+    stream_with_context,
+)
 from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -173,6 +183,17 @@ def test_a_visitor_who_leaves_is_no_error(app: Flask) -> None:
     assert next(iter(parts)) == b"the first part"
     parts.close()  # type: ignore[attr-defined]
     assert entries(app) == []
+
+
+def test_a_response_that_nobody_closes_leaves_no_context(app: Flask) -> None:
+    gc.disable()
+    try:
+        parts, _status, _headers = run_wsgi_app(app, EnvironBuilder(path="/stream_with_context").get_environ())
+        assert has_request_context()
+        del parts
+        assert not has_request_context()
+    finally:
+        gc.enable()
 
 
 def test_one_object_raised_by_two_requests_is_two_rows(app: Flask) -> None:

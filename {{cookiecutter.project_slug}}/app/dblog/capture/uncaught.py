@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,11 +29,11 @@ Record = Callable[[logging.LogRecord], object]
 #: Marks an exception that has left the application, for the server that logs it once more.
 RECORDED = "__dblog_recorded__"
 
-_WATCH = "dblog.watch"
 _MESSAGE = "Exception on %s [%s]"
 # A client that went away, Ctrl-C, a greenlet that has to end. By name, since greenlet need not be installed.
 _NO_ERRORS = {"GeneratorExit", "KeyboardInterrupt", "GreenletExit"}
 _END = object()
+_watch: "ContextVar[Watch | None]" = ContextVar("watch", default=None)
 
 
 class Watch:
@@ -49,7 +50,6 @@ class Watch:
         self._environ, self._logger, self._record, self._actor = environ, logger, record, actor
         self._waiting: dict[int, BaseException] = {}
         self._recorded: dict[int, BaseException] = {}
-        environ[_WATCH] = self
 
     def respond(self, application: "WSGIApplication", start_response: "StartResponse") -> Iterable[bytes]:
         """Return the application's response, or this object where iterating or closing it may raise."""
@@ -99,7 +99,8 @@ class Watch:
             self._recorded[id(error)] = error
 
     def _run(self, step: Callable[[], T]) -> T:
-        token = served.set(self._environ)
+        # Not in the environ: it would keep a response alive that nobody closes, and with it Flask's context.
+        tokens = served.set(self._environ), _watch.set(self)
         try:
             return step()
         except BaseException as error:
@@ -108,12 +109,18 @@ class Watch:
             vars(error)[RECORDED] = True
             raise
         finally:
-            for unhandled in [*self._waiting.values()]:
-                where = (get_path_info(self._environ), self._environ["REQUEST_METHOD"])
-                self._record(make_record(self._logger, _MESSAGE, where, unhandled))
-                # Also where the handler's level or its filters do not want it.
-                self.is_recorded(unhandled)
-            served.reset(token)
+            try:
+                self._record_waiting()
+            finally:
+                served.reset(tokens[0])
+                _watch.reset(tokens[1])
+
+    def _record_waiting(self) -> None:
+        for error in [*self._waiting.values()]:
+            where = (get_path_info(self._environ), self._environ["REQUEST_METHOD"])
+            self._record(make_record(self._logger, _MESSAGE, where, error))
+            # Also where the handler's level or its filters do not want it.
+            self.is_recorded(error)
 
     def _is_left_alone(self) -> bool:
         """Whether the server has to get the very response: a file, which it sends in its own way, or plain data."""
@@ -127,7 +134,6 @@ class Watch:
 
     def _end(self) -> None:
         # The exceptions refer to this object by their frames.
-        self._environ.pop(_WATCH, None)
         self._waiting.clear()
         self._recorded.clear()
 
@@ -146,21 +152,22 @@ def watch(app: Flask, record: Record, actor: Actor) -> None:
     # Each alone would miss a request: one that fails, and one in which another teardown function fails first.
     @app.after_request
     def keep_of_response(response: Response) -> Response:
-        if current := current_watch():
+        if current := _watch.get():
             current.keep()
         return response
 
     @app.teardown_request
     def keep_of_failure(_error: BaseException | None) -> None:
-        if current := current_watch():
+        if current := _watch.get():
             current.keep()
 
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way
 
 
-def current_watch() -> Watch | None:
-    environ = served.get()
-    return None if environ is None else environ.get(_WATCH)
+def note_record(error: BaseException | None) -> None:
+    """Note that there is a record of this exception now, for the request that is served."""
+    if error is not None and (current := _watch.get()):
+        current.is_recorded(error)
 
 
 def install(record: Record) -> None:
@@ -170,7 +177,7 @@ def install(record: Record) -> None:
     """
 
     def on_request_exception(app: Flask, exception: BaseException, **_: object) -> None:
-        if current := current_watch():
+        if current := _watch.get():
             current.keep()
             current.note(exception)
         propagates = app.config["PROPAGATE_EXCEPTIONS"]
