@@ -1,11 +1,14 @@
 """Where log records go besides the database: the console and a rotating file."""
 
 import logging
+import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO, cast
 
+import portalocker
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 from flask import Flask
 from flask.logging import default_handler, wsgi_errors_stream
@@ -15,6 +18,8 @@ from .serving import REQUEST_ID, current_environ
 
 MB = 1024 * 1024
 OURS = {"console", "file"}
+
+NOT_WRITTEN = "LOG_FILE: %s is not written to: %s"
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +33,21 @@ class LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         request_id = (current_environ() or {}).get(REQUEST_ID, "-")
         return f"{record.asctime} {record.levelname:<8} {record.name} [{request_id}] {record.message}"
+
+
+class SharedFile(ConcurrentRotatingFileHandler):
+    """A file that several processes may write and rotate; that it cannot be written any more is one warning."""
+
+    has_warned = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.has_warned:
+            # First: the warning comes by here too.
+            self.has_warned = True
+            logger.warning(NOT_WRITTEN, self.baseFilename, error.strerror or error)
 
 
 def init_app(app: Flask) -> None:
@@ -64,12 +84,12 @@ def init_app(app: Flask) -> None:
         logging.getLogger(name).propagate = False
         replace_handlers(logging.getLogger(name), [console])
     if obstacle:
-        logger.warning("LOG_FILE: %s is not written to: %s", path, obstacle)
+        logger.warning(NOT_WRITTEN, path, obstacle)
 
 
 def rotating_file(app: Flask) -> logging.Handler:
     """Return the handler of a file that several processes may write and rotate."""
-    handler = ConcurrentRotatingFileHandler(
+    handler = SharedFile(
         app.config["LOG_FILE"],
         maxBytes=app.config["LOG_FILE_MAX_MB"] * MB,
         backupCount=app.config["LOG_FILE_COUNT"],
@@ -92,14 +112,19 @@ def replace_handlers(target: logging.Logger, handlers: Sequence[logging.Handler]
 
 
 def why_unwritable(path: Path) -> str | None:
-    """Return why the file cannot be written, None if it can."""
+    """Return why the file or the lock file beside it cannot be written, None if they can."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
         # The folder is tried too: rotating and locking make files beside it.
         tempfile.TemporaryFile(dir=path.parent).close()
+        lock = Path(*ConcurrentRotatingFileHandler.baseLockFilename(str(path)))
+        with lock.open("a") as file, suppress(portalocker.AlreadyLocked):
+            portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
     except OSError as error:
         return error.strerror or str(error)
+    except portalocker.LockException as error:
+        return f"its lock file cannot be locked: {error}"
     return None
 
 

@@ -1,10 +1,13 @@
 """The console and the file; the database's part has tests of its own."""
 
+import errno
 import logging
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import portalocker
 import pytest
 from flask import Flask
 
@@ -100,6 +103,44 @@ def test_a_file_that_cannot_be_written_is_one_warning(
         said = capsys.readouterr().err
         assert said.count("LOG_FILE") == 1
         assert "still said" in said
+
+
+def test_a_lock_file_that_cannot_be_written_is_one_warning(
+    tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the start; and later, when the first process that opened it may have been another user's."""
+    lock = tmp_path / ".__app.lock"
+    lock.mkdir()
+    for first in ("at the start", "later"):
+        make_app(LOG_FILE=tmp_path / "app.log")
+        if first == "later":
+            lock.unlink()
+            lock.mkdir()
+        for number in range(3):
+            logging.getLogger("shop").warning("still said %s", number)
+        said = capsys.readouterr().err
+        assert said.count("LOG_FILE") == 1, first
+        assert "Traceback" not in said
+        assert [said.count(f"still said {number}") for number in range(3)] == [1] * 3
+        lock.rmdir()
+        assert (tmp_path / "app.log").read_text("utf-8") == ""
+
+
+def test_a_lock_file_without_locks_is_one_warning(
+    tmp_path: Path,
+    make_app: Callable[..., Flask],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_fd: int, _flags: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(portalocker.portalocker, "LOCKER", refuse)
+    make_app(LOG_FILE=tmp_path / "app.log")
+    logging.getLogger("shop").warning("still said")
+    said = capsys.readouterr().err
+    assert said.count("LOG_FILE") == 1
+    assert os.strerror(errno.ENOLCK) in said
 
 
 def test_caplog_hears_an_application_made_in_the_test(
