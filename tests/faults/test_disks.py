@@ -1,10 +1,12 @@
 """The journal's disk: read-only, full, and well again."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import absent
 
 from .conftest import Site
 from .test_outages import speaker
@@ -56,6 +58,38 @@ def test_a_full_disk_and_no_database(site: Site, small_disk: Path) -> None:
     counts = site.counts()
     assert {f"journal {number}" for number in range(20)} <= counts.messages.keys()
     assert counts.agree()
+
+
+def test_a_full_disk_and_a_kill(site: Site, small_disk: Path) -> None:
+    """What waited in memory is lost with the process, and the log tells how much that was."""
+    journal = str(small_disk / "journal")
+    with speaker(site, LOG_JOURNAL_DIR=journal, LOG_DATABASE_URL=NOWHERE) as process:
+        process.say("x" * 1_000, 300)
+        process.process.kill()
+    site.flush(LOG_JOURNAL_DIR=journal)
+    messages = site.counts().messages
+    (loss,) = (each for each in messages if "dropped" in each)
+    assert loss.endswith("records dropped: they waited in the memory of a process that ended")
+    assert len(messages.keys() & set(process.said)) + int(loss.split()[0]) == 300
+
+
+NO_LOCKS = """
+#include <errno.h>
+int flock(int fd, int operation) { errno = ENOLCK; return -1; }
+"""
+
+
+def test_a_file_system_without_locks(site: Site, tmp_path: Path) -> None:
+    """Like a network file system whose server knows none: a log call returns, and its record arrives."""
+    if not (compiler := shutil.which("cc")):
+        absent("a C compiler is not here")
+    library = tmp_path / "no_locks.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=NO_LOCKS.encode(), check=True)
+    done = site.program("end", "normally", LD_PRELOAD=str(library))
+    assert done.stderr.count("the journal cannot be written") == 1
+    assert "No locks available" in done.stderr
+    assert site.counts().rows == 50
+    assert list((site.folder / "instance" / "journal").iterdir()) == []
 
 
 def test_a_read_only_disk(site: Site, small_disk: Path) -> None:

@@ -10,16 +10,17 @@ import sys
 from collections import Counter
 
 from app import create_app, dblog
+from app.dblog.journal import dead
 from app.dblog.store import shipping
 
 shipped = Counter()
 held = False
-adopt, store_batch = shipping.adopt, shipping.store_batch
+adopt, store_batch = dead.adopt, shipping.store_batch
 
 
-def adopt_and_wait(folder):
+def adopt_and_wait(*journal):
     global held
-    reader = adopt(folder)
+    reader = adopt(*journal)
     if reader and not held:
         held = True
         print(reader.name, flush=True)
@@ -33,7 +34,7 @@ def deliver_and_count(engine, events, replay, root):
     return refused
 
 
-shipping.adopt, shipping.store_batch = adopt_and_wait, deliver_and_count
+dead.adopt, shipping.store_batch = adopt_and_wait, deliver_and_count
 app = create_app()
 print("ready", flush=True)
 sys.stdin.readline()

@@ -5,7 +5,9 @@
 import sys
 from pathlib import Path
 
-from app.dblog.journal.files import lock_file
+from app.dblog.journal.files import lock_existing
 
-print("locked" if lock_file(Path("instance"), "journal") >= 0 else "refused", flush=True)
+path = Path("instance", "journal.lock")
+path.touch()
+print("locked" if lock_existing(path) >= 0 else "refused", flush=True)
 sys.stdin.read()

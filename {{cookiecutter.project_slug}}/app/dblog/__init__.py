@@ -10,7 +10,8 @@ A record walks through these rooms from left to right. The room is the rule: a f
   storable and bounded; what counts as a secret is in ``app.redaction``), ``tracebacks`` (an exception as frames),
   ``uncaught`` (exceptions that nobody logs; it watches each request from the first middleware to the response's end).
 - :mod:`.journal`, files only: ``append`` (this process's journal), ``read`` (in order, those of dead processes too),
-  ``files`` (names, lock, how far a journal is shipped, records that no database takes).
+  ``dead`` (which to adopt), ``waiting`` (what is not shipped yet), ``files`` (names, locks, how far a journal is
+  shipped, records that no database takes).
 - :mod:`.store`, the writer's thread and the log's own engine: ``writer`` (when to bring records to the database),
   ``shipping`` (which: those of this process, then of dead ones), ``batch`` (one commit; records that the database
   refuses are set aside), ``rows`` (an event as columns), ``render`` (frames as text and for the page), ``upsert`` (each
@@ -36,7 +37,7 @@ from ..redaction import secret_names
 from . import process
 from .capture.uncaught import watch
 from .handler import DatabaseLogHandler, why_silent
-from .journal.append import Journal
+from .journal.append import FILES_SEEN_AT_ONCE, Journal
 from .store.cli import flush_command, prune_command
 from .store.writer import Writer
 from .viewer import bp
@@ -79,7 +80,7 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
         writer = Writer(db.engines[LOG], journal, root, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
     secret = secret_names(config["LOG_REDACT"])
     level = config["LOG_DB_LEVEL"]
-    handler = DatabaseLogHandler(level, journal, writer.wake, writer.is_shipping, actor, secret)
+    handler = DatabaseLogHandler(level, journal, writer, actor, secret)
     writer.why_silent = lambda: why_silent(handler, logging.getLogger(app.name))
     process.make_current(writer, handler)
     watch(app, process.record, actor)
@@ -102,6 +103,9 @@ def flush(timeout: float) -> bool:
 
 
 def status(app: Flask) -> dict[str, object]:
-    """Return the log's health, see :func:`app.dblog.viewer.status.health`; no database is asked."""
+    """Return the log's health, see :func:`app.dblog.viewer.status.health`; no database is asked.
+
+    However many journals there are, no more than a few hundred files are looked at.
+    """
     log: DatabaseLog = app.extensions["dblog"]
-    return health(log.journal, log.writer.why_silent())
+    return health(log.journal, log.writer.why_silent(), FILES_SEEN_AT_ONCE)

@@ -54,6 +54,8 @@ def short_error(error: BaseException) -> str:
 
 def explain_outage(engine: Engine, error: Exception) -> str:
     """Return what is wrong with the log's database, and what to do about it where that is known."""
+    if isinstance(error, OSError):
+        return f"the journal cannot be read ({short_error(error)})"
     missing = _lacks_tables(engine)
     if missing is None:
         return f"the log database cannot be reached ({short_error(error)})"
@@ -87,8 +89,15 @@ def warn_on_stderr(sentence: str) -> None:
 
 
 def _lacks_tables(engine: Engine) -> bool | None:
-    """Whether the log's tables are missing; None if the database does not answer."""
+    """Whether the log's tables are missing; None if the database does not answer.
+
+    The connection that the pool had is thrown away. Something is wrong, and it may keep what was wrong when it was
+    made: a file that was read-only, a server that was on standby.
+    """
     try:
-        return not inspect(engine).has_table(LogEntry.__tablename__)
+        with engine.connect() as connection:
+            lacks_tables = not inspect(connection).has_table(LogEntry.__tablename__)
+            connection.invalidate()
+        return lacks_tables
     except Exception:
         return None

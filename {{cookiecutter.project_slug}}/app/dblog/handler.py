@@ -3,13 +3,12 @@
 import logging
 import re
 import sys
-from collections.abc import Callable
 from types import FrameType
+from typing import Protocol
 
 from ..actor import Actor
 from .capture.event import encode
 from .capture.uncaught import RECORDED, note_record
-from .errors import warn_on_stderr
 from .journal.append import Journal
 
 # Above every level: the handler takes nothing.
@@ -18,30 +17,35 @@ logging.addLevelName(OFF := sys.maxsize, "OFF")
 _SERVERS = ("werkzeug", "gunicorn.error", "waitress")
 
 
+class Shipper(Protocol):
+    """What brings the journal to the database."""
+
+    def wake(self) -> None:
+        """Say that there is a new record."""
+
+    def is_shipping(self) -> bool:
+        """Whether the calling thread is the one that ships: its own records would never end."""
+
+    def warn(self, sentence: str, kind: str) -> None:
+        """Tell people, once a minute at most for sentences of the same kind."""
+
+
 class DatabaseLogHandler(logging.Handler):
     """Appends every record to the application's journal and wakes whoever ships it.
 
     It stays open after :meth:`close`: what still logs after ``logging.shutdown`` is written to the journal, too.
 
     :param level: records from this level on; ``OFF`` takes none
-    :param wake: called after each record
-    :param is_shipping: tells whether the calling thread is the one that ships: its own records would never end
     :param actor: tells who is acting, see :data:`app.actor.Actor`
     :param secret: the keys to redact, see :func:`app.redaction.secret_names`
     """
 
     def __init__(
-        self,
-        level: int | str,
-        journal: Journal,
-        wake: Callable[[], None],
-        is_shipping: Callable[[], bool],
-        actor: Actor,
-        secret: re.Pattern[str],
+        self, level: int | str, journal: Journal, shipper: Shipper, actor: Actor, secret: re.Pattern[str]
     ) -> None:
         super().__init__(level)
         self.name = "database"
-        self._journal, self._wake, self._is_shipping = journal, wake, is_shipping
+        self._journal, self._shipper = journal, shipper
         self._actor, self._secret = actor, secret
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -55,15 +59,16 @@ class DatabaseLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record: when this returns, it survives the process. Never raises, never waits for a database."""
         try:
-            if self._is_shipping() and not _is_finalising():
+            if self._shipper.is_shipping() and not _is_finalising():
                 # To ship what the shipping itself logs would log again.
                 if record.levelno >= logging.WARNING:
-                    warn_on_stderr(f"{record.name}: {record.getMessage()}")
+                    # A driver says the same at each try to connect, though with other numbers in it.
+                    self._shipper.warn(f"{record.name}: {record.getMessage()}", f"{record.name}: {record.msg}")
             elif record.name not in _SERVERS or not _is_recorded(record):
                 self._journal.append(encode(record, self._actor, self._secret))
-                if record.exc_info:
+                if isinstance(record.exc_info, tuple):
                     note_record(record.exc_info[1])
-                self._wake()
+                self._shipper.wake()
         except Exception:
             self.handleError(record)
 

@@ -51,12 +51,19 @@ def record(made: logging.LogRecord) -> None:
 
 def _install() -> None:
     uncaught.install(record)
+    logging.getLogger("psycopg").addFilter(_is_not_the_writers)
     atexit.register(lambda: _writer.close(EXIT_SECONDS))
     if hasattr(os, "register_at_fork"):
-        # The fork waits for the journal's lock: otherwise the child would keep the lock file that another thread is
-        # about to lock.
         os.register_at_fork(
-            before=lambda: _writer.journal.lock.acquire(),
-            after_in_parent=lambda: _writer.journal.lock.release(),
+            before=lambda: _writer.before_fork(),
+            after_in_parent=lambda: _writer.after_fork_in_parent(),
             after_in_child=lambda: _writer.after_fork(),
         )
+
+
+def _is_not_the_writers(made: logging.LogRecord) -> bool:
+    """Keep from the console and the file what a driver says at each try of the writer; stderr has it once a minute."""
+    if not _writer.is_shipping():
+        return True
+    record(made)
+    return False

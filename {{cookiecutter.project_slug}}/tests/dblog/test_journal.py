@@ -1,10 +1,9 @@
 """The journal, its readers and the writer: what is damaged, full, lost, in the way, or there twice."""
 
-import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,91 +12,21 @@ import portalocker
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import Engine, create_engine, func, insert, select, text
+from sqlalchemy import Engine, create_engine, event, func, insert, select, text
 
 from app import dblog
-from app.config import PROJECT
 from app.database import db, utcnow
-from app.dblog.handler import DatabaseLogHandler
-from app.dblog.journal import files, read
 from app.dblog.journal.append import Journal
-from app.dblog.journal.read import adopt
-from app.dblog.models import LogEntry, LogHour, LogProblem, LogProblemHour
+from app.dblog.journal.dead import DeadJournals
+from app.dblog.models import LogEntry
 from app.dblog.store.batch import store_batch
 from app.dblog.store.writer import Writer
 from app.dblog.viewer.status import health
 
 from ..conftest import SERVER
+from .journals import MB, adopt, counts, crash, line, messages, numbers, ship, ship_all, write
 
-MB = 1024 * 1024
-START = int(time.time())
 logger = logging.getLogger("journal")
-
-
-def line(number: int, **fields: object) -> bytes:
-    event = {"v": 1, "time": START + number / 1000, "level": 40, "logger": "test", "message": f"number {number}"}
-    return json.dumps(event | fields).encode() + b"\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "spool"
-
-
-@pytest.fixture
-def make_writer(app: Flask, folder: Path) -> Iterator[Callable[..., Writer]]:
-    """Makes writers beside the one of `app`, which hears no records of theirs."""
-    root = logging.getLogger()
-    root.handlers = [each for each in root.handlers if not isinstance(each, DatabaseLogHandler)]
-
-    made: list[Writer] = []
-
-    def make(max_bytes: int = MB) -> Writer:
-        with app.app_context():
-            made.append(Writer(db.engines["log"], Journal(folder, max_bytes, fsync=False), f"{PROJECT}/"))
-        return made[-1]
-
-    yield make
-    for writer in made:
-        writer.close(timeout=0)
-
-
-@pytest.fixture
-def log(app: Flask) -> Engine:
-    with app.app_context():
-        return db.engines["log"]
-
-
-def write(writer: Writer, numbers: range, **fields: object) -> None:
-    for number in numbers:
-        writer.journal.append(line(number, **fields))
-
-
-def crash(writer: Writer) -> None:
-    """End like a killed process: everything stays as it is, and the lock is free."""
-    writer.journal.after_fork()
-
-
-def messages(log: Engine) -> list[str]:
-    with log.connect() as connection:
-        return list(connection.scalars(select(LogEntry.message).order_by(LogEntry.id)))
-
-
-def numbers(log: Engine) -> list[int]:
-    found = messages(log)
-    return sorted(int(message.removeprefix("number ")) for message in found if message.startswith("number "))
-
-
-def counts(log: Engine) -> list[int | None]:
-    """The rows, and what each of the tables of counts makes of them."""
-    with log.connect() as connection:
-        rows = connection.scalar(select(func.count()).select_from(LogEntry))
-        sums = [connection.scalar(select(func.sum(table.count))) for table in (LogProblem, LogHour, LogProblemHour)]
-    return [rows, *(None if each is None else int(each) for each in sums)]
-
-
-def ship(writer: Writer) -> None:
-    writer.close(20)
 
 
 def test_a_dead_process_leaves_its_journal_to_the_next(make_writer: Callable[..., Writer], log: Engine) -> None:
@@ -124,7 +53,7 @@ def test_nothing_is_left_in_the_folder(make_writer: Callable[..., Writer], folde
 def test_a_busy_process_adopts_too(
     make_writer: Callable[..., Writer], log: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.dblog.store.shipping.ADOPT_SECONDS", 0.3)
+    monkeypatch.setattr("app.dblog.journal.dead.LIST_SECONDS", 0.3)
     monkeypatch.setattr("app.dblog.store.writer.IDLE_SECONDS", 0.3)
     busy = make_writer()
     assert busy.flush(20)
@@ -169,17 +98,11 @@ def test_segments(make_writer: Callable[..., Writer], folder: Path, log: Engine)
     assert list(folder.iterdir()) == []
 
 
-def ship_all(writer: Writer) -> None:
-    """Adopt and ship what is there."""
-    assert writer.flush(30)
-    writer.close(20)
-
-
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "torn last line": lambda data: data[:-20],
     "torn in the middle": lambda data: data.replace(b"number 3", b"num\nber 3"),
     "garbage": lambda data: data.replace(line(3), b"\0\xff" * 700_000 + b"\n"),
-    "another version": lambda data: data.replace(line(3), b'{"v": 2, "time": 1}\n'),
+    "no version": lambda data: data.replace(line(3), b'{"v": 0, "time": 1}\n'),
     "not an event": lambda data: data.replace(line(3), b'{"v": 1}\n'),
 }
 
@@ -442,6 +365,60 @@ def test_a_fault_of_the_schema_waits(make_writer: Callable[..., Writer], folder:
     ship(writer)
 
 
+READ_ONLY = {
+    "sqlite": "PRAGMA query_only = 1",
+    "postgresql": "SET default_transaction_read_only = on",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+}
+
+
+def test_a_database_that_was_read_only_takes_the_records_as_soon_as_it_is_writable(
+    app: Flask, log: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A connection that was made meanwhile stays read-only. The driver's own words are said once, not at each try."""
+    read_only = True
+
+    @event.listens_for(log, "connect")
+    def set_read_only(connection: Any, _record: object) -> None:
+        if read_only:
+            connection.cursor().execute(READ_ONLY[log.dialect.name.replace("mariadb", "mysql")])
+            connection.commit()
+
+    log.dispose()
+    for number in range(5):
+        logger.error("number %s", number)
+    for _ in range(4):
+        assert not dblog.flush(0.5)
+    assert "takes no rows" in str(dblog.status(app)["error"])
+    read_only = False
+    assert dblog.flush(2)
+    assert dblog.status(app)["error"] is None
+    assert numbers(log) == list(range(5))
+    said = capfd.readouterr().err
+    assert said.count("error ignored") <= 1
+    assert said.count("takes no rows") == 1
+
+
+def test_what_a_driver_says_at_each_try_is_said_once_a_minute(
+    app: Flask, log: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each time with another address in it; neither the console nor the file has it besides."""
+    driver = logging.getLogger("psycopg")
+
+    @event.listens_for(log, "begin")
+    def speak(connection: Any) -> None:
+        driver.warning("error ignored in rollback on %s", object())
+
+    logger.error("number 0")
+    assert dblog.flush(20)
+    for number in range(1, 4):
+        logger.error("number %s", number)
+        assert dblog.flush(20)
+    assert capfd.readouterr().err.count("error ignored") == 1
+    driver.warning("said by the application's own thread, %s", "error ignored")
+    assert "WARNING  psycopg [-] said by" in capfd.readouterr().err
+
+
 def test_tables_that_come_later(
     make_app: Callable[..., Flask], capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -532,45 +509,43 @@ def test_a_dead_journal_has_one_adopter(make_writer: Callable[..., Writer], fold
     heir.close()
 
 
-def test_a_journal_whose_lock_file_is_taken_as_it_is_made_goes_by_another_name(
+def test_no_file_of_a_living_journal_is_ever_seen_without_its_lock(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An adopter sees the new file before it is locked, takes it for a dead process's, and removes it."""
-    lock = portalocker.lock
+    """An adopter comes at the worst moments, and somebody removes the lock file again and again."""
+    lock, adopted = portalocker.lock, []
 
-    def lock_too_late(fd: int, flags: portalocker.LockFlags) -> None:
-        monkeypatch.undo()
-        adopter = adopt(folder)
-        assert adopter
-        adopter.remove()
+    def lock_late(fd: int, flags: portalocker.LockFlags) -> None:
+        for path in folder.glob("*.lock"):
+            path.unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(portalocker, "lock", lock)
+            adopted.append(adopt(folder))
         lock(fd, flags)
 
-    living = make_writer()
-    taken = living.journal.name
-    monkeypatch.setattr(portalocker, "lock", lock_too_late)
-    write(living, range(5))
-    assert living.journal.name != taken
-    assert adopt(folder) is None, "or the living would write to a file that is gone"
-    ship(living)
-    assert numbers(log) == list(range(5))
+    living = make_writer(max_bytes=20_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(portalocker, "lock", lock_late)
+        write(living, range(100))
+    assert len(list(folder.glob("*.jsonl"))) > 1
+    assert len(adopted) > 2
+    assert set(adopted) == {None}
+    ship_all(living)
+    assert numbers(log) == list(range(100))
     assert list(folder.iterdir()) == []
 
 
 def test_a_journal_that_another_ships_between_our_look_and_our_lock_is_over(
-    make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
+    make_writer: Callable[..., Writer], folder: Path, log: Engine
 ) -> None:
     dead = make_writer()
     write(dead, range(5))
     crash(dead)
-    listed = files.journals(folder)
+    late = DeadJournals(Journal(folder, MB, fsync=False))
+    late.list_if_due()
     ship_all(make_writer())
     assert list(folder.iterdir()) == []
-    monkeypatch.setattr(read, "journals", lambda _: listed)
-    late = adopt(folder)
-    monkeypatch.undo()
-    assert late
-    assert late.read(10) == []
-    late.close()
+    assert late.adopt_next() is None
     ship_all(make_writer())
     assert numbers(log) == list(range(5))
     assert counts(log) == [5] * 4

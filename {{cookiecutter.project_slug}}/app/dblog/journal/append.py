@@ -5,20 +5,22 @@ import secrets
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
-from .files import State, lock_file, segment_path, write_state
-from .read import pending_bytes
+from .files import Segments, State, create_locked, is_at, journals, pending_bytes, read_state, segment_path, write_state
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 MEMORY_RECORDS = 10_000
 FULL_RECHECK_SECONDS = 1.0
+#: How many files of the folder a log call or a request looks at itself, at most: those of a hundred processes.
+FILES_SEEN_AT_ONCE = 300
 
 FULL = "the journal is full"
 UNWRITABLE = "the journal could not be written and memory was full"
 
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -35,26 +37,33 @@ class Journal:
         self.fsync = fsync
         self._segment_bytes = min(SEGMENT_BYTES, max_bytes // 4)
         self.lock = threading.RLock()
-        self._fd = self._lock_fd = -1
-        self._reset()
+        self._fd = self._lock_fd = self._read_fd = -1
+        self._reset(secrets.token_hex(8))
 
-    def _reset(self) -> None:
+    def _reset(self, name: str) -> None:
         """Close the files and forget them: the next record opens a new journal."""
-        for fd in (self._fd, self._lock_fd):
+        for fd in (self._fd, self._lock_fd, self._read_fd):
             if fd >= 0:
                 os.close(fd)
-        self.name = secrets.token_hex(8)
+        self.name = name
         self.state = State()
         self.memory: deque[tuple[str, bytes]] = deque()
         self.error: OSError | None = None
+        #: What waits in the folder's other journals, as far as somebody has looked.
+        self.bytes_of_others = 0
         self._recheck_space_at = 0.0
+        #: The newest segment; 0 before the first record.
+        self.segment = 0
         self._numbers = count(1)
-        self._segment = self._size = self._bytes_left = 0
-        self._fd = self._lock_fd = -1
+        self._size = self._lines = self._bytes_left = 0
+        # Of the segments before the newest, size in bytes and number of lines.
+        self._closed: dict[int, tuple[int, int]] = {}
+        self._fd = self._lock_fd = self._read_fd = -1
         self._expected_end = -1
         self._torn = False
         self._busy = False
         self._nested: list[bytes] = []
+        self._not_restored: OSError | None = None
 
     @property
     def is_open(self) -> bool:
@@ -64,7 +73,7 @@ class Journal:
     def position(self) -> tuple[int, int]:
         """Segment and offset of what will be written next."""
         with self.lock:
-            return self._segment, self._size_now()
+            return self.segment, self._size_now()
 
     def is_pending(self) -> bool:
         """Whether something is not in the database yet; a loss that no row tells of counts too."""
@@ -88,6 +97,84 @@ class Journal:
                     self._append(self._nested.pop(0))
             finally:
                 self._busy = False
+
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes of this journal are not in the database yet."""
+        first, offset = self.state.reached
+        with self.lock:
+            closed = sum(size for segment, (size, _) in self._closed.items() if segment >= first)
+            return max(0, closed + self._size_now() - offset)
+
+    def open_segment(self, segment: int) -> BinaryIO:
+        """Open a segment for reading; raises FileNotFoundError if it was removed, which the newest survives."""
+        with self.lock:
+            if segment == self.segment:
+                return open(os.dup(self._read_fd), "rb")
+        return segment_path(self.folder, self.name, segment).open("rb")
+
+    def look_at_others(self, most_files: int | None = None) -> dict[str, Segments]:
+        """Return the folder's other journals, and note how much waits in them; raises OSError.
+
+        :param most_files: look at no more than so many files; None looks at all
+        """
+        others, complete = journals(self.folder, most_files)
+        others.pop(self.name, None)
+        states = {name: read_state(self.folder, name, segments) for name, segments in others.items()}
+        waiting = sum(pending_bytes(states[name], segments) for name, segments in others.items())
+        # The writer looks at all, though not as often as a log call at some.
+        self.bytes_of_others = waiting if complete else max(waiting, self.bytes_of_others)
+        return others
+
+    def lines_in(self, segment: int) -> int:
+        """Return how many lines were written to a segment before the newest."""
+        return self._closed.get(segment, (0, 0))[1]
+
+    def restore(self) -> None:
+        """Make anew what was removed under the running process: the folder, the lock file, the newest segment.
+
+        What is not in the database yet is written to the new segment, at the same offset, before anybody sees it.
+        If that fails, :attr:`error` says so, and records still reach the database through the open descriptor.
+        """
+        with self.lock:
+            if not self.is_open:
+                return
+            try:
+                self._restore()
+            except OSError as error:
+                self.error = self._not_restored = error
+                return
+            if self.error is self._not_restored:
+                self.error = None
+            self._not_restored = None
+
+    def _restore(self) -> None:
+        lock, newest = self._lock_path, segment_path(self.folder, self.name, self.segment)
+        if not is_at(self._lock_fd, lock):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held, self._lock_fd = self._lock_fd, create_locked(lock)
+            os.close(held)
+        if self._fd >= 0 and not is_at(self._fd, newest):
+            # What is shipped already becomes a hole, up to its last newline.
+            shipped = self.state.offset if self.state.segment == self.segment else 0
+            size, content = os.fstat(self._fd).st_size, b""
+            start = min(size, max(0, shipped - 1))
+            while more := os.pread(self._read_fd, size - start - len(content), start + len(content)):
+                content += more
+            self._replace_segment(create_locked(newest, start, content), newest)
+            write_state(self.folder, self.name, self.state)
+
+    def _replace_segment(self, fd: int, path: Path) -> None:
+        """Write to another file from now on, and let go of the last one."""
+        try:
+            read_fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError:
+            os.close(fd)
+            raise
+        for last in (self._fd, self._read_fd):
+            if last >= 0:
+                os.close(last)
+        self._fd, self._read_fd = fd, read_fd
 
     def space_was_freed(self) -> None:
         """Look at the folder's size again at the next record, not only after :data:`FULL_RECHECK_SECONDS`."""
@@ -121,8 +208,10 @@ class Journal:
         The folder is looked at because other processes, dead ones too, fill it as well.
         """
         if time.monotonic() >= self._recheck_space_at:
-            wanted = max(size, self._segment_bytes)
-            self._bytes_left = min(wanted, self.max_bytes - pending_bytes(self.folder))
+            with suppress(OSError):
+                self.look_at_others(FILES_SEEN_AT_ONCE)
+            room = self.max_bytes - self.bytes_of_others - self.pending_bytes
+            self._bytes_left = min(max(size, self._segment_bytes), room)
             full = size > self._bytes_left
             self._recheck_space_at = time.monotonic() + FULL_RECHECK_SECONDS if full else 0.0
         return size > self._bytes_left
@@ -143,41 +232,56 @@ class Journal:
             _sync(self._fd)
         self._size = self._expected_end
         self._torn = False
+        self._lines += 1
         self._bytes_left -= len(data)
-        self.error = None
+        self.error = self._not_restored
 
     def _remember(self, line: bytes) -> None:
-        if len(self.memory) < MEMORY_RECORDS:
-            self.memory.append((f"{self.name}-memory-{next(self._numbers):010d}", line))
-        else:
+        if len(self.memory) >= MEMORY_RECORDS:
             self.state.dropped[UNWRITABLE] += 1
+            return
+        self.memory.append((f"{self.name}-memory-{next(self._numbers):010d}", line))
+        # The state can be overwritten on a full disk too. If the process is killed, it says what was lost.
+        with suppress(OSError):
+            self.save_state()
+
+    def save_state(self) -> None:
+        """Write the state to its file, if the journal is open; raises OSError."""
+        self.state.memory = len(self.memory)
+        if self.is_open:
+            write_state(self.folder, self.name, self.state)
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.folder / f"{self.name}.lock"
 
     def _open_segment(self) -> None:
-        if not self.is_open:
-            self._claim()
-        fd = os.open(segment_path(self.folder, self.name, self._segment + 1), _APPEND, 0o600)
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = fd
-        self._segment += 1
-        self._size = 0
+        if self.is_open:
+            # Nobody could read the last segment any more, if it was removed, once it is closed.
+            self._restore()
+        else:
+            # The lock tells every process that this one lives.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock_fd = create_locked(self._lock_path)
+            write_state(self.folder, self.name, self.state)
+        path = segment_path(self.folder, self.name, self.segment + 1)
+        self._replace_segment(create_locked(path), path)
+        if self.segment:
+            still_needed = {each: facts for each, facts in self._closed.items() if each >= self.state.segment}
+            self._closed = still_needed | {self.segment: (self._size, self._lines)}
+        self.segment += 1
+        self._size = self._lines = 0
         self._torn = False
-
-    def _claim(self) -> None:
-        """Lock the journal's name: the lock tells every process that this one lives."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while (lock := lock_file(self.folder, self.name)) < 0:
-            # Another process adopted our lock file before we locked it: choose another name.
-            self.name = secrets.token_hex(8)
-        self._lock_fd = lock
-        write_state(self.folder, self.name, self.state)
 
     def close(self) -> None:
         """Close the files; any process may then adopt what is unshipped. A later record opens a new journal."""
         with self.lock:
-            self._reset()
+            self._reset(secrets.token_hex(8))
 
-    def after_fork(self) -> None:
-        """Start afresh in a forked child: a descriptor that it kept would keep a dead parent's lock."""
+    def after_fork(self, name: str) -> None:
+        """Start afresh in a forked child, under a name that its parent knows.
+
+        A descriptor that the child kept would keep a dead parent's lock.
+        """
         self.lock = threading.RLock()
-        self._reset()
+        self._reset(name)

@@ -3,7 +3,7 @@
 A journal called NAME is these files in one folder:
 
     NAME.lock           held (flock; msvcrt on Windows) as long as its process lives
-    NAME.000001.jsonl   segments, appended to with one write a record
+    NAME.000001.jsonl   segments, appended to with one write a record; the newest is held like the lock
     NAME.state          what has been shipped, and what went wrong
 
 The idea (write ahead, note the position only after success) is Seq's durable log shipping; one journal for each
@@ -13,8 +13,10 @@ process is ours.
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +32,25 @@ _OURS = re.compile(r"([0-9a-f]{16})\.(?:lock|(\d{6,})\.jsonl)")
 
 #: One record as docs/journal.md describes it.
 Event = dict[str, Any]
+#: The segments of a journal by number.
+Segments = dict[int, Path]
+
+_WINDOWS = os.name == "nt"
+_OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
 @dataclass
 class State:
-    """How far a journal has been shipped, and how many records were lost and reported as lost, by reason."""
+    """How far a journal has been shipped; how many records were lost and reported as lost, by reason; how many wait
+    in the process's memory, because the journal could not be written.
+    """
 
     segment: int = 1
     offset: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     reported: Counter[str] = field(default_factory=Counter)
     error: str | None = None
+    memory: int = 0
 
     def __post_init__(self) -> None:
         self.dropped, self.reported = Counter(self.dropped), Counter(self.reported)
@@ -60,28 +70,69 @@ def segment_path(folder: Path, name: str, segment: int) -> Path:
     return folder / f"{name}.{segment:06d}.jsonl"
 
 
-def journals(folder: Path) -> dict[str, dict[int, Path]]:
-    """Return the folder's journals by name, each with its segments by number."""
-    found: dict[str, dict[int, Path]] = {}
-    for path in folder.glob("*.*"):
-        if ours := _OURS.fullmatch(path.name):
-            segments = found.setdefault(ours[1], {})
-            if ours[2]:
-                segments[int(ours[2])] = path
-    return found
+def journals(folder: Path, most_files: int | None = None) -> tuple[dict[str, Segments], bool]:
+    """Return the folder's journals by name, and whether that is all of them.
+
+    Raises OSError if the folder cannot be read; one that does not exist has none.
+
+    :param most_files: look at no more than so many files, whatever they are; None looks at all
+    """
+    found: dict[str, Segments] = {}
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return found, True
+    with entries:
+        for entry in islice(entries, most_files):
+            if ours := _OURS.fullmatch(entry.name):
+                segments = found.setdefault(ours[1], {})
+                if ours[2]:
+                    segments[int(ours[2])] = folder / entry.name
+        return found, next(entries, None) is None
 
 
-def read_state(folder: Path, name: str) -> State:
-    """Return the state of a journal.
+def read_state(folder: Path, name: str, segments: Iterable[int]) -> State:
+    """Return the state of a journal that has these segments.
 
     A state that is missing or damaged counts as the journal's beginning: rows that are in the database already are
-    recognised there.
+    recognised there. Fields that this version does not know are left out.
     """
     try:
         line, _, _ = (folder / f"{name}.state").read_bytes().partition(b"\n")
-        return State(**orjson.loads(line))
+        found = orjson.loads(line)
+        known = {each.name: found[each.name] for each in fields(State) if each.name in found}
+        if all(_is_valid(field_name, value) for field_name, value in known.items()):
+            return State(**known)
     except (OSError, TypeError, ValueError):
-        return State(segment=min(journals(folder).get(name, ()), default=1))
+        pass
+    return State(segment=min(segments, default=1))
+
+
+def _is_valid(field_name: str, value: Any) -> bool:
+    """Whether a field of a state has the type that it should have."""
+    if field_name == "error":
+        return value is None or isinstance(value, str)
+    if field_name in {"dropped", "reported"}:
+        return isinstance(value, dict) and all(_is_valid("count", each) for each in value.values())
+    # Not isinstance: True is an int too.
+    return type(value) is int and value >= (field_name == "segment")
+
+
+def unshipped(state: State, segments: Segments) -> Iterator[tuple[Path, int]]:
+    """Yield each segment that is not wholly in the database, with the offset where the rest begins."""
+    for number, path in segments.items():
+        if number >= state.segment:
+            yield path, state.offset if number == state.segment else 0
+
+
+def pending_bytes(state: State, segments: Segments) -> int:
+    """Return how many bytes of a journal are not in the database yet."""
+    total = 0
+    for path, offset in unshipped(state, segments):
+        with suppress(FileNotFoundError):
+            # Less than nothing would wait where half a line was read and then taken back.
+            total += max(0, path.stat().st_size - offset)
+    return total
 
 
 def write_state(folder: Path, name: str, state: State) -> None:
@@ -91,20 +142,71 @@ def write_state(folder: Path, name: str, state: State) -> None:
         file.write(orjson.dumps(state).ljust(STATE_BYTES - 1) + b"\n")
 
 
-def lock_file(folder: Path, name: str) -> int:
-    """Return a descriptor that holds the journal's lock until it is closed, or -1 if another process holds it."""
-    path = folder / f"{name}.lock"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def create_locked(path: Path, offset: int = 0, content: bytes = b"") -> int:
+    """Create a file that is locked before any other process can see it; a file of that name is replaced.
+
+    Return its descriptor, which holds the lock until it is closed. Raises OSError, also where the file system has no
+    locks. On Windows only the lock file is locked: a lock there keeps others from reading, and an open file can
+    neither be renamed nor removed.
+
+    :param offset: where in the file its content begins; a hole is before it
+    """
+    made = path if _WINDOWS else path.with_name(f"{path.name.partition('.')[0]}.new")
+    fd = os.open(made, _OPEN | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+    try:
+        if (not _WINDOWS or path.suffix == ".lock") and not _lock(fd):
+            raise BlockingIOError(f"another process has locked {made.name}")
+        os.ftruncate(fd, offset)
+        with open(fd, "ab", closefd=False) as file:
+            file.write(content)
+        if not _WINDOWS:
+            made.rename(path)
+    except BaseException:
+        os.close(fd)
+        if not _WINDOWS:
+            made.unlink(missing_ok=True)
+        raise
+    return fd
+
+
+def lock_existing(path: Path) -> int:
+    """Return a descriptor that holds the lock of a file until it is closed, or -1 if another process holds it.
+
+    Raises FileNotFoundError, and OSError where nobody can tell whether the file is locked.
+    """
+    fd = os.open(path, _OPEN)
+    try:
+        locked = _lock(fd)
+        # The last holder may have removed the file between our two calls.
+        if locked and not is_at(fd, path):
+            raise FileNotFoundError(path)
+    except BaseException:
+        os.close(fd)
+        raise
+    if not locked:
+        os.close(fd)
+        return -1
+    return fd
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether the open file is still the one at this path."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(fd: int) -> bool:
+    """Lock a file without waiting; False if another process holds it, OSError for every other reason."""
     try:
         # On POSIX this is flock. Not lockf: that lock is lost as soon as any descriptor of the file is closed.
         portalocker.lock(fd, portalocker.LOCK_EX | portalocker.LOCK_NB)
-        # The last holder may have removed the file between our two calls.
-        if os.path.samestat(os.fstat(fd), os.stat(path)):
-            return fd
-    except (OSError, portalocker.LockException):
-        pass
-    os.close(fd)
-    return -1
+    except portalocker.AlreadyLocked:
+        return False
+    except portalocker.LockException as error:
+        raise OSError(f"the file system has no locks: {error}") from error
+    return True
 
 
 def parse(line: bytes) -> Event | None:
@@ -116,6 +218,15 @@ def parse(line: bytes) -> Event | None:
     if not isinstance(event, dict) or event.get("v") != VERSION or not isinstance(event.get("time"), (int, float)):
         return None
     return event
+
+
+def is_later(line: bytes) -> bool:
+    """Whether the line was written by a later version of the log, in a format that this one does not know."""
+    try:
+        version = orjson.loads(line)["v"]
+    except (ValueError, TypeError, KeyError):
+        return False
+    return type(version) is int and version > VERSION
 
 
 def count_lines(path: Path, offset: int = 0) -> int:

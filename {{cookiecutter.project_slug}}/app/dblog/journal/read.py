@@ -4,106 +4,114 @@ A lock that is free tells that its process is dead. Whoever takes the lock adopt
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
-from .files import Event, State, count_lines, journals, lock_file, parse, read_state, segment_path, write_state
+from .append import Journal
+from .files import Event, State, is_later, lock_existing, parse, read_state, segment_path, write_state
 
 DAMAGED = "damaged line in the journal"
-
-
-def unshipped(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield each segment that is not wholly in the database, with the offset where the rest begins."""
-    for name, segments in journals(folder).items():
-        state = read_state(folder, name)
-        for number, path in segments.items():
-            if number >= state.segment:
-                yield path, state.offset if number == state.segment else 0
-
-
-def pending_bytes(folder: Path) -> int:
-    """Return how many bytes of the folder's journals are not in the database yet."""
-    total = 0
-    for path, offset in unshipped(folder):
-        with suppress(FileNotFoundError):
-            total += path.stat().st_size - offset
-    return total
-
-
-def waiting_records(folder: Path) -> int:
-    """Return how many records of the folder's journals are not in the database yet."""
-    return sum(count_lines(path, offset) for path, offset in unshipped(folder))
+REMOVED = "the file that they were in was removed"
+MISSING = "one or more in each file that is missing from the journal"
+KILLED = "they waited in the memory of a process that ended"
 
 
 class Reader:
-    """Reads one journal.
+    """Reads one journal, of a dead process or, for a look at it, of a living one.
 
     :param state: how far the journal has been read; kept up to date
-    :param lock: the descriptor of the lock, if the journal is adopted from a dead process
+    :param segments: the numbers of its segments
+    :param locks: the descriptors of its locks, if the journal is adopted from a dead process
     """
 
-    def __init__(self, folder: Path, name: str, state: State, lock: int = -1) -> None:
+    def __init__(
+        self, folder: Path, name: str, state: State, segments: Iterable[int] = (), locks: Iterable[int] = ()
+    ) -> None:
         self.folder = folder
         self.name = name
         self.state = state
-        self.adopted = lock >= 0
+        self._segments = sorted(segments)
+        self._locks = list(locks)
+        self.adopted = bool(self._locks)
         #: Whether the database may have some of what comes next already.
         self.replay = self.adopted
-        self._lock = lock
+        self._lines_acknowledged = 0
         self.rewind()
 
     def rewind(self) -> None:
         """Go back to the last position that was acknowledged."""
         self.segment, self.offset = self.state.reached
-        self._damaged = 0
+        # Lines of this segment, segments that are done with, losses by reason.
+        self._lines = self._lines_acknowledged
+        self._passed: list[int] = []
+        self._losses = {DAMAGED: 0, REMOVED: 0, MISSING: 0}
+        #: Whether a line was met that only a later version of the log can read; nothing behind it is read.
+        self.later = False
 
     def read(self, limit: int) -> list[tuple[str, Event]]:
         """Return the next lines, at most ``limit``, each with its event id; nothing at the end of the journal.
 
-        Damaged lines are left out and counted.
+        Damaged lines are left out and counted, missing segments too. Raises OSError if a file cannot be read.
         """
-        while True:
-            # The order matters: once the next segment exists, the last write to this one is over.
-            finished = segment_path(self.folder, self.name, self.segment + 1).exists()
+        while not self.later:
+            # The order matters: once there is a next segment, the last write to this one is over.
+            following = self._following()
             before = self.offset
-            events = self._read_segment(limit, finished or self.adopted)
+            events = self._read_segment(limit, following is not None or self.adopted)
             if events:
                 return events
             if self.offset == before:
-                if not finished:
+                if following is None:
                     return []
-                self.segment, self.offset = self.segment + 1, 0
+                self._pass_on(following)
+        return []
+
+    def _following(self) -> int | None:
+        """Return the number of the segment after this one, None if this is the newest."""
+        return min((each for each in self._segments if each > self.segment), default=None)
+
+    def _open(self) -> BinaryIO:
+        return segment_path(self.folder, self.name, self.segment).open("rb")
+
+    def _pass_on(self, following: int) -> None:
+        self._losses[MISSING] += following - self.segment - 1
+        self._passed.append(self.segment)
+        self.segment, self.offset, self._lines = following, 0, 0
 
     def _read_segment(self, limit: int, finished: bool) -> list[tuple[str, Event]]:
         """Return lines of this segment; a last line without its end is left for later, unless writing has finished."""
         events = []
-        path, prefix = segment_path(self.folder, self.name, self.segment), f"{self.name}-{self.segment:06d}"
-        with suppress(FileNotFoundError), path.open("rb") as file:
+        prefix = f"{self.name}-{self.segment:06d}"
+        with suppress(FileNotFoundError), self._open() as file:
             file.seek(self.offset)
             for line in islice(file, limit):
                 if not (finished or line.endswith(b"\n")):
                     break
                 if (event := parse(line)) is not None:
                     events.append((f"{prefix}-{self.offset:010d}", event))
+                elif is_later(line):
+                    self.later = True
+                    break
                 elif line != b"\n":
-                    self._damaged += 1
+                    self._losses[DAMAGED] += 1
                 self.offset += len(line)
+                self._lines += 1
         return events
 
     def acknowledge(self) -> None:
         """Note that all that was read is in the database, and remove the segments that are done with."""
         if (self.segment, self.offset) == self.state.reached:
             return
-        finished = range(self.state.segment, self.segment)
         self.state.segment, self.state.offset = self.segment, self.offset
-        if self._damaged:
-            self.state.dropped[DAMAGED] += self._damaged
-        self._damaged = 0
+        self.state.dropped.update({reason: count for reason, count in self._losses.items() if count})
+        passed, self._lines_acknowledged = self._passed, self._lines
+        self.rewind()
         self.replay = self.adopted
         self.save()
-        for segment in finished:
+        for segment in passed:
             segment_path(self.folder, self.name, segment).unlink(missing_ok=True)
 
     def save(self) -> None:
@@ -115,31 +123,98 @@ class Reader:
 
     def remove(self) -> None:
         """Delete a journal that has been shipped to its end; its lock file goes last."""
-        for path in journals(self.folder).get(self.name, {}).values():
-            path.unlink(missing_ok=True)
-        (self.folder / f"{self.name}.state").unlink(missing_ok=True)
+        for segment in {*self._segments, self.segment}:
+            segment_path(self.folder, self.name, segment).unlink(missing_ok=True)
+        for ending in ("state", "new"):
+            (self.folder / f"{self.name}.{ending}").unlink(missing_ok=True)
         if os.name == "nt":
             self.close()
         (self.folder / f"{self.name}.lock").unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
-        """Let go of the lock of an adopted journal."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        """Let go of the locks of an adopted journal."""
+        while self._locks:
+            os.close(self._locks.pop())
 
 
-def adopt(folder: Path) -> Reader | None:
-    """Return a reader of some journal whose process is dead, or None; the reader keeps the lock until it is closed."""
-    for name in journals(folder):
-        with suppress(OSError):
-            lock = lock_file(folder, name)
+class OwnReader(Reader):
+    """Reads the journal of this process while it is written."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        super().__init__(journal.folder, journal.name, journal.state)
+
+    def _following(self) -> int | None:
+        return self.segment + 1 if self.segment < self._journal.segment else None
+
+    def _open(self) -> BinaryIO:
+        return self._journal.open_segment(self.segment)
+
+    def _pass_on(self, following: int) -> None:
+        """Lines that were written and never read were in a file that somebody removed."""
+        self._losses[REMOVED] += max(0, self._journal.lines_in(self.segment) - self._lines)
+        super()._pass_on(following)
+
+    def save(self) -> None:
+        try:
+            self._journal.save_state()
+        except OSError:
+            self.replay = True
+
+
+def adopt(folder: Path, name: str, seen: Iterable[int] = ()) -> Reader | None:
+    """Return a reader of this journal if its process is dead, else None; the reader keeps its locks until it is closed.
+
+    The lock file and the newest segment are both locked as long as their process lives, since somebody who cleans up
+    may have removed the one. Raises FileNotFoundError if neither is there, and OSError where nobody can tell whether
+    they are locked.
+
+    :param seen: the numbers of the segments in the folder, as far as they are known
+    """
+    locks: list[int] = []
+    try:
+        with suppress(FileNotFoundError):
+            locks.append(lock_existing(folder / f"{name}.lock"))
+        if -1 in locks:
+            return None
+        segments = _existing(folder, name, seen or [read_state(folder, name, ()).segment])
+        if segments and os.name != "nt":
+            locks.append(lock_existing(segment_path(folder, name, segments[-1])))
+            # The process may have gone on to the next segment and let go of this one meanwhile.
+            if -1 in locks or segment_path(folder, name, segments[-1] + 1).exists():
+                return None
+        if not locks:
+            raise FileNotFoundError(name)
+        state = _state_of_dead(folder, name, segments)
+        reader, locks = Reader(folder, name, state, segments, locks), []
+        return reader
+    finally:
+        for lock in locks:
             if lock >= 0:
-                state = read_state(folder, name)
-                # A state that could not be saved, or not before power was lost, may name a segment that is removed.
-                first = min(journals(folder).get(name, ()), default=1)
-                if state.segment < first:
-                    state.segment, state.offset = first, 0
-                return Reader(folder, name, state, lock)
-    return None
+                os.close(lock)
+
+
+def _existing(folder: Path, name: str, seen: Iterable[int]) -> list[int]:
+    """Return which of these segments exist, and those after the last of them, in order.
+
+    The folder is not listed for that: it may hold thousands of other journals.
+    """
+    following = max(seen)
+    found = [each for each in sorted(seen) if segment_path(folder, name, each).exists()]
+    while segment_path(folder, name, following := following + 1).exists():
+        found.append(following)
+    return found
+
+
+def _state_of_dead(folder: Path, name: str, segments: list[int]) -> State:
+    state = read_state(folder, name, segments)
+    # A state that could not be saved, or not before power was lost, may name a segment that is removed.
+    if segments and state.segment < segments[0]:
+        state.segment, state.offset = segments[0], 0
+    if state.segment in segments and state.offset > segment_path(folder, name, state.segment).stat().st_size:
+        state.offset = 0
+    if state.memory:
+        state.dropped[KILLED] += state.memory
+        state.memory = 0
+    return state

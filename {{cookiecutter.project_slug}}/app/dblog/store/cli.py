@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from ...database import LOG, db
 from ...terminal import plain_errors
 from ..errors import Unreadable, retry_while_busy
-from ..journal.read import waiting_records
+from ..journal.waiting import look, waiting_records
 from .retention import count_older, find_cutoff, prune
 from .writer import Writer
 
@@ -29,14 +29,15 @@ def flush_command(timeout: float) -> None:
     while True:
         writer.flush(max(0.1, end - time.monotonic()))
         # Live processes ship their own journals within a moment.
-        left = len(writer.journal.memory) + waiting_records(writer.journal.folder)
+        left = waiting_records(writer.journal)
         if not left or time.monotonic() >= end:
             break
         time.sleep(POLL_SECONDS)
-    if left:
-        error = writer.journal.state.error
-        why = f" ({error})" if error else ""
-        raise click.ClickException(f"{left} records are still waiting{why}.")
+    waiting = look(writer.journal)
+    if left or waiting.unreadable:
+        least = "At least " if waiting.unreadable else ""
+        why = f" ({waiting.error})" if waiting.error else ""
+        raise click.ClickException(f"{least}{left} records are still waiting{why}.")
     click.echo("Everything that was logged is in the database.")
 
 

@@ -1,7 +1,7 @@
 """What is shipped: this process's journal, the memory that stands in for it, then the journals of dead processes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from sqlalchemy import Engine
@@ -9,12 +9,14 @@ from sqlalchemy import Engine
 from ..capture.event import internal
 from ..errors import short_error, warn_on_stderr
 from ..journal.append import Journal
+from ..journal.dead import DeadJournals
 from ..journal.files import Event, State, parse, quarantine
-from ..journal.read import Reader, adopt
+from ..journal.read import OwnReader, Reader
 from .batch import store_batch
 
 SHIP_BATCH = 500
-ADOPT_SECONDS = 30.0
+#: How often new records of this process go before those of dead ones.
+OWN_SECONDS = 0.5
 
 REFUSED = "refused by the database, and quarantine could not be written"
 
@@ -24,37 +26,45 @@ class Shipping:
 
     :param engine: the log's own engine
     :param root: the project's folder with a separator at its end, to tell its own frames from a library's
+    :param warn: prints a sentence on stderr, though not again and again
     """
 
-    def __init__(self, engine: Engine, journal: Journal, root: str) -> None:
+    def __init__(self, engine: Engine, journal: Journal, root: str, warn: Callable[[str], None]) -> None:
         self.engine = engine
         self.journal = journal
         self.root = root
-        self._own: Reader | None = None
+        self.warn = warn
+        self.dead = DeadJournals(journal)
+        self._own: OwnReader | None = None
         self._adopted: Reader | None = None
-        self._adopt_at = 0.0
-        self._caught_up = False
+        self._own_at = 0.0
 
     def begin(self) -> None:
         """Start a round, which ends when :meth:`ship_batch` finds nothing more."""
-        self._caught_up = False
+        self._own_at = 0.0
         if self._own is None and self.journal.is_open:
-            self._own = Reader(self.journal.folder, self.journal.name, self.journal.state)
+            self._own = OwnReader(self.journal)
 
     def ship_batch(self, hurry: bool) -> bool:
         """Ship one batch; False if there was nothing to ship. Raises what the database raises.
 
-        :param hurry: somebody waits for the newest records, which otherwise are left to fill the next round's batch
+        :param hurry: somebody waits for the newest records, which otherwise are left to fill a later batch
         """
-        if self._own is not None and not self._caught_up and (count := self._ship_journal(self._own)):
-            self._caught_up = count < SHIP_BATCH and not hurry
-            self.journal.space_was_freed()
-            return True
+        # Somebody may have removed the files: a flush that ends here must not take that for an empty journal.
+        self.journal.restore()
+        if self._own is not None and (hurry or time.monotonic() >= self._own_at):
+            count = self._ship_journal(self._own)
+            self._own_at = 0.0 if count == SHIP_BATCH else time.monotonic() + OWN_SECONDS
+            if count:
+                self.journal.space_was_freed()
+                return True
         return self._ship_memory() or self._ship_adopted() or self._report_losses(self.journal.name, self.journal.state)
 
-    def look_for_dead(self) -> None:
-        """Look for journals of dead processes in the next round, however recently that was done."""
-        self._adopt_at = 0.0
+    def child_has_ended(self) -> bool:
+        """Whether a child of this process has left a journal behind; it is shipped in the next round."""
+        if self._adopted is None:
+            self._adopted = self.dead.adopt_child()
+        return self._adopted is not None
 
     def save_state(self) -> None:
         """Write the own journal's state, which ``flask log status`` of other processes reads."""
@@ -93,21 +103,32 @@ class Shipping:
             self._store(events, replay=True)
             for _ in lines:
                 memory.popleft()
+            self.save_state()
         return bool(lines)
 
     def _ship_adopted(self) -> bool:
-        if self._adopted is None and time.monotonic() >= self._adopt_at:
-            # One journal at a time: there may be more of them than this process may open files. The lock keeps a
-            # fork from happening half-way.
-            with self.journal.lock:
-                self._adopted = adopt(self.journal.folder)
-            if self._adopted is None:
-                self._adopt_at = time.monotonic() + ADOPT_SECONDS
-        dead = self._adopted
-        if dead is not None and not (self._ship_journal(dead) or self._report_losses(dead.name, dead.state)):
+        """Ship a batch of the journal of a dead process; there is one at a time, since each keeps files open."""
+        dead = self._adopted = self._adopted or self.dead.adopt_next()
+        if dead is None:
+            return False
+        try:
+            if self._ship_journal(dead):
+                return True
+        except OSError as error:
+            self.warn(f"journals of dead processes cannot be read ({short_error(error)}) and are left alone")
+            self._leave(dead)
+            return True
+        if dead.later:
+            self.warn("journals of a later version of the log are left alone, for a version that can read them")
+            self._leave(dead)
+        elif not self._report_losses(dead.name, dead.state):
             dead.remove()
             self._adopted = None
-        return dead is not None
+        return True
+
+    def _leave(self, dead: Reader) -> None:
+        self.dead.leave_alone(dead.name)
+        self.let_go()
 
     def _report_losses(self, name: str, state: State) -> bool:
         """Store a row for what was dropped since the last such row, so that a gap in the log is visible in the log."""

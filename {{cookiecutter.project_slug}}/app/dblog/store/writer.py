@@ -4,6 +4,7 @@ Whatever the database does, the caller's thread only ever appends to the journal
 """
 
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from ..errors import explain_outage, is_transient, short_error, warn_on_stderr
 from ..journal.append import Journal
+from ..journal.dead import CHILD_SECONDS
 from .retention import Retention
 from .shipping import Shipping
 
@@ -19,6 +21,8 @@ BATCH_SECONDS = 0.5
 IDLE_SECONDS = 30.0
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.1, 5.0
 REPEAT_WARNING_SECONDS = 60.0
+#: How long a fork waits for the writer to be done with a batch.
+FORK_SECONDS = 0.5
 
 #: Wakes the thread. Items: None says that there is a new record; a queue asks for True to be put into it once all
 #: that was logged before is in the database.
@@ -53,7 +57,12 @@ class Writer:
         self._deadline: float | None = None
         self._delay = FIRST_DELAY_SECONDS
         self._warn_again_at: dict[str, float] = {}
-        self._shipping = Shipping(self.engine, self.journal, self.root)
+        self._shipping = Shipping(self.engine, self.journal, self.root, self.warn)
+        # Held while the thread is in the database or opens files. A child that is forked meanwhile would wait for ever
+        # for a lock that the database's library had taken, or keep that of a dead process's journal.
+        self._in_database = threading.Lock()
+        self._fork_waited = False
+        self._child_name = ""
         self._retention = Retention(self.engine, self.keep_days, self.keep_rows)
 
     # Called by any thread
@@ -117,8 +126,11 @@ class Writer:
         # Under one lock: a record that another thread logs meanwhile is either seen here or opens a new journal.
         with self.journal.lock:
             done = not self.journal.is_pending()
+            if not done:
+                self.journal.restore()
             if lost := len(self.journal.memory):
                 warn_on_stderr(f"{lost} records are lost: neither the journal nor the database could be written")
+                self._shipping.save_state()
             self.journal.close()
             if done:
                 self._shipping.remove_own()
@@ -126,10 +138,27 @@ class Writer:
         if self._thread is None or not self._thread.is_alive():
             self.engine.dispose()
 
+    def before_fork(self) -> None:
+        """Wait for a moment in which a child may come into being, and choose the name of its journal."""
+        waited = self._in_database.acquire(timeout=FORK_SECONDS)
+        # Otherwise the child would keep a file that another thread is about to lock.
+        self.journal.lock.acquire()
+        self._fork_waited = waited
+        self._child_name = secrets.token_hex(8)
+
+    def after_fork_in_parent(self) -> None:
+        """Keep an eye on the child: what it logged is shipped soon after it has ended, however it ends."""
+        self._shipping.dead.add_child(self._child_name)
+        self.journal.lock.release()
+        if self._fork_waited:
+            self._in_database.release()
+        if self._deadline is None:
+            self.start()
+
     def after_fork(self) -> None:
         """Leave everything to the parent, its connections too, and start afresh in the child."""
         self._shipping.let_go()
-        self.journal.after_fork()
+        self.journal.after_fork(self._child_name)
         self.engine.dispose(close=False)
         self._reset()
 
@@ -155,17 +184,21 @@ class Writer:
         if self._deadline is not None:
             time.sleep(min(pause or 0.0, FIRST_DELAY_SECONDS))
         while self._deadline is None:
-            prune_in = self._retention.step()
+            with self._in_database:
+                prune_in = self._retention.step()
             left = max(0.0, end - time.monotonic())
+            look_in = CHILD_SECONDS if self._shipping.dead.children else left
             try:
-                wakeup = self.start().get(timeout=min(left, prune_in))
+                wakeup = self.start().get(timeout=min(left, prune_in, look_in))
             except queue.Empty:
-                if left <= prune_in:
+                with self._in_database:
+                    ended = self._shipping.child_has_ended()
+                if ended or time.monotonic() >= end:
                     return
                 continue
             if wakeup is not None:
                 self._flush_requests.append((self.journal.position, wakeup))
-                self._shipping.look_for_dead()
+                self._shipping.dead.list_again()
                 return
             if pause is None:
                 return
@@ -174,16 +207,19 @@ class Writer:
         """Ship what there is; returns how many seconds to pause, None to wait for the next record."""
         self._awake = False
         for reason in self.journal.state.unreported():
-            self._warn(f"records are being dropped: {reason}")
+            self.warn(f"records are being dropped: {reason}")
         try:
             shipped = self._ship()
         except Exception as error:
             self._delay = min(self._delay * 2, LONGEST_DELAY_SECONDS)
+            self._shipping.dead.list_if_due()
             if not is_transient(error) or self._delay == LONGEST_DELAY_SECONDS:
                 place = f"in {self.journal.folder}"
                 if self.journal.error is not None:
                     place = f"in memory, since the journal cannot be written ({short_error(self.journal.error)})"
-                self._set_error(f"{explain_outage(self.engine, error)}; records wait {place}")
+                with self._in_database:
+                    outage = explain_outage(self.engine, error)
+                self._set_error(f"{outage}; records wait {place}")
             return self._delay
         self._delay = FIRST_DELAY_SECONDS
         self._set_error(None)
@@ -195,7 +231,9 @@ class Writer:
         shipped = False
         while not self._should_stop():
             before = self.journal.state.reached
-            if not self._shipping.ship_batch(hurry=bool(self._flush_requests)):
+            with self._in_database:
+                more = self._shipping.ship_batch(hurry=bool(self._flush_requests))
+            if not more:
                 self._complete_flushes(self.journal.position)
                 return shipped
             shipped = True
@@ -220,14 +258,14 @@ class Writer:
             sentence = f"the journal cannot be written ({error}); records are kept in memory"
         sentence = sentence or self.why_silent()
         if sentence is not None:
-            self._warn(sentence)
+            self.warn(sentence)
         self.journal.state.error = sentence
         self._shipping.save_state()
 
-    def _warn(self, sentence: str) -> None:
-        """Print a sentence on stderr, the same one at most once a minute."""
-        now = time.monotonic()
-        if now >= self._warn_again_at.get(sentence, 0.0):
+    def warn(self, sentence: str, kind: str | None = None) -> None:
+        """Print a sentence on stderr, one of its kind at most once a minute; by default each is of its own kind."""
+        now, kind = time.monotonic(), kind or sentence
+        if now >= self._warn_again_at.get(kind, 0.0):
             waiting = {each: again for each, again in self._warn_again_at.items() if again > now}
-            self._warn_again_at = waiting | {sentence: now + REPEAT_WARNING_SECONDS}
+            self._warn_again_at = waiting | {kind: now + REPEAT_WARNING_SECONDS}
             warn_on_stderr(sentence)

@@ -12,7 +12,8 @@ from ...components import add_filters
 from ...listing import BadFilter
 from ...negotiation import wants_json
 from ..errors import Unreadable
-from ..journal.read import waiting_records
+from ..journal.append import FILES_SEEN_AT_ONCE
+from ..journal.waiting import waiting_records
 from .format import first_line, level_name, level_tone, pretty, short_path
 from .status import health
 
@@ -49,14 +50,13 @@ def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
 
 @bp.errorhandler(Unreadable)
 def show_unreachable(error: Unreadable) -> ResponseReturnValue:
-    log_health = health(current_app.extensions["dblog"].journal)
+    log_health = health(current_app.extensions["dblog"].journal, most_files=FILES_SEEN_AT_ONCE)
     # The writer's sentence says more, but the writer may not have noticed yet.
     return _unreachable(error.tables_missing, log_health["error"] or str(error))
 
 
 def _unreachable(tables_missing: bool, error: str | None) -> ResponseReturnValue:
-    journal = current_app.extensions["dblog"].journal
-    waiting = len(journal.memory) + waiting_records(journal.folder)
+    waiting = waiting_records(current_app.extensions["dblog"].journal, FILES_SEEN_AT_ONCE)
     if wants_json():
         what = "The log's tables are missing: run `flask db upgrade`." if tables_missing else "No database answers."
         return {"error": what, "records_waiting": waiting}, 503

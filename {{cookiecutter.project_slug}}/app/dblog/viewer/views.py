@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from ...database import utcnow
 from ...listing import Page, parse_id
-from ..journal.read import waiting_records
+from ..journal.append import FILES_SEEN_AT_ONCE
+from ..journal.waiting import waiting_records
 from ..models import LogProblem
 from . import export, problems, queries
 from .blueprint import as_response, bp
@@ -118,8 +119,11 @@ def detail_json(entry_id: int) -> ResponseReturnValue:
 @bp.get("/logs/status")
 def status_page() -> ResponseReturnValue:
     log = current_app.extensions["dblog"]
-    waiting = len(log.journal.memory) + waiting_records(log.journal.folder)
-    return render_template("dblog/status.html", report=report(log, current_app.config["LOG_MAX_ROWS"]), waiting=waiting)
+    return render_template(
+        "dblog/status.html",
+        report=report(log, current_app.config["LOG_MAX_ROWS"], FILES_SEEN_AT_ONCE),
+        waiting=waiting_records(log.journal, FILES_SEEN_AT_ONCE),
+    )
 
 
 @bp.app_template_global()

@@ -1,0 +1,46 @@
+"""Writers of journals, beside the application's own."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from app.config import PROJECT
+from app.database import db
+from app.dblog.handler import DatabaseLogHandler
+from app.dblog.journal.append import Journal
+from app.dblog.store.writer import Writer
+
+from .journals import MB
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def make_writer(app: Flask, folder: Path) -> Iterator[Callable[..., Writer]]:
+    """Makes writers beside the one of `app`, which hears no records of theirs."""
+    root = logging.getLogger()
+    root.handlers = [each for each in root.handlers if not isinstance(each, DatabaseLogHandler)]
+
+    made: list[Writer] = []
+
+    def make(max_bytes: int = MB) -> Writer:
+        with app.app_context():
+            made.append(Writer(db.engines["log"], Journal(folder, max_bytes, fsync=False), f"{PROJECT}/"))
+        return made[-1]
+
+    yield make
+    for writer in made:
+        writer.close(timeout=0)
+
+
+@pytest.fixture
+def log(app: Flask) -> Engine:
+    with app.app_context():
+        return db.engines["log"]
