@@ -744,7 +744,7 @@ def test_while_the_database_is_away(app: Flask, viewer: FlaskClient) -> None:
     with away(engine_of_log):
         for number in range(3):
             app.logger.error("waiting %s", number)
-        for address in ("/logs", "/logs/1", "/logs/problems", "/logs.jsonl"):
+        for address in ("/logs", "/logs/1", "/logs/problems", "/logs.csv"):
             answer = viewer.get(address)
             assert answer.status_code == 503, address
             assert "<strong>3</strong> records wait" in answer.text, address

@@ -333,7 +333,7 @@ def test_whoever_configures_logging_later_silences_no_exception(app: Flask, conf
 
     # Another process's `flask log status` reads this.
     log = app.extensions["dblog"]
-    assert "unhandled exceptions only" in str(read_state(log.journal.folder, log.journal.name).error)
+    assert "unhandled exceptions only" in str(read_state(log.journal.folder, log.journal.name, ()).error)
 
     # What the application itself logs is lost. The status says so, and what it names mends it, one thing at a time.
     app.logger.error("lost")
