@@ -21,12 +21,11 @@
 
 For each database and number of rows: a scratch database is filled with thirty days of a realistic mix, every page is
 asked for until it is warm and then timed, and the database is deleted. Prints a Markdown table of medians in
-milliseconds, as the README shows it. `uv run benchmarks/viewer.py --database sqlite --prune` takes an hour and
-15 GB of disk, postgresql the same; `--database mariadb --rows 100000 1000000` takes five minutes.
+milliseconds, as docs/figures.md shows it. `uv run benchmarks/viewer.py --database sqlite` needs 15 GB of disk,
+postgresql the same; `--database mariadb --rows 100000 1000000` takes five minutes.
 """
 
 import argparse
-import logging
 import statistics
 import sys
 import tempfile
@@ -50,9 +49,6 @@ MAINTENANCE = {"postgresql": "postgres", "mariadb": "mysql"}
 SCRATCH = "dblog_viewer_benchmark"
 PASSWORD = "correct horse battery staple"
 WARM, TIMES = 3, 25
-DAYS, KEPT = 30, 27
-ALONE = 60
-WRITE = "/write"
 
 PAGES = {
     "rows, 24 h": "/logs",
@@ -98,7 +94,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 10_000_000])
     parser.add_argument("--database", nargs="+", choices=["sqlite", *SERVERS], default=["sqlite", "postgresql"])
-    parser.add_argument("--prune", action="store_true", help="then time writing requests while old rows go")
     chosen = parser.parse_args()
     sys.path.insert(0, str(PROJECT))
     results: dict[str, dict[str, float]] = {}
@@ -108,8 +103,6 @@ def main() -> None:
                 for case, milliseconds in measured(app):
                     results.setdefault(case, {})[f"{name} {rows:,}"] = milliseconds
                     print(f"{milliseconds:8.1f}  {name} {rows:,}  {case}", file=sys.stderr, flush=True)
-                if chosen.prune and rows == max(chosen.rows):
-                    print(f"{name} {rows:,}: {pruned(app)}", flush=True)
     columns = [f"{name} {rows:,}" for name in chosen.database for rows in chosen.rows]
     print_table(columns, results)
 
@@ -161,16 +154,7 @@ def make_app(url: str, folder: str) -> Any:
             "WTF_CSRF_ENABLED": False,
         }
     )
-    app.add_url_rule(WRITE, view_func=write)
     return app
-
-
-def write() -> str:
-    db = import_module("app.database").db
-    db.session.execute(text("UPDATE users SET email = 'ada@example.org' WHERE username = 'admin'"))
-    db.session.commit()
-    logging.getLogger("benchmark").warning("written")
-    return "written"
 
 
 def measured(app: Any) -> Iterator[tuple[str, float]]:
@@ -188,53 +172,6 @@ def measured(app: Any) -> Iterator[tuple[str, float]]:
     for case, command in COMMANDS.items():
         arguments = ["log", *command.format(**places).split()]
         yield f"flask log {case}", median(partial(command_runs, runner, arguments))
-
-
-def pruned(app: Any) -> str:
-    """The p99 of a request that writes and logs: while the process prunes three of the thirty days, and without."""
-    writer = app.extensions["dblog"].writer
-    retention = import_module("app.dblog.store.retention")
-    client = app.test_client()
-
-    def requests_until(over: Callable[[], bool]) -> list[float]:
-        times = []
-        while not over():
-            started = time.perf_counter()
-            see(client, WRITE)
-            times.append((time.perf_counter() - started) * 1000)
-            time.sleep(0.005)
-        return times
-
-    def alone() -> list[float]:
-        end = time.monotonic() + ALONE
-        return requests_until(lambda: time.monotonic() > end)
-
-    old = older(app)
-    without = alone()
-    started = time.monotonic()
-    writer._retention = pruner = retention.Retention(writer.engine, KEPT, 0)
-    during = requests_until(lambda: pruner.due > time.monotonic() + retention.RETRY_SECONDS)
-    seconds = time.monotonic() - started
-    gone = old - older(app)
-    without += alone()
-    kept_up = "all of them in the log" if writer.flush(30) else "not all of them in the log"
-    slow, slower = p99(without), p99(during)
-    return (
-        f"p99 of a writing request {slow:.1f} ms without pruning, {slower:.1f} ms with ({slower / slow:.2f} x);"
-        f" {gone:,} of {old:,} old rows gone in {seconds:.0f} s, {len(during):,} requests meanwhile, {kept_up}"
-    )
-
-
-def p99(times: list[float]) -> float:
-    return statistics.quantiles(times, n=100)[98]
-
-
-def older(app: Any) -> int:
-    """How many rows are too old to keep."""
-    retention = import_module("app.dblog.store.retention")
-    with app.app_context():
-        engine = import_module("app.database").db.engines["log"]
-        return int(retention.count_older(engine, retention.find_cutoff(engine, KEPT, 0)))
 
 
 def admin_client(app: Any) -> Any:

@@ -20,8 +20,8 @@ A record walks through these rooms from left to right. The room is the rule: a f
   histogram), ``problems`` (lists and decisions), ``follow``, ``status``, ``views`` and ``problem_views`` (pages, JSON),
   ``blueprint`` (guard, errors), ``format``, ``charts``, ``export``, ``cli``, ``templates/``, ``static/``.
 
-Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.errors` (what
-goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process).
+Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.limits` (which
+rows are to go), :mod:`.errors` (what goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process).
 """
 
 import logging

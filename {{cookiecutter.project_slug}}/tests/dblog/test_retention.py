@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from app.accounts.models import User
 from app.config import PROJECT
 from app.database import db, engine_options, hour_of, limit_lock_waits, utcnow
-from app.dblog import flush
+from app.dblog import flush, limits
 from app.dblog.capture.event import internal
 from app.dblog.errors import retry_while_busy
 from app.dblog.models import LogEntry, LogHour, LogProblem, LogProblemHour
@@ -41,6 +41,12 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 THIS_HOUR = hour_of(utcnow())
 SQLITE = SERVER.startswith("sqlite")
+
+
+@pytest.fixture(autouse=True)
+def _the_clock_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, unless the test is about that."""
+    monkeypatch.setattr(retention, "EVEN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -194,6 +200,153 @@ def test_a_pause_follows_each_step(aged: Flask) -> None:
     assert check_counts(aged) == 90
 
 
+@pytest.mark.parametrize(("more", "seconds"), [(0, 1000.0), (33, 500.0)])
+def test_the_pace_follows_how_much_there_is_to_delete(
+    aged: Flask, monkeypatch: pytest.MonkeyPatch, more: int, seconds: float
+) -> None:
+    """By tens, what is old is gone at the end of the round: 33 rows in 3,300 s, or twice as many."""
+    monkeypatch.setattr(retention, "REST", math.inf)
+    monkeypatch.setattr(retention, "ROUND_SECONDS", 3_300.0)
+    put(aged, *(row(created_at=THIS_HOUR - 50 * DAY) for _ in range(more)))
+    assert run_now(Retention(engine_of(aged), 30, 0)) == pytest.approx(seconds, rel=0.05)
+
+
+def test_it_does_not_rest_while_it_is_behind(aged: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROUND_SECONDS", 0.0)
+    pruner = Retention(engine_of(aged), 30, 0)
+    pruner.due = 0.0
+    for left in (113, 103, 93, 90):
+        assert pruner.step() == 0.0
+        assert count(aged) == left
+
+
+def test_a_problem_of_one_row_goes_with_it(aged: Flask) -> None:
+    """Not when its hour is over: by then there might be a million of them."""
+    old = THIS_HOUR - 50 * DAY
+    put(aged, *(row(created_at=old + number * HOUR / 25, fingerprint=f"1-own-{number}") for number in range(25)))
+    cutoff = find_cutoff(engine_of(aged), 30, 0)
+    assert cutoff
+    assert prune(engine_of(aged), cutoff) == 10
+    assert sum(name.startswith("1-own") for name in problems(aged)) == 15
+    with reading(aged) as log:
+        names = log.scalars(select(LogProblemHour.fingerprint).where(LogProblemHour.hour == old)).all()
+        assert log.scalar(select(LogHour.count).where(LogHour.hour == old)) == 25, "it is counted as a whole"
+    assert sorted(names) == sorted(f"1-own-{number}" for number in range(10, 25))
+
+
+def test_how_many_rows_are_left_is_estimated(aged: Flask) -> None:
+    cutoff = THIS_HOUR - 30 * DAY
+    old = THIS_HOUR - 50 * DAY
+    put(aged, *(row(created_at=old + number * HOUR / 40) for number in range(40)))
+    for left in (73, 63, 53, 43):
+        with engine_of(aged).connect() as connection:
+            assert limits.estimate_older(connection, cutoff) == left
+        prune(engine_of(aged), cutoff)
+    prune_all(engine_of(aged), 30)
+    with engine_of(aged).connect() as connection:
+        assert limits.estimate_older(connection, cutoff) == 0
+
+
+def status(app: Flask) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(app.test_cli_runner().invoke(args=["log", "status", "--json"]).output)
+    return facts
+
+
+def test_status_says_what_goes_and_why_and_whether_it_is_late(aged: Flask) -> None:
+    cutoff = THIS_HOUR - 30 * DAY
+    late = status(aged)
+    assert datetime.fromisoformat(late["pruned_before"]) == cutoff
+    assert (late["pruned_because_of"], late["rows_to_prune"]) == ("LOG_RETENTION_DAYS", 33)
+    assert (late["state"], late["pruning_is_late"]) == ("degraded", True)
+    assert "does not keep up: about 33 rows" in late["error"]
+    prune_all(engine_of(aged), 30)
+    put(aged, row(created_at=cutoff - HOUR))
+    due = status(aged)
+    assert (due["state"], due["rows_to_prune"], due["pruning_is_late"], due["error"]) == ("ok", 1, False, None)
+
+
+def test_status_says_that_there_are_too_many_rows(busy: Flask) -> None:
+    busy.config |= {"LOG_RETENTION_DAYS": 0, "LOG_MAX_ROWS": 9}
+    due = status(busy)
+    assert (due["pruned_because_of"], due["rows_to_prune"], due["pruning_is_late"]) == ("LOG_MAX_ROWS", 6, False)
+    put(busy, *(row(created_at=THIS_HOUR - 3 * HOUR) for _ in range(10)))
+    assert status(busy)["pruning_is_late"], "of what was logged three hours ago there was too much already"
+    busy.config["LOG_MAX_ROWS"] = 0
+    free = status(busy)
+    assert (free["pruned_before"], free["rows_to_prune"], free["pruning_is_late"]) == (None, None, None)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Moves the host's clock, by itself or together with the monotonic one."""
+    wall, monotonic = time.time, time.monotonic
+
+    def move(*, host: float = 0.0, both: float = 0.0) -> None:
+        monkeypatch.setattr(time, "time", lambda: wall() + host + both)
+        monkeypatch.setattr(time, "monotonic", lambda: monotonic() + both)
+        moved = timedelta(seconds=host + both)
+        monkeypatch.setattr(limits, "utcnow", lambda: utcnow() + moved)
+
+    return move
+
+
+YEARS = 400 * DAY.total_seconds()
+
+
+def test_a_host_whose_clock_is_wrong_deletes_nothing(
+    aged: Flask, clock: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server's clock is believed; SQLite's host must have run evenly for ten minutes."""
+    monkeypatch.setattr(retention, "EVEN_SECONDS", 600.0)
+    pruner = Retention(engine_of(aged), 30, 0)
+    clock(host=YEARS)
+    run_now(pruner)
+    assert count(aged) == (123 if SQLITE else 113)
+    clock(host=YEARS, both=500)
+    run_now(pruner)
+    assert count(aged) == (123 if SQLITE else 103)
+    clock(both=600)
+    run_now(pruner)
+    assert count(aged) == (123 if SQLITE else 93), "it jumped back"
+    clock(both=1_201)
+    pruner._cutoff = None
+    for _ in range(9):
+        run_now(pruner)
+    assert check_counts(aged) == 90
+
+
+@pytest.mark.skipif(not SQLITE, reason="about SQLite's clock")
+def test_a_clock_that_jumps_while_it_is_read_is_not_believed(aged: Flask, clock: Callable[..., None]) -> None:
+    pruner = Retention(engine_of(aged), 30, 0)
+    clock(host=YEARS)
+    pruner._work()
+    assert pruner._cutoff == THIS_HOUR - 30 * DAY
+
+
+def test_prune_asks_before_it_takes_every_row(app: Flask, clock: Callable[..., None]) -> None:
+    put(app, *(row(age=number * DAY) for number in range(1, 31)))
+    clock(host=YEARS)
+    prune_command = ["log", "prune", "--days", "50" if SQLITE else "1"]
+    if not SQLITE:  # by the server's clock there would be a row left
+        with engine_of(app).begin() as connection:
+            connection.execute(
+                text(
+                    "DELETE FROM log_entry WHERE created_at > (SELECT created_at FROM"
+                    " (SELECT created_at FROM log_entry ORDER BY created_at DESC LIMIT 1 OFFSET 2) AS third)"
+                )
+            )
+    rows = count(app)
+    for answer in ("", "n\n"):
+        asked = app.test_cli_runner().invoke(args=prune_command, input=answer)
+        assert asked.exit_code == 1
+        assert f"Every row of the log, {rows} in all" in asked.output
+        assert count(app) == rows
+    done = app.test_cli_runner().invoke(args=[*prune_command, "--yes"])
+    assert done.exit_code == 0, done.output
+    assert count(app) == 0
+    assert app.test_cli_runner().invoke(args=prune_command).exit_code == 0, "there is nothing to ask about"
+
+
 def test_an_error_is_no_end(aged: Flask) -> None:
     engine = engine_of(aged)
     pruner = Retention(engine, 30, 0)
@@ -218,6 +371,7 @@ def another_engine(url: URL) -> Engine:
 PRUNER = """
 import sys
 from app import create_app
+from app.dblog import limits
 from app.dblog.store import retention
 
 retention.BATCH_ROWS = 10
@@ -402,7 +556,7 @@ def test_a_record_is_counted_in_the_hour_of_its_row() -> None:
 def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """Rows of three hours: 5, 4 and, in the current one, 6. The clock stands still, or the hour could end meanwhile."""
     now = THIS_HOUR + HOUR / 2
-    monkeypatch.setattr(retention, "utcnow", lambda: now)
+    monkeypatch.setattr(limits, "current_time", lambda _log: now)
     for hours, rows in ((7, 5), (1, 4), (0, 6)):
         put(app, *(row(f"{hours}", created_at=now - hours * HOUR + number * HOUR / 20) for number in range(rows)))
     return app

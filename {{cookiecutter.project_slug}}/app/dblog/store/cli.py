@@ -6,11 +6,13 @@ from functools import partial
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from sqlalchemy import func, select
 
 from ...database import LOG, db
 from ...terminal import plain_errors
 from ..errors import Unreadable, retry_while_busy
 from ..journal.waiting import look, waiting_records
+from ..models import LogEntry
 from .retention import count_older, find_cutoff, prune
 from .writer import Writer
 
@@ -44,9 +46,10 @@ def flush_command(timeout: float) -> None:
 @click.command("prune")
 @click.option("--days", type=click.IntRange(1, 36_500), help="Keep so many days; LOG_RETENTION_DAYS if not given.")
 @click.option("--dry-run", is_flag=True, help="Only say how many rows would go.")
+@click.option("--yes", is_flag=True, help="Do not ask, even if every row would go.")
 @with_appcontext
 @plain_errors(Unreadable)
-def prune_command(days: int | None, dry_run: bool) -> None:
+def prune_command(days: int | None, dry_run: bool, yes: bool) -> None:
     """Delete the oldest rows by whole hours, and the counts of those hours with them.
 
     Those older than LOG_RETENTION_DAYS (or --days) go, and the oldest beyond LOG_MAX_ROWS.
@@ -65,6 +68,11 @@ def prune_command(days: int | None, dry_run: bool) -> None:
     if dry_run:
         click.echo(f"{total:,} rows from before {hour} would go.")
         return
+    with engine.connect() as connection:
+        newest = connection.scalar(select(func.max(LogEntry.created_at)))
+    if newest and newest < cutoff and not yes:
+        question = f"Every row of the log, {total:,} in all, is from before {hour}. Is the clock right? Delete them all"
+        click.confirm(question, abort=True)
     gone = 0
     with click.progressbar(length=total, label="Pruning") as bar:
         started = time.monotonic()

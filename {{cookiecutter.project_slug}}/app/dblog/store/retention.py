@@ -5,14 +5,15 @@ A problem's count says how often it was seen since it was first seen, so pruning
 """
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, delete, func, select
+from sqlalchemy import Connection, Dialect, Engine, and_, delete, func, select
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ...database import HOUR, hour_of, utcnow
+from ...database import hour_of
+from .. import limits
 from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
 
 #: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
@@ -20,14 +21,25 @@ BATCH_ROWS = 200
 
 #: The first records of a process go before, and a process that ends at once has no time for this.
 START_SECONDS = 1.0
-EVERY_SECONDS = 3_600.0
-#: How many times longer than a step the pause after it is.
+#: How often to look whether there is something to delete.
+EVERY_SECONDS = 600.0
+#: All that is found then is to be gone after these, since in an hour there will be more.
+ROUND_SECONDS = 3_000.0
+#: How often to look how much of it is left: other processes prune, too.
+LOOK_SECONDS = 60.0
+#: At most so many times as long as a step is the pause after it.
 REST = 15
 RETRY_SECONDS = 30.0
+
+#: SQLite has no clock of its own. The host's is believed when it has been right by the monotonic clock for so long.
+EVEN_SECONDS = 600.0
+JUMP_SECONDS = 60.0
 
 
 class Retention:
     """The writer's part: one short step at a time, while it has nothing else to do.
+
+    The more there is to delete, the shorter are the pauses.
 
     :param days: how long rows are kept; 0 keeps all
     :param max_rows: how many rows are kept; 0 keeps all
@@ -38,45 +50,73 @@ class Retention:
         self.days = days
         self.max_rows = max_rows
         self.due = time.monotonic() + START_SECONDS
+        #: The host's clock less the monotonic one, and since when that has not changed.
+        self._offset, self._even_since = time.time() - time.monotonic(), time.monotonic()
         self._cutoff: datetime | None = None
+        self._round_ends = self._look_at = 0.0
+        self._seconds_a_row = 0.0
 
     def step(self) -> float:
         """Delete a few rows if it is time to; returns in how many seconds it will be."""
+        uneven = self._seconds_until_even()
         if time.monotonic() >= self.due:
-            self.due = self._work() + time.monotonic()
+            self.due = (uneven or self._work()) + time.monotonic()
         return max(0.0, self.due - time.monotonic())
 
+    def _seconds_until_even(self) -> float:
+        """Return for how many seconds more the clock must run evenly to be believed; a server's is believed at once."""
+        if self.engine.dialect.name != "sqlite":
+            return 0.0
+        now = time.monotonic()
+        offset = time.time() - now
+        if abs(offset - self._offset) > JUMP_SECONDS:
+            self._offset, self._even_since = offset, now
+        return max(0.0, self._even_since + EVEN_SECONDS - now)
+
     def _work(self) -> float:
+        started = time.monotonic()
         try:
-            started = time.monotonic()
-            self._cutoff = self._cutoff or find_cutoff(self.engine, self.days, self.max_rows)
-            if self._cutoff and prune(self.engine, self._cutoff) is not None:
-                return REST * (time.monotonic() - started)
+            if self._cutoff is None or started >= self._round_ends:
+                self._begin_round(started)
+            if self._cutoff is not None:
+                if started >= self._look_at:
+                    self._look(self._cutoff, started)
+                if prune(self.engine, self._cutoff) is not None:
+                    took = time.monotonic() - started
+                    return max(0.0, min(REST * took, BATCH_ROWS * self._seconds_a_row - took))
         except Exception:
             # The database is away or busy: there is no hurry, and the writer, which must not end here, says so.
             return RETRY_SECONDS
         self._cutoff = None
         return EVERY_SECONDS
 
+    def _begin_round(self, started: float) -> None:
+        now = None
+        if self.engine.dialect.name == "sqlite":
+            # As the clock has run, even if it jumps in this moment.
+            now = datetime.fromtimestamp(started + self._offset, UTC)
+        self._cutoff = find_cutoff(self.engine, self.days, self.max_rows, now)
+        self._round_ends = started + ROUND_SECONDS
+        self._look_at = 0.0
 
-def find_cutoff(engine: Engine, days: int, max_rows: int) -> datetime | None:
-    """Return the start of the hour before which all rows are to go; None if none is.
+    def _look(self, cutoff: datetime, started: float) -> None:
+        """Choose the pace at which all is gone when the round ends."""
+        with self.engine.connect() as connection:
+            rows = limits.estimate_older(connection, cutoff)
+        self._seconds_a_row = (self._round_ends - started) / max(1, rows)
+        self._look_at = started + LOOK_SECONDS
 
-    :param days: rows older than this go, to the hour; 0 keeps all
-    :param max_rows: beyond this number the oldest hours go, though never the current one; 0 keeps all
+
+def find_cutoff(engine: Engine, days: int, max_rows: int, now: datetime | None = None) -> datetime | None:
+    """Return the start of the hour before which all rows are to go, by :func:`app.dblog.limits.find_cutoffs`.
+
+    None if no row is to go.
+
+    :param now: the time, if it is not that of the database's clock
     """
-    this_hour = hour_of(utcnow())
-    cutoffs = [this_hour - timedelta(days=days)] if days else []
-    if max_rows:
-        hours = select(LogHour.hour, func.sum(LogHour.count)).group_by(LogHour.hour).order_by(LogHour.hour.desc())
-        with engine.connect() as connection:
-            kept = 0
-            for hour, count in connection.execute(hours):
-                kept += count
-                if kept > max_rows:
-                    cutoffs.append(min(hour + HOUR, this_hour))
-                    break
-    return max(cutoffs, default=None)
+    with engine.connect() as connection:
+        now = now or limits.current_time(connection)
+        return max(limits.find_cutoffs(connection, days, max_rows, now).values(), default=None)
 
 
 def count_older(engine: Engine, cutoff: datetime) -> int:
@@ -86,7 +126,7 @@ def count_older(engine: Engine, cutoff: datetime) -> int:
 
 
 def prune(engine: Engine, cutoff: datetime) -> int | None:
-    """Delete the oldest 200 rows from before the cutoff, and the counts and open problems that have no row any more.
+    """Delete the oldest 200 rows from before the cutoff, and the open problems and counts that have no row any more.
 
     :param cutoff: the start of an hour
     :return: the number of rows deleted; None if nothing is left to delete
@@ -101,32 +141,44 @@ def prune(engine: Engine, cutoff: datetime) -> int | None:
         oldest = connection.scalar(select(LogEntry.created_at).order_by(LogEntry.created_at).limit(1))
         # A late record may still arrive from before this hour: the next step finds it, with or without its counts.
         empty_before = min(cutoff, hour_of(oldest)) if oldest else cutoff
+        # With one problem a row there is as much to delete of these tables: the problems go with their rows.
         found = (
-            _delete_oldest(
-                connection, LogProblem.fingerprint, LogProblem.last_seen, empty_before, LogProblem.status == OPEN
-            )
+            _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff)
             + _delete_oldest(connection, LogHour.hour, LogHour.hour, empty_before)
             + _delete_oldest(connection, LogProblemHour.fingerprint, LogProblemHour.hour, empty_before)
         )
     return len(ids) if ids or found else None
 
 
+def _delete_problems(connection: Connection, before: datetime) -> int:
+    """Delete up to 200 open problems that were last seen before a time, and their counts; return how many there were.
+
+    A problem that is seen again in this moment stays.
+    """
+    gone = and_(LogProblem.status == OPEN, LogProblem.last_seen < before)
+    names = connection.scalars(
+        select(LogProblem.fingerprint).where(gone).order_by(LogProblem.last_seen).limit(BATCH_ROWS)
+    ).all()
+    if names:
+        connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), gone))
+        # Of an hour that has rows still, none is of these problems.
+        hours = LogProblemHour.hour < before
+        connection.execute(delete(LogProblemHour).where(LogProblemHour.fingerprint.in_(sorted(names)), hours))
+    return len(names)
+
+
 def _delete_oldest(
-    connection: Connection,
-    key: InstrumentedAttribute[Any],
-    age: InstrumentedAttribute[datetime],
-    before: datetime,
-    *conditions: ColumnElement[bool],
+    connection: Connection, key: InstrumentedAttribute[Any], age: InstrumentedAttribute[datetime], before: datetime
 ) -> int:
     """Delete the oldest 200 rows of a table from before a time, with all older ones of the same keys.
 
     Return how many of the 200 there were. Where another process is deleting the same, this one waits for it.
     """
-    oldest = select(key, age).where(age < before, *conditions).order_by(age).limit(BATCH_ROWS)
+    oldest = select(key, age).where(age < before).order_by(age).limit(BATCH_ROWS)
     found = connection.execute(oldest).all()
     if found:
         keys, newest = {each[0] for each in found}, found[-1][1]
-        connection.execute(delete(key.class_).where(key.in_(sorted(keys)), age <= newest, *conditions))
+        connection.execute(delete(key.class_).where(key.in_(sorted(keys)), age <= newest))
     return len(found)
 
 

@@ -131,11 +131,11 @@ def export_command(form: str, **terms: str | None) -> None:
 def status_command(as_json_lines: bool) -> None:
     """Show how the log itself is doing: what waits, what was lost, what went wrong."""
     facts = report(current_app.extensions["dblog"], current_app.config["LOG_MAX_ROWS"])
+    times = ("newest", "pruned_before")
     if as_json_lines:
-        newest = facts["newest"]
-        click.echo(json_line(facts | {"newest": newest and newest.isoformat()}))
+        click.echo(json_line(facts | {name: facts[name] and facts[name].isoformat() for name in times}))
         return
-    facts["newest"] = _local(facts["newest"]) if facts["newest"] else None
+    facts |= {name: facts[name] and _local(facts[name]) for name in times}
     for name, value in facts.items():
         click.echo(f"{name.replace('_', ' '):>26}  {inert('-' if value is None else value)}")
 

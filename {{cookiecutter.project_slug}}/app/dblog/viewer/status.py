@@ -2,10 +2,14 @@
 
 import logging
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from flask import current_app
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
+from .. import limits
 from ..errors import Unreadable
 from ..journal.append import Journal
 from ..journal.files import QUARANTINE, count_lines
@@ -19,6 +23,13 @@ if TYPE_CHECKING:
 
 #: Seconds that a record may wait before the log counts as degraded.
 DEGRADED_AFTER_SECONDS = 60.0
+#: Pruning has an hour for what an hour brings.
+PRUNING_IS_LATE_AFTER = timedelta(hours=2)
+PRUNING = ("pruned_before", "pruned_because_of", "rows_to_prune", "pruning_is_late")
+LATE = (
+    "Pruning does not keep up: about {:,} rows should be gone, some of them for two hours. `flask log prune` deletes"
+    " them at once; a higher LOG_DB_LEVEL records less."
+)
 
 
 def health(own: Journal, silence: str | None = None, most_files: int | None = None) -> dict[str, Any]:
@@ -50,7 +61,7 @@ def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> 
         not come to yet, or that are of the current hour, which it does not touch
     :param most_files: see :func:`health`
     """
-    facts: dict[str, Any] = {"rows": None, "rows_above_limit": None, "newest": None}
+    facts: dict[str, Any] = dict.fromkeys(("rows", "rows_above_limit", "newest", *PRUNING))
     facts |= health(log.journal, log.writer.why_silent(), most_files)
     facts["level"] = logging.getLevelName(log.handler.level)
     try:
@@ -58,7 +69,27 @@ def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> 
             facts["rows"] = rows = count_rows(session)
             facts["rows_above_limit"] = max(0, rows - max_rows) if max_rows else 0
             facts["newest"] = session.scalar(select(func.max(LogEntry.created_at)))
+            facts |= _pruning(session, current_app.config[limits.AGE], max_rows)
     except Unreadable as error:
         facts["state"] = "degraded"
         facts["error"] = facts["error"] or str(error)
+    if facts["pruning_is_late"]:
+        facts["state"] = "degraded"
+        facts["error"] = facts["error"] or LATE.format(facts["rows_to_prune"])
     return facts
+
+
+def _pruning(log: Session, days: int, max_rows: int) -> dict[str, Any]:
+    """From before which hour rows are pruned, because of which variable, and about how many of them are left."""
+    now = limits.current_time(log)
+    cutoffs = limits.find_cutoffs(log, days, max_rows, now)
+    if not cutoffs:
+        return {}
+    reason = max(cutoffs, key=lambda name: cutoffs[name])
+    earlier = limits.find_cutoffs(log, days, max_rows, now - PRUNING_IS_LATE_AFTER)
+    return {
+        "pruned_before": cutoffs[reason],
+        "pruned_because_of": reason,
+        "rows_to_prune": limits.estimate_older(log, cutoffs[reason]),
+        "pruning_is_late": any(limits.estimate_older(log, cutoff) for cutoff in earlier.values()),
+    }
