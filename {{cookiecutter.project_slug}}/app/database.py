@@ -1,5 +1,6 @@
 """Two databases, the application's and the log's, each with an engine of its own."""
 
+import functools
 import json
 import weakref
 from collections.abc import Callable
@@ -129,6 +130,7 @@ def init_app(app: Flask) -> None:
     config["SQLALCHEMY_BINDS"] = binds | {LOG: {"url": binds[LOG], **engine_options(binds[LOG], for_log=True)}}
     db.init_app(app)
     with app.app_context():
+        keep_listeners_out(db.engines[LOG])
         for engine in db.engines.values():
             set_up_sqlite(engine)
             # An application that is garbage collected closes its connections. At exit a forked child must not close
@@ -153,6 +155,29 @@ def engine_options(url: str | sa.URL, *, for_log: bool = False) -> dict[str, Any
     limits = {name: seconds for name, seconds in limits.items() if name not in url.query}
     # The text of an error must not repeat the values of its statement: one may be a password's hash.
     return {"hide_parameters": True, "connect_args": limits, **pool}
+
+
+def keep_listeners_out(engine: sa.Engine) -> None:
+    """Let no listener reach this engine that an application set on all engines (on ``Engine``, ``Pool``, ``Dialect``).
+
+    Such a listener may use the request or ``g``, which the log's thread does not have. SQLAlchemy gives each class the
+    listeners of its bases, unless the class has the attribute that is set here.
+    """
+    parts: list[Any] = [engine, engine.pool, engine.dialect]
+    for part in parts:
+        earlier = part.__dict__.pop("dispatch", None)
+        kind: Any = type(part)
+        part.__class__ = without_inherited_listeners(kind)
+        if earlier is not None:  # those that SQLAlchemy itself has set on this very object
+            part.dispatch._update(earlier, only_propagate=False)
+
+
+@functools.cache
+def without_inherited_listeners(kind: Any) -> type:
+    own = {"_sa_propagate_class_events": False, "__module__": kind.__module__}
+    if issubclass(kind, sa.Dialect):
+        own["supports_statement_cache"] = kind.supports_statement_cache
+    return type(kind.__name__, (kind,), own)
 
 
 def limit_lock_waits(engine: sa.Engine) -> None:

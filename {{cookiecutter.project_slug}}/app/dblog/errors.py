@@ -1,8 +1,10 @@
 """The log's exceptions, and what goes wrong in one sentence."""
 
+import os
 import sqlite3
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -53,9 +55,14 @@ def short_error(error: BaseException) -> str:
 
 
 def explain_outage(engine: Engine, error: Exception) -> str:
-    """Return what is wrong with the log's database, and what to do about it where that is known."""
+    """Return what keeps records from the log's database, and what to do about it where that is known.
+
+    What is no error of a database was raised by other code on the way, a listener on the log's engine say.
+    """
     if isinstance(error, OSError):
         return f"the journal cannot be read ({short_error(error)})"
+    if not isinstance(error, SQLAlchemyError):
+        return f"records cannot be shipped ({short_error(error)}, {_place(error)})"
     missing = _lacks_tables(engine)
     if missing is None:
         return f"the log database cannot be reached ({short_error(error)})"
@@ -86,6 +93,15 @@ def warn_on_stderr(sentence: str) -> None:
         print(f"dblog: {sentence}", file=sys.stderr, flush=True)
     except Exception:
         return
+
+
+def _place(error: Exception) -> str:
+    """Return where an error was raised: the innermost line that is neither the log's own nor a library's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = os.path.join(os.path.dirname(__file__), "")
+    others = [each for each in frames if "site-packages" not in each.filename and not each.filename.startswith(package)]
+    frame = (others or frames)[-1]
+    return f"raised in {frame.name}, {frame.filename} line {frame.lineno}"
 
 
 def _lacks_tables(engine: Engine) -> bool | None:

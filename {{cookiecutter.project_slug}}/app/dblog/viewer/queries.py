@@ -56,15 +56,15 @@ def reading() -> Iterator[Session]:
     has two connections a process, so they go back before a page is rendered.
     """
     engine = db.engines[LOG]
-    if engine.dialect.name == "postgresql":
-        # MariaDB and MySQL begin with this level, SQLite has no other within a transaction.
-        engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         with Session(engine) as log:
+            if engine.dialect.name == "postgresql":
+                # MariaDB and MySQL begin with this level, SQLite has no other within a transaction.
+                log.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             begin(log, "DEFERRED")
             yield log
     except SQLAlchemyError as error:
-        raise Unreadable(error, db.engines[LOG]) from error
+        raise Unreadable(error, engine) from error
 
 
 def page(
