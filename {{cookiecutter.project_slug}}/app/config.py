@@ -21,6 +21,8 @@ from flask.helpers import get_debug_flag, get_load_dotenv
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from .database import typed_options
+
 PROJECT = Path(__file__).parent.parent
 INSTANCE = PROJECT / "instance"
 
@@ -225,6 +227,7 @@ def database_url(value: str) -> str:
             f"the driver of {url.drivername} is not installed; run `uv sync --extra {extra}`"
             f' or `pip install -e ".[{extra}]"`'
         ) from None
+    typed_options(url)  # raises ValueError
     if backend == "sqlite" and not in_memory(url) and not str(url.database).startswith("file:"):
         url = url.set(database=str(INSTANCE / str(url.database)))
     return url.render_as_string(hide_password=False)

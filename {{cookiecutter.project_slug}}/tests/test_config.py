@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import URL
 
 from app.config import INSTANCE, PROJECT, ConfigError, load_config
+from app.database import engine_options
 
 
 def mistakes(**config: object) -> dict[str, str]:
@@ -156,6 +157,28 @@ def test_postgresql_urls(given: str, used: str) -> None:
     values = load_config({"SECRET_KEY": "s", "DATABASE_URL": given})
     assert values["SQLALCHEMY_DATABASE_URI"] == used
     assert values["SQLALCHEMY_BINDS"] == {"log": used}
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("postgresql://h/n?prepare_threshold=0", {"prepare_threshold": None}),
+        ("postgresql://h/n?prepare_threshold=none&autocommit=0", {"prepare_threshold": None, "autocommit": 0}),
+        ("postgresql://h/n?prepare_threshold=7&sslmode=require", {"prepare_threshold": 7}),
+        ("mariadb+pymysql://h/n?max_allowed_packet=1048576&charset=utf8mb4", {"max_allowed_packet": 1_048_576}),
+        ("sqlite:///app.db?timeout=20", {}),
+    ],
+)
+def test_options_of_a_url_that_drivers_want_as_numbers(url: str, options: dict[str, object]) -> None:
+    given = engine_options(url)["connect_args"]
+    assert {name: given[name] for name in options} == options
+    assert given.keys() - options.keys() <= {"connect_timeout", "client_encoding"}
+
+
+def test_an_option_that_is_no_number() -> None:
+    pytest.importorskip("psycopg")
+    said = mistakes(DATABASE_URL="postgresql://u:hidden@h/n?prepare_threshold=never")["DATABASE_URL"]
+    assert "expected a whole number for prepare_threshold in the URL, not never" in said
 
 
 def test_mysql_urls() -> None:

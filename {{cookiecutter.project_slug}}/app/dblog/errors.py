@@ -25,6 +25,8 @@ RETRY_SECONDS = 0.02
 # known at the next try), a server that stops, a full disk. Classes of SQLSTATE; MySQL's numbers; SQLite's codes.
 _TRANSIENT_CLASSES = {"40", "53", "55", "57", "58"}
 _TRANSIENT = {"23505", 1020, 1021, 1062, 1114, 1205, 1213, 3024}
+# PostgreSQL's, of prepared statements that another connection of a pooler has or has not.
+_POOLER = {"26000", "42P05"}
 _SQLITE_TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _SQLITE_DUPLICATE = sqlite3.SQLITE_CONSTRAINT_UNIQUE
 
@@ -42,7 +44,9 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same statements may succeed in a moment, mostly because another connection's lock was in the way."""
     cause = getattr(error, "orig", None)
     state = getattr(cause, "sqlstate", None) or ""
-    if state[:2] in _TRANSIENT_CLASSES or not _TRANSIENT.isdisjoint({state, *getattr(cause, "args", ())[:1]}):
+    if state[:2] in _TRANSIENT_CLASSES or not (_TRANSIENT | _POOLER).isdisjoint(
+        {state, *getattr(cause, "args", ())[:1]}
+    ):
         return True
     code = getattr(cause, "sqlite_errorcode", 0)
     return code & 0xFF in _SQLITE_TRANSIENT or code == _SQLITE_DUPLICATE
@@ -63,6 +67,8 @@ def explain_outage(engine: Engine, error: Exception) -> str:
         return f"the journal cannot be read ({short_error(error)})"
     if not isinstance(error, SQLAlchemyError):
         return f"records cannot be shipped ({short_error(error)}, {_place(error)})"
+    if getattr(getattr(error, "orig", None), "sqlstate", None) in _POOLER:
+        return f"the log database is behind a pooler: add ?prepare_threshold=0 to its URL ({short_error(error)})"
     missing = _lacks_tables(engine)
     if missing is None:
         return f"the log database cannot be reached ({short_error(error)})"

@@ -85,8 +85,6 @@ class LogHour(Model):
     logger: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
 
-    __table_args__ = ({"mysql_charset": "utf8mb4"},)
-
 
 class LogProblemHour(Model):
     """How many records of a problem were made in one hour (its start, UTC)."""

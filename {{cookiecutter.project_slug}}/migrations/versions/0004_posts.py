@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("author_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["author_id"], ["users.id"], name=op.f("fk_posts_author_id_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
+        mysql_charset="utf8mb4",
     )
     op.create_index(op.f("ix_posts_author_id"), "posts", ["author_id"])
 
