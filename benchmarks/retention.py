@@ -19,9 +19,9 @@
 # ///
 """How quickly old rows go, and what requests notice of it: `uv run benchmarks/retention.py`, a quarter of an hour.
 
-For each database one process with a scratch log of thirty days, of which 27 are to go. First its requests log 1,000
-rows a second, and by turns the writer prunes as many at its own pace or none. Then its steps are made without a pause,
-with rows of 3,000 problems (templates), and with rows of a problem each (f-strings). Prints a table in Markdown.
+For each database one process with a scratch log of rows that are to go, 1,000 of each second. First its requests log
+1,000 rows a second, and by turns the writer prunes as many at its own pace, or none. Then its steps are made without a
+pause, with rows of 3,000 problems (templates), and with rows of a problem each (f-strings). Prints a table in Markdown.
 """
 
 import argparse
@@ -40,6 +40,7 @@ ROWS, KEPT_DAYS = 400_000, 3
 ROWS_A_SECOND, ROWS_A_REQUEST = 1_000, 10
 TURNS, TURN_SECONDS = 8, 10.0
 SPEED_SECONDS = 10.0
+DAY_SECONDS = 86_400
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def main() -> None:
     )
     print(" only logged | ratio |\n|---|" + "---:|" * 7)
     for name in chosen.database:
-        with filled_app(name, chosen.rows) as app, app.app_context():
+        with filled_app(name, chosen.rows, chosen.rows / ROWS_A_SECOND / DAY_SECONDS) as app, app.app_context():
             engine = import_module("app.database").db.engines["log"]
             app.add_url_rule("/write", view_func=write)
             print(f"| {name} | {' | '.join(figures(app, engine))} |", flush=True)

@@ -108,8 +108,8 @@ def main() -> None:
 
 
 @contextmanager
-def filled_app(name: str, rows: int) -> Iterator[Any]:
-    """An application whose log has so many rows, on a database of its own that is gone afterwards."""
+def filled_app(name: str, rows: int, days: float = 30.0) -> Iterator[Any]:
+    """An application whose log has so many rows of so many days, on a database of its own that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="dblog-") as folder:
         url = f"sqlite:///{folder}/log.db"
         if server := SERVERS.get(name):
@@ -120,7 +120,7 @@ def filled_app(name: str, rows: int) -> Iterator[Any]:
             with app.app_context():
                 import_module("flask_migrate").upgrade()
                 started = time.monotonic()
-                fill(import_module("app.database").db.engines["log"], rows)
+                fill(import_module("app.database").db.engines["log"], rows, days)
             print(f"{name}: {rows:,} rows in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             yield app
         finally:

@@ -19,9 +19,9 @@ COLUMNS = (
 )
 TEXT = {"sqlite": "TEXT", "postgresql": "TEXT", "mysql": "CHAR"}
 MOMENT = {
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', julianday('now', '-30 days') + {n} * 30.0 / {rows}) || '000'",
-    "postgresql": "now() - interval '30 days' + {n} * (interval '30 days' / {rows})",
-    "mysql": "utc_timestamp(6) - interval 30 day + interval floor({n} * (2592000000000 / {rows})) microsecond",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', julianday('now', '-30 days') + {n} * {days} / {rows}) || '000'",
+    "postgresql": "now() - interval '30 days' + {n} * (interval '1 day' * {days} / {rows})",
+    "mysql": "utc_timestamp(6) - interval 30 day + interval floor({n} * ({days} * 86400000000 / {rows})) microsecond",
 }
 HOUR = {
     "sqlite": "strftime('%Y-%m-%d %H:00:00.000000', created_at)",
@@ -40,8 +40,8 @@ COUNTS = (
 )
 
 
-def fill(engine: Engine, rows: int) -> None:
-    """Fill the log's empty tables and let the database look at them."""
+def fill(engine: Engine, rows: int, days: float = 30.0) -> None:
+    """Fill the log's empty tables, from thirty days ago on and for so many days, and let the database look at them."""
     dialect = engine.dialect.name.replace("mariadb", "mysql")
     entry = Table("log_entry", MetaData(), autoload_with=engine)
     with engine.begin() as connection:
@@ -51,7 +51,7 @@ def fill(engine: Engine, rows: int) -> None:
         index.drop(engine)
     for start in range(0, rows, CHUNK):
         with engine.begin() as connection:
-            connection.execute(text(rows_statement(dialect, rows, start, min(start + CHUNK, rows))))
+            connection.execute(text(rows_statement(dialect, rows, days, start, min(start + CHUNK, rows))))
     for index in entry.indexes:
         index.create(engine)
     with engine.begin() as connection:
@@ -65,13 +65,13 @@ def fill(engine: Engine, rows: int) -> None:
         )
 
 
-def rows_statement(dialect: str, rows: int, start: int, end: int) -> str:
+def rows_statement(dialect: str, rows: int, days: float, start: int, end: int) -> str:
     number = f"({start} + a.n * 1000 + b.n)"
     message = f"REPLACE(message, '#', CAST({number} AS {TEXT[dialect]}))"
     values = (
         {
             "event_id": f"CAST({number} AS {TEXT[dialect]})",
-            "created_at": MOMENT[dialect].format(n=number, rows=rows),
+            "created_at": MOMENT[dialect].format(n=number, rows=rows, days=days),
             "request_id": f"REPLACE('req-#', '#', CAST(({number} - {number} % 3) / 3 AS {TEXT[dialect]}))",
         }
         | {name: name for name in COLUMNS}

@@ -48,6 +48,18 @@ class Program(subprocess.Popen[str]):
             super().__exit__(*error)
 
 
+def hear(process: Program) -> str:
+    """The next line that it prints."""
+    assert process.stdout
+    return process.stdout.readline().rstrip("\n")
+
+
+def tell(process: Program, line: str = "go") -> None:
+    assert process.stdin
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
 @dataclass
 class Site:
     """A project in a folder, and the interpreter that has what it needs."""

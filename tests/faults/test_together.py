@@ -6,20 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from .conftest import Program, Site
+from .conftest import Site, hear, tell
 from .test_ends import UNREACHABLE
-
-
-def hear(process: Program) -> str:
-    assert process.stdout
-    return process.stdout.readline().rstrip("\n")
-
-
-def tell(process: Program) -> None:
-    """Let it go on."""
-    assert process.stdin
-    process.stdin.write("go\n")
-    process.stdin.flush()
 
 
 def run_together(site: Site, program: str, count: int, **changes: str) -> None:

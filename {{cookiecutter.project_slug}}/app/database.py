@@ -252,6 +252,17 @@ def warn_of_encoding(name: str, encoding: str) -> None:
     )
 
 
+def current_time(session: sa.Connection | Session) -> datetime:
+    """Return the time by the server's clock, since a host's may be wrong; SQLite has no other than the host's."""
+    dialect = session.dialect if isinstance(session, sa.Connection) else session.get_bind().dialect
+    if dialect.name == "sqlite":
+        return utcnow()
+    postgresql = dialect.name == "postgresql"
+    clock: Any = sa.func.now(type_=UTCDateTime) if postgresql else sa.func.utc_timestamp(6, type_=UTCDateTime)
+    now: datetime = session.execute(sa.select(clock)).scalar_one()
+    return now
+
+
 def begin(session: Session | scoped_session[Any], mode: Literal["DEFERRED", "IMMEDIATE"]) -> None:
     """Begin a transaction on SQLite, where a SELECT begins none; does nothing on other databases.
 

@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
 
 import click
 from flask.cli import AppGroup
 
-from ..database import utcnow
 from ..terminal import inert_json, json_option, limit_option, plain_errors
 from . import queries
 from .entries import ACTIONS
@@ -50,10 +48,14 @@ def show_command(model: str, object_id: str, limit: int, as_json_lines: bool) ->
 
 @cli.command("prune")
 @click.option("--days", type=click.IntRange(0, 36_500), required=True, help="Delete what is older than so many days.")
-def prune_command(days: int) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask, even if every entry would go.")
+def prune_command(days: int, yes: bool) -> None:
     """Delete old entries; there is no way back."""
     with plain_errors():
-        count = sum(queries.prune(utcnow() - timedelta(days=days)))
+        moment, is_all = queries.days_ago(days)
+        if is_all and not yes:
+            click.confirm(f"Every entry is older than {days} days. Is the clock right? Delete them all", abort=True)
+        count = sum(queries.prune(moment))
     click.echo(f"Deleted {count} entries.")
 
 

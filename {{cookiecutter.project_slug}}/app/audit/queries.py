@@ -5,13 +5,14 @@ Pages go by key, never by offset: the thousandth page costs as much as the first
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session, scoped_session
 
+from ..database import current_time
 from ..listing import BadFilter, Cursor, Page, Parser, parse_id, parse_terms, parse_text, parse_time
 from .entries import ACTIONS
 from .models import AuditEntry
@@ -50,6 +51,13 @@ def page(filters: Filters, *, before: str | None = None, after: str | None = Non
         query = query.where(cursor.passed(AuditEntry.created_at, AuditEntry.id, ascending=bool(after)))
     found = session().scalars(query.order_by(*(column if after else column.desc() for column in order))).all()
     return Page.of(found, size, cursor, ascending=bool(after))
+
+
+def days_ago(days: int) -> tuple[datetime, bool]:
+    """Return the moment so many days ago, by the server's clock, and whether every entry is older."""
+    moment = current_time(session()()) - timedelta(days=days)
+    newest = session().scalar(select(func.max(AuditEntry.created_at)))
+    return moment, newest is not None and newest < moment
 
 
 def prune(older_than: datetime) -> Iterator[int]:

@@ -1,26 +1,14 @@
-"""How much of the log is kept: before which hour rows are to go, by whose clock, and how many of them are left."""
+"""How much of the log is kept: before which hour rows are to go, and about how many of them are still there."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session
 
-from ..database import HOUR, UTCDateTime, hour_of, utcnow
+from ..database import HOUR, hour_of
 from .models import LogEntry, LogHour
 
 AGE, NUMBER = "LOG_RETENTION_DAYS", "LOG_MAX_ROWS"
-
-
-def current_time(log: Connection | Session) -> datetime:
-    """Return the time by the server's clock, since a host's may be wrong; SQLite has no other than the host's."""
-    dialect = log.dialect if isinstance(log, Connection) else log.get_bind().dialect
-    if dialect.name == "sqlite":
-        return utcnow()
-    postgresql = dialect.name == "postgresql"
-    clock: Any = func.now(type_=UTCDateTime) if postgresql else func.utc_timestamp(6, type_=UTCDateTime)
-    now: datetime = log.execute(select(clock)).scalar_one()
-    return now
 
 
 def find_cutoffs(log: Connection | Session, days: int, max_rows: int, now: datetime) -> dict[str, datetime]:

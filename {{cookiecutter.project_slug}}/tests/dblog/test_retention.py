@@ -22,6 +22,7 @@ from flask_migrate import upgrade
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from app import database
 from app.accounts.models import User
 from app.config import PROJECT
 from app.database import db, engine_options, hour_of, limit_lock_waits, utcnow
@@ -32,6 +33,7 @@ from app.dblog.models import LogEntry, LogHour, LogProblem, LogProblemHour
 from app.dblog.store import retention
 from app.dblog.store.retention import Retention, find_cutoff, prune
 from app.dblog.store.rows import make_row
+from app.dblog.viewer import status
 from app.sqlite import set_up_sqlite
 
 from ..conftest import SERVER, Command
@@ -247,32 +249,32 @@ def test_how_many_rows_are_left_is_estimated(aged: Flask) -> None:
         assert limits.estimate_older(connection, cutoff) == 0
 
 
-def status(app: Flask) -> dict[str, Any]:
+def facts_of(app: Flask) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(app.test_cli_runner().invoke(args=["log", "status", "--json"]).output)
     return facts
 
 
 def test_status_says_what_goes_and_why_and_whether_it_is_late(aged: Flask) -> None:
     cutoff = THIS_HOUR - 30 * DAY
-    late = status(aged)
+    late = facts_of(aged)
     assert datetime.fromisoformat(late["pruned_before"]) == cutoff
     assert (late["pruned_because_of"], late["rows_to_prune"]) == ("LOG_RETENTION_DAYS", 33)
     assert (late["state"], late["pruning_is_late"]) == ("degraded", True)
     assert "does not keep up: about 33 rows" in late["error"]
     prune_all(engine_of(aged), 30)
     put(aged, row(created_at=cutoff - HOUR))
-    due = status(aged)
+    due = facts_of(aged)
     assert (due["state"], due["rows_to_prune"], due["pruning_is_late"], due["error"]) == ("ok", 1, False, None)
 
 
 def test_status_says_that_there_are_too_many_rows(busy: Flask) -> None:
     busy.config |= {"LOG_RETENTION_DAYS": 0, "LOG_MAX_ROWS": 9}
-    due = status(busy)
+    due = facts_of(busy)
     assert (due["pruned_because_of"], due["rows_to_prune"], due["pruning_is_late"]) == ("LOG_MAX_ROWS", 6, False)
     put(busy, *(row(created_at=THIS_HOUR - 3 * HOUR) for _ in range(10)))
-    assert status(busy)["pruning_is_late"], "of what was logged three hours ago there was too much already"
+    assert facts_of(busy)["pruning_is_late"], "of what was logged three hours ago there was too much already"
     busy.config["LOG_MAX_ROWS"] = 0
-    free = status(busy)
+    free = facts_of(busy)
     assert (free["pruned_before"], free["rows_to_prune"], free["pruning_is_late"]) == (None, None, None)
 
 
@@ -285,7 +287,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(time, "time", lambda: wall() + host + both)
         monkeypatch.setattr(time, "monotonic", lambda: monotonic() + both)
         moved = timedelta(seconds=host + both)
-        monkeypatch.setattr(limits, "utcnow", lambda: utcnow() + moved)
+        monkeypatch.setattr(database, "utcnow", lambda: utcnow() + moved)
 
     return move
 
@@ -371,7 +373,6 @@ def another_engine(url: URL) -> Engine:
 PRUNER = """
 import sys
 from app import create_app
-from app.dblog import limits
 from app.dblog.store import retention
 
 retention.BATCH_ROWS = 10
@@ -556,7 +557,8 @@ def test_a_record_is_counted_in_the_hour_of_its_row() -> None:
 def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """Rows of three hours: 5, 4 and, in the current one, 6. The clock stands still, or the hour could end meanwhile."""
     now = THIS_HOUR + HOUR / 2
-    monkeypatch.setattr(limits, "current_time", lambda _log: now)
+    for module in (retention, status):
+        monkeypatch.setattr(module, "current_time", lambda _session: now)
     for hours, rows in ((7, 5), (1, 4), (0, 6)):
         put(app, *(row(f"{hours}", created_at=now - hours * HOUR + number * HOUR / 20) for number in range(rows)))
     return app

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Dialect, Engine, and_, delete, func, select
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ...database import hour_of
+from ...database import current_time, hour_of
 from .. import limits
 from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
 
@@ -115,7 +115,7 @@ def find_cutoff(engine: Engine, days: int, max_rows: int, now: datetime | None =
     :param now: the time, if it is not that of the database's clock
     """
     with engine.connect() as connection:
-        now = now or limits.current_time(connection)
+        now = now or current_time(connection)
         return max(limits.find_cutoffs(connection, days, max_rows, now).values(), default=None)
 
 

@@ -9,6 +9,7 @@ from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from ...database import current_time
 from .. import limits
 from ..errors import Unreadable
 from ..journal.append import Journal
@@ -81,7 +82,7 @@ def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> 
 
 def _pruning(log: Session, days: int, max_rows: int) -> dict[str, Any]:
     """From before which hour rows are pruned, because of which variable, and about how many of them are left."""
-    now = limits.current_time(log)
+    now = current_time(log)
     cutoffs = limits.find_cutoffs(log, days, max_rows, now)
     if not cutoffs:
         return {}

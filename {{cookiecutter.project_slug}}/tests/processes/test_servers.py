@@ -1,18 +1,20 @@
-"""Databases that were made for fewer characters than there are."""
+"""Servers as they are found: made for fewer characters than there are, or behind a pooler."""
 
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask_migrate import check, upgrade
 from sqlalchemy import inspect, make_url, select, text
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from app import dblog
 from app.accounts.models import User
 from app.config import database_url
 from app.database import db, warn_of_encoding
+from app.dblog.errors import explain_outage, is_transient
 from app.dblog.models import LogEntry
 
 from ..conftest import SERVER, on_server
@@ -94,3 +96,28 @@ def test_an_encoding_is_said_once(
     assert len(said) == 1, said
     assert f"is in {encoding}, not in UTF8" in said[0]
     assert "createdb --encoding=UTF8" in said[0]
+
+
+@pytest.mark.skipif(not SERVER.startswith("postgres"), reason="about PostgreSQL only")
+def test_prepared_statements_of_another_connection(app: Flask) -> None:
+    """What a pooler in transaction mode makes of them says what to do, and is no fault of the records."""
+    with app.app_context():
+        engine = db.engines["log"]
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PREPARE own AS SELECT 1")
+        for statement in ("PREPARE own AS SELECT 1", "EXECUTE another"):
+            with pytest.raises(DBAPIError) as raised:
+                connection.exec_driver_sql(statement)
+            assert is_transient(raised.value)
+            assert "prepare_threshold=0" in explain_outage(engine, raised.value)
+            connection.rollback()
+
+
+@pytest.mark.skipif(not SERVER.startswith("postgres"), reason="about PostgreSQL only")
+def test_the_limit_of_lock_waits_ends_with_the_transaction(app: Flask) -> None:
+    """In transaction mode the next user of the connection is somebody else."""
+    with app.app_context(), db.engines["log"].connect() as connection:
+        assert connection.scalar(text("SHOW lock_timeout")) == "2s"
+        connection.rollback()
+        driver: Any = connection.connection.dbapi_connection
+        assert driver.execute("SHOW lock_timeout").fetchone() == ("0",)
