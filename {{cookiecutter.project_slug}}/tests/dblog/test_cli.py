@@ -241,7 +241,7 @@ def test_long_work_shows_how_far_it_is(app: Flask, environment: dict[str, str], 
     seen = at_a_terminal(app, environment, "log export --format csv --level CRITICAL")
     assert "Exporting" not in seen
     assert "a\\x1b[32mb" in seen
-    assert "100%" in at_a_terminal(app, environment, "log prune --days 30").split("Pruning")[-1]
+    assert "100%" in at_a_terminal(app, environment, "log prune --days 30 --yes").split("Pruning")[-1]
 
 
 def at_a_terminal(app: Flask, environment: dict[str, str], command: str) -> str:

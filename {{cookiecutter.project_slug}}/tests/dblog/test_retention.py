@@ -387,14 +387,20 @@ sys.exit(done.exit_code)
 SUICIDE = """
 import os, signal
 from itertools import count
-from sqlalchemy import Engine, event
+from sqlalchemy import event
+from app.dblog.store import cli
 
 numbers = count(1)
 
-@event.listens_for(Engine, "after_cursor_execute")
 def die(_connection, _cursor, statement, *_):
     if statement.startswith("DELETE FROM {table} ") and next(numbers) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
+
+def find_cutoff(engine, days, max_rows, find=cli.find_cutoff):
+    event.listen(engine, "after_cursor_execute", die)
+    return find(engine, days, max_rows)
+
+cli.find_cutoff = find_cutoff
 """
 
 
