@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Callable
@@ -104,8 +105,8 @@ def warn_on_stderr(sentence: str) -> None:
 def _place(error: Exception) -> str:
     """Return where an error was raised: the innermost line that is neither the log's own nor a library's."""
     frames = traceback.extract_tb(error.__traceback__)
-    package = os.path.join(os.path.dirname(__file__), "")
-    others = [each for each in frames if "site-packages" not in each.filename and not each.filename.startswith(package)]
+    libraries = (os.path.dirname(__file__), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+    others = [each for each in frames if not each.filename.startswith(libraries)]
     frame = (others or frames)[-1]
     return f"raised in {frame.name}, {frame.filename} line {frame.lineno}"
 

@@ -31,7 +31,7 @@ LOOK_SECONDS = 60.0
 REST = 15
 RETRY_SECONDS = 30.0
 
-#: SQLite has no clock of its own. The host's is believed when it has been right by the monotonic clock for so long.
+#: SQLite has no clock of its own. The host's is believed when it has run evenly with the monotonic one for so long.
 EVEN_SECONDS = 600.0
 JUMP_SECONDS = 60.0
 
