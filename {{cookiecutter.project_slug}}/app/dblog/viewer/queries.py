@@ -48,6 +48,12 @@ LIST_COLUMNS: tuple[Any, ...] = (
 )
 
 
+class LogSession(Session):
+    """Without the listeners that the application set on all sessions: one that sets something for the request, say."""
+
+    _sa_propagate_class_events = False
+
+
 @contextmanager
 def reading() -> Iterator[Session]:
     """Open a session of the log's own, to read with; raises :class:`Unreadable`.
@@ -57,7 +63,7 @@ def reading() -> Iterator[Session]:
     """
     engine = db.engines[LOG]
     try:
-        with Session(engine) as log:
+        with LogSession(engine) as log:
             if engine.dialect.name == "postgresql":
                 # MariaDB and MySQL begin with this level, SQLite has no other within a transaction.
                 log.connection(execution_options={"isolation_level": "REPEATABLE READ"})
