@@ -1,64 +1,44 @@
-"""The log is carried into another Flask application: its own folder, what it stands on, env.py and one revision."""
+"""The log is carried into applications of somebody else's by what README says, and every page of it is opened there."""
 
+import re
 import shutil
+import subprocess
+import textwrap
 from pathlib import Path
+
+import pytest
 
 from .conftest import PROGRAMS, Site
 
-PORTABLE = [f"{name}.py" for name in ("actor", "components", "database", "inserts", "listing", "negotiation")]
-PORTABLE += ["redaction.py", "serving.py", "sqlite.py", "terminal.py"]
-# Neither Pico nor a token against forged requests, and none of the generated project's own helpers.
-BASE = """<!doctype html>
-<html lang="en">
-<head><title>{% block title %}{% endblock %}</title>{% block head %}{% endblock %}</head>
-<body><main>{% block content %}{% endblock %}</main></body>
-</html>
-"""
-USE = """
-import re
-from app import create_app, dblog
-from app.dblog.models import LogEntry
-from app.database import db
-app = create_app()
-with app.app_context():
-    db.create_all(bind_key=None)
-client = app.test_client()
-assert client.get("/fail").status_code == 500
-assert client.get("/things").text == "0"
-assert client.get("/logs").status_code == 403
-assert dblog.flush(20)
-with app.app_context():
-    print(sorted(db.session.scalars(db.select(LogEntry.message))))
-    [entry_id, *_] = db.session.scalars(db.select(LogEntry.id).where(LogEntry.exception.is_not(None)))
-client = create_app(guard=lambda: None).test_client()
-for address in ("", "?q=thing&since=7d", f"/{entry_id}", "/problems", "/problems/1", "/status"):
-    page = client.get("/logs" + address)
-    assert page.status_code == 200, page.text
-    sheets = re.findall('<link rel="stylesheet" href="([^"]+)">', page.text)
-    assert [client.get(sheet).status_code for sheet in sheets] == [200, 200], sheets
-assert client.get("/logs?since=banana").status_code == 400
-assert client.post("/logs/problems/1", data={"status": "muted"}).status_code == 303
-"""
+MARK = "# The log comes here."
+# For each: the file, the application in it, the log's module, and whose base the pages have.
+PLACES = {
+    "microblog": ("app/__init__.py", "app:create_app", "app.carried.dblog", "its own"),
+    "flaskr": ("flaskr/__init__.py", "flaskr:create_app", "flaskr.carried.dblog", "its own"),
+    "single": ("shop.py", "shop:app", "carried.dblog", "plain"),
+}
 
 
-def test_in_a_foreign_application(project: Path, venv: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "foreign"
-    for name in ("app/dblog", "app/templates/components", "migrations"):
-        shutil.copytree(project / name, folder / name)
-    for name in PORTABLE:
-        shutil.copy(project / "app" / name, folder / "app")
-    (folder / "app/static").mkdir()
-    shutil.copy(project / "app/static/components.css", folder / "app/static")
-    (folder / "app/templates/base.html").write_text(BASE)
-    shutil.copy(PROGRAMS / "foreign.py", folder / "app" / "__init__.py")
-    for revision in (folder / "migrations" / "versions").glob("*.py"):
-        if revision.name != "0002_log.py":
-            revision.unlink()
-    log = folder / "migrations" / "versions" / "0002_log.py"
-    log.write_text(log.read_text().replace('down_revision = "0001_users"', "down_revision = None"))
+def carry(project: Path, file: Path) -> None:
+    """Do what the chapter says: its commands in the folder of a file, its lines in the file."""
+    text = (project / "README.md").read_text("utf-8").split("\n## Carry the log into another application\n")[1]
+    steps = re.findall(r"^   ```(\w+)\n(.*?)^   ```", text.split("\n## ")[0], flags=re.DOTALL | re.MULTILINE)
+    [(sh, commands), (_, imports), (_, calls)] = [(kind, textwrap.dedent(lines)) for kind, lines in steps]
+    assert sh == "sh"
+    script = commands.replace("/path/to/my_flask_app", str(project))
+    subprocess.run(["bash", "-e", "-c", script], cwd=file.parent, check=True)
+    if file.name != "__init__.py":
+        imports = imports.replace("from .carried", "from carried")
+    source = file.read_text("utf-8")
+    [indent] = re.findall(f"^( *){MARK}", source, re.MULTILINE)
+    file.write_text(imports + source.replace(f"{indent}{MARK}\n", textwrap.indent(calls, indent)), "utf-8")
 
+
+@pytest.mark.parametrize("name", PLACES)
+def test_in_a_foreign_application(name: str, project: Path, venv: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(PROGRAMS / "foreign" / name, tmp_path / name)
+    file, application, log, base = PLACES[name]
+    carry(project, folder / file)
     site = Site(folder, venv / "python")
-    site.flask("db", "upgrade")
-    assert "half-way with a thing" in (done := site.run("-c", USE)).stdout, done.stderr
-    assert "Exception on /fail [GET]" in done.stdout
-    assert "half-way with a thing" in site.flask("log", "list")
+    site.run(PROGRAMS / "foreign" / "visit.py", application, log, base)
+    assert "half-way of susan" in site.run("-m", "flask", "--app", application, "log", "list").stdout

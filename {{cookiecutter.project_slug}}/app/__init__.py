@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import (
     accounts,
     audit,
+    components,
     database,
     dblog,
     extensions,
@@ -18,7 +19,7 @@ from . import (
     security,
     shell,
 )
-from .config import INSTANCE, load_config
+from .config import INSTANCE, PROJECT, load_config
 
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
@@ -36,8 +37,9 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     request_id.init_app(app)
     security.init_app(app)
     database.init_app(app)
+    components.init_app(app)
     extensions.init_app(app)
-    dblog.init_app(app, actor=accounts.actor, guard=accounts.admin_required)
+    dblog.init_app(app, root=PROJECT, actor=accounts.actor, guard=accounts.admin_required)
     audit.init_app(app, database.db, actor=accounts.actor, guard=accounts.admin_required)
 
     app.register_blueprint(main.bp)

@@ -3,13 +3,9 @@
 They are read from the environment and from `.env`; what create_app is given overrides both.
 """
 
-import atexit
-import functools
 import logging
 import os
-import shutil
 import sys
-import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,10 +14,12 @@ from typing import Any
 
 from dotenv import load_dotenv
 from flask.helpers import get_debug_flag, get_load_dotenv
-from sqlalchemy import URL, make_url
+from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from .database import typed_options
+from .scratch import scratch_folder
+from .sqlite import in_memory
 
 PROJECT = Path(__file__).parent.parent
 INSTANCE = PROJECT / "instance"
@@ -241,12 +239,6 @@ def log_database_url(value: str) -> str:
     return url
 
 
-def in_memory(url: URL) -> bool:
-    """Whether this is a SQLite database that is in no file."""
-    place = url.database or ":memory:"
-    return url.get_backend_name() == "sqlite" and (":memory:" in place or url.query.get("mode") == "memory")
-
-
 def log_default(url: str | None) -> str:
     """Return the log's default URL: beside the application's data on a server, a file of its own with SQLite."""
     if url is None or not url.startswith("sqlite"):
@@ -254,20 +246,3 @@ def log_default(url: str | None) -> str:
     if in_memory(make_url(url)):
         return f"sqlite:///{scratch_folder()}/log.db"
     return "sqlite:///log.db"
-
-
-def scratch_folder() -> str:
-    """Make a folder that is removed when this process ends; returns its path."""
-    return tempfile.mkdtemp(dir=scratch_root())
-
-
-@functools.cache
-def scratch_root() -> str:
-    folder, owner = tempfile.mkdtemp(prefix="app-"), os.getpid()
-
-    def remove() -> None:
-        if os.getpid() == owner:  # not in a forked child
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(remove)
-    return folder

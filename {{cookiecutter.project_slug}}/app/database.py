@@ -6,6 +6,7 @@ import logging
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -17,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, scoped_session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from .sqlite import set_up_sqlite
+from .scratch import scratch_folder
+from .sqlite import in_memory, set_up_sqlite
 
 LOG = "log"
 HOUR = timedelta(hours=1)
@@ -137,7 +139,7 @@ def init_app(app: Flask) -> None:
     url = config["SQLALCHEMY_DATABASE_URI"]
     given = config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
     config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url) | given
-    binds = {LOG: url} | config.get("SQLALCHEMY_BINDS", {})
+    binds = {LOG: default_log_url(app) if in_memory(sa.make_url(url)) else url} | config.get("SQLALCHEMY_BINDS", {})
     config["SQLALCHEMY_BINDS"] = binds | {LOG: {"url": binds[LOG], **engine_options(binds[LOG], for_log=True)}}
     db.init_app(app)
     with app.app_context():
@@ -151,14 +153,60 @@ def init_app(app: Flask) -> None:
         limit_lock_waits(db.engines[LOG])
 
 
+def log_engine(app: Flask) -> sa.Engine:
+    """Return the engine on the bind ``log``, or one of the log's own for an application that has not ``db``.
+
+    The latter is for LOG_DATABASE_URL. Whoever first connects through it makes the log's tables if they are missing.
+
+    :raises ValueError: LOG_DATABASE_URL is in memory
+    """
+    if app.extensions.get("sqlalchemy") is db:
+        with app.app_context():
+            engine: sa.Engine = db.engines[LOG]
+            return engine
+    url = app.config.setdefault("LOG_DATABASE_URL", default_log_url(app))
+    engine = sa.create_engine(url, **engine_options(url, for_log=True))
+    set_up_sqlite(engine)
+    limit_lock_waits(engine)
+    make_tables(engine, db.metadatas[LOG])
+    weakref.finalize(app, engine.dispose).atexit = False
+    return engine
+
+
+def default_log_url(app: Flask) -> sa.URL:
+    """Return where the log of a foreign application goes: into a file, which in a test ends with the process."""
+    folder = scratch_folder() if app.testing else app.instance_path
+    return sa.URL.create("sqlite", database=str(Path(folder, "log.db")))
+
+
+def make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
+    """Let the first connection of this process make the tables that are missing."""
+    done = False
+
+    @sa.event.listens_for(engine, "engine_connect")
+    def make(connection: sa.Connection) -> None:
+        nonlocal done
+        if not done:
+            try:
+                metadata.create_all(connection)
+                connection.commit()
+                done = True
+            except sa.exc.SQLAlchemyError:
+                # Another process makes them at this moment, or they cannot be made: what needs them will say so.
+                connection.rollback()
+
+
 def engine_options(url: str | sa.URL, *, for_log: bool = False) -> dict[str, Any]:
     """Return what create_engine takes; options in the URL itself go first.
 
     Raises ValueError, which says what was expected, if one of them is understood by no driver.
 
     :param for_log: the log's records can wait, so its engine has few connections and waits little, for locks too
+    :raises ValueError: the log's database is in memory
     """
     url = sa.make_url(url)
+    if for_log and in_memory(url):
+        raise ValueError("The log would be lost in memory: give it a file or a server, sqlite:///log.db for example.")
     pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 10} if for_log else {}
     limits: dict[str, Any] = {"timeout": 0.1 if for_log else 5}
     if url.get_backend_name() != "sqlite":

@@ -19,7 +19,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, GenerativeSelect, event
+from sqlalchemy import URL, Connection, Engine, GenerativeSelect, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 # Statements that are known to read, or that SQLite refuses within a transaction, by their first word. A list of writes
@@ -38,6 +38,12 @@ class Compiler(SQLiteCompiler):
     def for_update_clause(self, select: Any, **kw: Any) -> str:
         self.for_update = True
         return ""
+
+
+def in_memory(url: URL) -> bool:
+    """Whether this is a SQLite database that is in no file."""
+    place = url.database or ":memory:"
+    return url.get_backend_name() == "sqlite" and (":memory:" in place or url.query.get("mode") == "memory")
 
 
 def set_up_sqlite(engine: Engine) -> None:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from flask import Blueprint, Flask, render_template_string
+from flask import Flask, render_template_string
 
-from app.components import add_filters, ago, distance, utc, when
+from app import components
+from app.components import ago, distance, utc, when
 
 APP = Path(__file__).parent.parent / "app"
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -59,10 +60,8 @@ def test_a_distance_is_in_its_largest_unit(age: timedelta, words: str) -> None:
 @pytest.fixture
 def bare() -> Iterator[None]:
     """A context of an application that has the components and nothing else of this one."""
-    app = Flask("bare", template_folder=str(APP / "templates"))
-    bp = Blueprint("pages", "bare")
-    add_filters(bp)
-    app.register_blueprint(bp)
+    app = Flask("bare")
+    components.init_app(app)
     with app.test_request_context():
         yield
 
@@ -102,7 +101,7 @@ def test_a_fact_without_a_value_is_left_out() -> None:
 
 def test_no_style_is_missing_or_left_over() -> None:
     markup = "\n".join(path.read_text("utf-8") for path in APP.rglob("*.html"))
-    style = (APP / "static/components.css").read_text("utf-8")
+    style = (APP / "components/static/components.css").read_text("utf-8")
     used = set(re.findall(r"\bui(?:-[a-z]+)?(?=[ \"{])", markup))
     styled = set(re.findall(r"\.(ui(?:-[a-z]+)?)\b", style))
     tones = set(re.findall(r"\.([\w-]+) \{\n  --ui-tone:", style))

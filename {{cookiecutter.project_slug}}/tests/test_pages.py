@@ -61,8 +61,9 @@ def test_every_input_has_a_label(app: Flask, client: FlaskClient, admin: User) -
 
 
 def test_every_asset_is_served_from_here(client: FlaskClient) -> None:
-    for name in ("pico.classless.min.css", "components.css", "site.css", "site.js", "icon.svg"):
-        with client.get(f"/static/{name}") as answer:
+    names = ("pico.classless.min.css", "site.css", "site.js", "icon.svg")
+    for address in (*(f"/static/{name}" for name in names), "/components/static/components.css"):
+        with client.get(address) as answer:
             assert answer.status_code == 200
             assert b"sourceMappingURL" not in answer.data
 

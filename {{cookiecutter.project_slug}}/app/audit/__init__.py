@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
+from .. import components
 from ..actor import Actor, Guard, forbid, nobody
 from . import recorder
 from .cli import cli
@@ -37,5 +38,6 @@ def init_app(app: Flask, db: SQLAlchemy, *, actor: Actor = nobody, guard: Guard 
     :param guard: tells who may see the trail, see :data:`app.actor.Guard`
     """
     app.extensions["audit"] = Audit(db, actor, guard)
+    components.init_app(app)
     app.register_blueprint(bp)
     app.cli.add_command(cli)

@@ -7,7 +7,6 @@ from flask import Blueprint, abort, current_app, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from ..actor import keep_out_of_caches
-from ..components import add_filters
 from ..listing import BadFilter, Page
 from ..negotiation import wants_json
 from . import queries
@@ -19,7 +18,6 @@ FILTERS = tuple(field.name for field in fields(Filters))
 
 bp = Blueprint("audit", __name__, template_folder="templates", static_folder="static", static_url_path="/audit/static")
 bp.after_request(keep_out_of_caches)
-add_filters(bp)
 
 
 @bp.before_request

@@ -31,9 +31,11 @@ from pathlib import Path
 
 from flask import Flask, current_app
 
+from .. import components
 from ..actor import Actor, Guard, forbid, nobody
-from ..database import LOG, db
+from ..database import log_engine
 from ..redaction import secret_names
+from ..scratch import scratch_folder
 from . import process
 from .capture.uncaught import watch
 from .handler import DatabaseLogHandler, why_silent
@@ -63,21 +65,25 @@ class DatabaseLog:
     guard: Guard
 
 
-def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> None:
-    """Open the log of ``app``, whose engine on the bind ``log`` must be there already.
+def init_app(
+    app: Flask, *, root: str | os.PathLike[str] | None = None, actor: Actor = nobody, guard: Guard = forbid
+) -> None:
+    """Open the log of ``app``, over the engine of :func:`app.database.log_engine`.
 
     Exceptions of middleware are recorded too if it is put around ``app.wsgi_app`` before this.
 
+    :param root: the folder of the project's own code, to tell its frames from a library's; ``app.root_path`` if None
     :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
     :param guard: tells who may read the log, see :data:`app.actor.Guard`
     """
     config = app.config
-    for name, default in {"LOG_JOURNAL_DIR": Path(app.instance_path, "journal"), **DEFAULTS}.items():
+    # Tests leave alone what waits in the real journal.
+    folder = scratch_folder() if app.testing else app.instance_path
+    for name, default in {"LOG_JOURNAL_DIR": Path(folder, "journal"), **DEFAULTS}.items():
         config.setdefault(name, default)
     journal = Journal(Path(config["LOG_JOURNAL_DIR"]), config["LOG_JOURNAL_MAX_MB"] * MB, config["LOG_JOURNAL_FSYNC"])
-    root = os.path.join(Path(app.root_path).parent, "")
-    with app.app_context():
-        writer = Writer(db.engines[LOG], journal, root, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
+    own = os.path.join(os.path.abspath(root or app.root_path), "")
+    writer = Writer(log_engine(app), journal, own, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
     secret = secret_names(config["LOG_REDACT"])
     level = config["LOG_DB_LEVEL"]
     handler = DatabaseLogHandler(level, journal, writer, actor, secret)
@@ -87,6 +93,7 @@ def init_app(app: Flask, *, actor: Actor = nobody, guard: Guard = forbid) -> Non
 
     app.extensions["dblog"] = DatabaseLog(writer, journal, handler, guard)
     app.before_request(_start_writer)
+    components.init_app(app)
     app.register_blueprint(bp)
     app.cli.add_command(cli)
 

@@ -6,10 +6,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import dblog, migration_state
 from app.accounts.users import any_account
-from app.components import add_filters
 
 bp = Blueprint("main", __name__, template_folder="templates")
-add_filters(bp)
 
 
 @bp.app_template_global()

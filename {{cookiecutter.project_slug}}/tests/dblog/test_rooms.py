@@ -1,26 +1,18 @@
 """The room is the rule: what a module may import follows from the folder that it is in."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.config import PROJECT
 
+# What travels into other applications with the log: README names the same files.
 PORTABLE = {
     f"app.{name}"
     for name in (
-        *(
-            "actor",
-            "components",
-            "database",
-            "inserts",
-            "listing",
-            "negotiation",
-            "redaction",
-            "serving",
-            "sqlite",
-            "terminal",
-        ),
+        *("actor", "components", "database", "inserts", "listing", "negotiation", "redaction", "request_id"),
+        *("scratch", "serving", "sqlite", "terminal"),
     )
 }
 DOORS = {"app.dblog", "app.dblog.models", "app.dblog.handler"}
@@ -56,10 +48,11 @@ def is_allowed(module: str, target: str, relative: bool) -> bool:
         return False
     if within(module, "app.dblog.journal") and within(target, "app.dblog.capture"):
         return target == "app.dblog.capture.event"
-    if within(module, "app.dblog") and not within(target, "app.dblog"):
-        return relative and target in PORTABLE
+    for feature in ("app.dblog", "app.audit"):
+        if within(module, feature) and not within(target, feature):
+            return relative and target in PORTABLE
     if module in PORTABLE:
-        return target in PORTABLE
+        return relative and target in PORTABLE
     return within(module, "app.dblog") or not within(target, "app.dblog") or target in DOORS
 
 
@@ -70,6 +63,13 @@ def test_imports_keep_to_the_rooms() -> None:
     assert [
         f"{name} imports {target}" for name, target, relative in own if not is_allowed(name, target, relative)
     ] == []
+
+
+def test_readme_carries_what_is_needed() -> None:
+    """Each member of the portable set is copied, and nothing else but the log."""
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    [copied] = re.findall(r"^ *cp .*?/app/\{(.*)\}", readme, re.MULTILINE)
+    assert {f"app.{name.removesuffix('.py')}" for name in copied.split(",")} == PORTABLE | {"app.dblog"}
 
 
 def test_capture_touches_memory_only() -> None:

@@ -8,7 +8,6 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
-from ...database import LOG, db
 from ...terminal import plain_errors
 from ..errors import Unreadable, retry_while_busy
 from ..journal.waiting import look, waiting_records
@@ -58,7 +57,7 @@ def prune_command(days: int | None, dry_run: bool, yes: bool) -> None:
     max_rows = current_app.config["LOG_MAX_ROWS"]
     if not days and not max_rows:
         raise click.UsageError("LOG_RETENTION_DAYS and LOG_MAX_ROWS are 0, which keeps all: name a number of --days.")
-    engine = db.engines[LOG]
+    engine = current_app.extensions["dblog"].writer.engine
     cutoff = find_cutoff(engine, days, max_rows)
     if cutoff is None:
         click.echo(f"There are at most {max_rows:,} rows: nothing is to be pruned.")

@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...actor import keep_out_of_caches
-from ...components import add_filters
 from ...listing import BadFilter
 from ...negotiation import wants_json
 from ..errors import Unreadable
@@ -20,7 +19,6 @@ from .status import health
 bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="static", static_url_path="/logs/static")
 
 bp.after_request(keep_out_of_caches)
-add_filters(bp)
 for template_filter in (first_line, level_name, level_tone, pretty, short_path):
     bp.add_app_template_filter(template_filter, f"log_{template_filter.__name__}")
 
@@ -60,9 +58,11 @@ def _unreachable(tables_missing: bool, error: str | None) -> ResponseReturnValue
     if wants_json():
         what = "The log's tables are missing: run `flask db upgrade`." if tables_missing else "No database answers."
         return {"error": what, "records_waiting": waiting}, 503
-    # Not render_template: its context may load the visitor's account, and the database may be what is away.
+    # Not render_template, and not the site's base: these may load the visitor's account, and the database may be what
+    # is away.
     page = current_app.jinja_env.get_template("dblog/unreachable.html")
-    return page.render(tables_missing=tables_missing, error=error, waiting=waiting), 503
+    base = "components/plain.html"
+    return page.render(log_base=base, tables_missing=tables_missing, error=error, waiting=waiting), 503
 
 
 def as_response(data: dict[str, Any]) -> Response:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, union_all, update
+from flask import current_app
+from sqlalchemy import Engine, func, select, union_all, update
 from sqlalchemy.orm import Session
 
-from ...database import HOUR, LOG, db, hour_of, utcnow
+from ...database import HOUR, hour_of, utcnow
 from ...listing import BadFilter, Cursor
 from ..errors import retry_while_busy
 from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
@@ -99,7 +100,7 @@ def tally(log: Session) -> dict[str, int]:
 def decide(problem_id: int, status: str) -> bool:
     """Resolve, mute or reopen a problem; False if there is none. Raises :class:`app.dblog.errors.Unreadable`."""
     change = update(LogProblem).where(LogProblem.id == problem_id).values(status=status)
-    engine = db.engines[LOG]
+    engine: Engine = current_app.extensions["dblog"].writer.engine
 
     def decided() -> bool:
         with engine.begin() as connection:

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true, union_all
+from flask import current_app
+from sqlalchemy import ColumnElement, Engine, Row, Select, and_, func, or_, select, true, union_all
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ...database import LOG, begin, db
+from ...database import begin
 from ...listing import BadFilter, Cursor, Page
 from ..errors import Unreadable
 from ..models import LogEntry, LogProblem
@@ -61,7 +62,7 @@ def reading() -> Iterator[Session]:
     All its queries see one view of the rows, since a search is two of them. The session is not ``db.session``: the log
     has two connections a process, so they go back before a page is rendered.
     """
-    engine = db.engines[LOG]
+    engine: Engine = current_app.extensions["dblog"].writer.engine
     try:
         with LogSession(engine) as log:
             if engine.dialect.name == "postgresql":

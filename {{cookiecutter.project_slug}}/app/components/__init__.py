@@ -1,20 +1,28 @@
-"""Template filters of the page components and of pages: moments as ``<time>``, and text that shows its controls."""
+"""What pages share: macros and their style, and filters (moments as ``<time>``, text that shows its controls).
+
+``base.html`` in here stands in for that of an application that has none.
+"""
 
 from datetime import UTC, datetime
 
-from flask import Blueprint
+from flask import Blueprint, Flask
 from markupsafe import Markup
 
-from .database import utcnow
-from .terminal import inert
+from ..database import utcnow
+from ..terminal import inert
 
 _UNITS = ((60, "s"), (60, "min"), (24, "h"), (30, "d"), (12, "mo"))
 
 
-def add_filters(bp: Blueprint) -> None:
-    """Give the filters to every template of the application that ``bp`` is registered on."""
-    for template_filter in (ago, when, utc, inert):
-        bp.add_app_template_filter(template_filter)
+bp = Blueprint(
+    "components", __name__, template_folder="templates", static_folder="static", static_url_path="/components"
+)
+
+
+def init_app(app: Flask) -> None:
+    """Give them to every page of the application; whoever needs them may say so again."""
+    if bp.name not in app.blueprints:
+        app.register_blueprint(bp)
 
 
 def distance(moment: datetime) -> str:
@@ -51,3 +59,7 @@ def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
         Markup(" data-local") if local else "",
         text,
     )
+
+
+for template_filter in (ago, when, utc, inert):
+    bp.add_app_template_filter(template_filter)
