@@ -30,10 +30,11 @@ IDENTITY = (
 SERVERS = {
     "PostgreSQL": os.environ.get("POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
     "MariaDB": os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
+    "Redis": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
 }
 
-# Beside gunicorn, which the project brings.
-OTHER_SERVERS = ("pyuwsgi>=2.0.30,<3", "waitress>=3.0.2,<4")
+# Beside gunicorn, which the project brings: other servers, and workers of jobs.
+OTHER_SERVERS = ("celery[redis]>=5.7,<6", "pyuwsgi>=2.0.30,<3", "rq>=3,<4", "waitress>=3.0.2,<4")
 
 # What the developer's own shell may set and a new project must not see.
 FOREIGN = ("DATABASE_URL", "SECRET_KEY", "VIRTUAL_ENV", "PYTHONPATH", "COOKIECUTTER_CONFIG")
@@ -60,7 +61,7 @@ def absent(what: str) -> NoReturn:
 
 
 def reachable(name: str) -> str:
-    """The URL of a running database server."""
+    """The URL of a running server."""
     url = urlsplit(SERVERS[name])
     try:
         socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 #: Where the environ has the request's id, and who was acting when Flask's context ended, see :data:`app.actor.Actor`.
 REQUEST_ID, ACTOR = "app.request_id", "app.actor"
 
-#: The environ of the request that is served; :mod:`app.dblog.capture.uncaught` sets it.
+#: In a job of a worker this and the job's name are in the place of the request's id.
+JOB = "job:"
+
+#: The environ of the request that is served, or what stands for it in a job. :mod:`app.dblog.capture.uncaught` sets it.
 served: "ContextVar[WSGIEnvironment | None]" = ContextVar("served", default=None)
 
 
 def current_environ() -> "WSGIEnvironment | None":
-    """Return the environ of the current request, None outside of requests."""
+    """Return the environ of the current request, None outside of requests and jobs."""
     return request.environ if has_request_context() else served.get()

@@ -21,7 +21,7 @@ cli = AppGroup("audit", help="Who changed what: read the audit trail.")
 @click.option("--id", "object", metavar="ID", help="Only objects with this primary key.")
 @click.option("--user", metavar="ID", help="Only what the user with this number did.")
 @click.option("--action", type=click.Choice(ACTIONS), help="Only this kind of change.")
-@click.option("--request", metavar="ID", help="Only what this request did, or a command: cli:user create.")
+@click.option("--request", metavar="ID", help="Only what this request did, a job or a command: cli:user create.")
 @click.option("--since", help="An age (30m, 2h, 7d) or a date.")
 @click.option("--until", help="The same: what happened before.")
 @limit_option

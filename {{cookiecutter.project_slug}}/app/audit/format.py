@@ -4,6 +4,7 @@ import json
 from datetime import UTC
 from typing import Any
 
+from ..serving import JOB
 from ..terminal import inert
 from .models import AuditEntry
 from .origin import CLI, SYSTEM
@@ -19,8 +20,13 @@ def who(entry: AuditEntry) -> str:
 
 
 def outside_requests(request_id: str | None) -> bool:
-    """Whether this names a command or the system, which have no request in the log to link to."""
-    return request_id == SYSTEM or (request_id or "").startswith(CLI)
+    """Whether this names a job, a command or the system."""
+    return request_id == SYSTEM or (request_id or "").startswith((JOB, CLI))
+
+
+def is_in_log(request_id: str | None) -> bool:
+    """Whether records of the log may have it: a command and the system have no request there to link to."""
+    return bool(request_id) and (not outside_requests(request_id) or str(request_id).startswith(JOB))
 
 
 def value(shown: Any) -> str:

@@ -16,7 +16,7 @@ class AuditEntry(Model):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    #: Of the request; outside of one ``cli:<command>`` or ``system``.
+    #: Of the request; outside of one ``job:<name>``, ``cli:<command>`` or ``system``.
     request_id: Mapped[str | None] = mapped_column(exact_text(128))
     user_id: Mapped[int | None] = mapped_column(BigInteger)
     ip: Mapped[str | None] = mapped_column(String(64))

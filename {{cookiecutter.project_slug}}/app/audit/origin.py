@@ -15,7 +15,7 @@ IP_LIMIT = 64
 def origin() -> dict[str, Any]:
     """Return the columns of an entry that tell its cause.
 
-    Outside of a request the command stands in the place of the request's id, and ``system`` where there is none.
+    Outside of a request the job or the command stands in the place of its id, and ``system`` where there is none.
     """
     environ = current_environ()
     if environ is not None:

@@ -11,7 +11,7 @@ from ..listing import BadFilter, Page
 from ..negotiation import wants_json
 from . import queries
 from .entries import ACTIONS
-from .format import as_json, outside_requests, value, who
+from .format import as_json, is_in_log, outside_requests, value, who
 from .queries import Filters
 
 FILTERS = tuple(field.name for field in fields(Filters))
@@ -94,4 +94,12 @@ def beside(**cursor: str | None) -> str | None:
     return url_for(request.endpoint or "audit.index", **filter_terms() | cursor | (request.view_args or {}))
 
 
-bp.context_processor(lambda: {"who": who, "value": value, "outside_requests": outside_requests, "beside": beside})
+bp.context_processor(
+    lambda: {
+        "who": who,
+        "value": value,
+        "outside_requests": outside_requests,
+        "is_in_log": is_in_log,
+        "beside": beside,
+    }
+)

@@ -15,7 +15,7 @@ _UNITS = ((60, "s"), (60, "min"), (24, "h"), (30, "d"), (12, "mo"))
 
 
 bp = Blueprint(
-    "components", __name__, template_folder="templates", static_folder="static", static_url_path="/components"
+    "components", __name__, template_folder="templates", static_folder="static", static_url_path="/components/static"
 )
 
 

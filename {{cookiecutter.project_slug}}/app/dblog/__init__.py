@@ -8,7 +8,8 @@ A record walks through these rooms from left to right. The room is the rule: a f
 - :mod:`.handler` takes the record and appends it.
 - :mod:`.capture`, the caller's thread, memory only: ``event`` (a record as one line of JSON), ``sanitize`` (values made
   storable and bounded; what counts as a secret is in ``app.redaction``), ``tracebacks`` (an exception as frames),
-  ``uncaught`` (exceptions that nobody logs; it watches each request from the first middleware to the response's end).
+  ``uncaught`` (exceptions that nobody logs; it watches jobs, and requests from the first middleware to the response's
+  end).
 - :mod:`.journal`, files only: ``append`` (this process's journal), ``read`` (in order, those of dead processes too),
   ``dead`` (which to adopt), ``waiting`` (what is not shipped yet), ``files`` (names, locks, how far a journal is
   shipped, records that no database takes).
@@ -26,8 +27,11 @@ rows are to go), :mod:`.errors` (what goes wrong, in one sentence) and :mod:`.pr
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial, wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from flask import Flask, current_app
 
@@ -37,7 +41,7 @@ from ..database import log_engine
 from ..redaction import secret_names
 from ..scratch import scratch_folder
 from . import process
-from .capture.uncaught import watch
+from .capture.uncaught import run_job, watch
 from .handler import DatabaseLogHandler, why_silent
 from .journal.append import FILES_SEEN_AT_ONCE, Journal
 from .store.cli import flush_command, prune_command
@@ -45,6 +49,9 @@ from .store.writer import Writer
 from .viewer import bp
 from .viewer.cli import cli
 from .viewer.status import health
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MB = 1024 * 1024
 #: For an application whose configuration does not name them.
@@ -88,7 +95,7 @@ def init_app(
     level = config["LOG_DB_LEVEL"]
     handler = DatabaseLogHandler(level, journal, writer, actor, secret)
     writer.why_silent = lambda: why_silent(handler, logging.getLogger(app.name))
-    process.make_current(writer, handler)
+    process.make_current(app, writer, handler)
     watch(app, process.record, actor)
 
     app.extensions["dblog"] = DatabaseLog(writer, journal, handler, guard)
@@ -101,6 +108,22 @@ def init_app(
 def _start_writer() -> None:
     """The first request adopts what dead processes left."""
     current_app.extensions["dblog"].writer.start()
+
+
+def job(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate what a worker (RQ, Celery or another) calls, so that the log and the trail know it by its name.
+
+    It runs in an application context of the application that was made last. Its records and entries have
+    ``job:<name>`` in the place of the request's id, and an exception that leaves it is recorded. Called within a
+    request, it is a part of that.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        called = partial(function, *args, **kwargs)
+        return run_job(called, function.__name__, process.current_app(), process.record)
+
+    return run
 
 
 def flush(timeout: float) -> bool:

@@ -14,7 +14,7 @@ from .journal.append import Journal
 # Above every level: the handler takes nothing.
 logging.addLevelName(OFF := sys.maxsize, "OFF")
 # These log an exception that the log has recorded already, when it has passed the application.
-_SERVERS = ("werkzeug", "gunicorn.error", "waitress")
+_REPEATERS = ("werkzeug", "gunicorn.error", "waitress", "rq.worker", "celery.app.trace")
 
 
 class Shipper(Protocol):
@@ -64,7 +64,7 @@ class DatabaseLogHandler(logging.Handler):
                 if record.levelno >= logging.WARNING:
                     # A driver says the same at each try to connect, though with other numbers in it.
                     self._shipper.warn(f"{record.name}: {record.getMessage()}", f"{record.name}: {record.msg}")
-            elif record.name not in _SERVERS or not _is_recorded(record):
+            elif record.name not in _REPEATERS or not _is_recorded(record):
                 self._journal.append(encode(record, self._actor, self._secret))
                 if isinstance(record.exc_info, tuple):
                     note_record(record.exc_info[1])
@@ -109,5 +109,6 @@ def _is_finalising() -> bool:
 
 
 def _is_recorded(record: logging.LogRecord) -> bool:
-    error = (record.exc_info or sys.exc_info())[1]
-    return RECORDED in getattr(error, "__dict__", {})
+    # Celery's record has a copy of an exception that cannot be pickled; the exception itself is being handled.
+    errors = (record.exc_info or (None, None, None))[1], sys.exc_info()[1]
+    return any(RECORDED in getattr(error, "__dict__", {}) for error in errors)

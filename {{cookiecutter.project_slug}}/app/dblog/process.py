@@ -7,28 +7,31 @@ import atexit
 import logging
 import os
 
+from flask import Flask
+
 from .capture import uncaught
 from .handler import DatabaseLogHandler
 from .store.writer import Writer
 
 EXIT_SECONDS = 2.0
 
+_app: Flask
 _writer: Writer
 _handler: DatabaseLogHandler
 _installed = False
 
 
-def make_current(writer: Writer, handler: DatabaseLogHandler) -> None:
+def make_current(app: Flask, writer: Writer, handler: DatabaseLogHandler) -> None:
     """Record with this handler from now on; the process's exceptions, forks and end concern its pipeline alone.
 
     The pipeline of an earlier application is closed.
     """
-    global _writer, _handler, _installed
+    global _app, _writer, _handler, _installed
     root = logging.getLogger()
     if _installed:
         _writer.close(EXIT_SECONDS)
         root.removeHandler(_handler)
-    _writer, _handler = writer, handler
+    _app, _writer, _handler = app, writer, handler
     root.addHandler(handler)
     if not _installed:
         _installed = True
@@ -37,6 +40,13 @@ def make_current(writer: Writer, handler: DatabaseLogHandler) -> None:
 
 def current_writer() -> Writer | None:
     return _writer if _installed else None
+
+
+def current_app() -> Flask:
+    """Return the application that was made last; raises RuntimeError, which says what to do if there is none."""
+    if not _installed:
+        raise RuntimeError("A job needs an application: let the worker call create_app() first, as README says.")
+    return _app
 
 
 def record(made: logging.LogRecord) -> None:

@@ -19,7 +19,7 @@ from werkzeug.local import LocalProxy
 
 from ...actor import Actor
 from ...redaction import REDACTED, is_secret
-from ...serving import ACTOR, REQUEST_ID, served
+from ...serving import ACTOR, JOB, REQUEST_ID, served
 from .sanitize import NAME_LIMIT, RAISED, SCALARS, TEXT_LIMIT, TRUNCATED, clean_text, safe_argument, safe_str, to_json
 from .tracebacks import capture, without_chain
 
@@ -217,6 +217,13 @@ def keep_request(environ: "WSGIEnvironment", actor: Actor) -> None:
     :param environ: the one that the server made; middleware may have given Flask a copy
     """
     environ[_FACTS], environ[ACTOR] = _request_facts(_current_request()), _who(actor)
+
+
+def job_environ(name: str) -> "WSGIEnvironment":
+    """Return what stands for a request's environ in a job: its id is the job's name, and it has nothing else."""
+    job = clean_text(f"{JOB}{name}", 128)
+    facts = {"id": job} | dict.fromkeys(("method", "path", "ip", "endpoint"))
+    return {REQUEST_ID: job, _FACTS: orjson.Fragment(orjson.dumps(facts))}
 
 
 def _request_facts(of: Request) -> orjson.Fragment:

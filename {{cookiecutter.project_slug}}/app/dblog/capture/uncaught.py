@@ -1,4 +1,4 @@
-"""Exceptions that nobody logs: of requests, of threads, of commands and of the interpreter itself.
+"""Exceptions that nobody logs: of requests, of jobs, of threads, of commands and of the interpreter itself.
 
 A request is watched from the first middleware to the end of its response: Flask does not see middleware, and its error
 handling is over before the parts of a streamed response are made and the close callbacks are called.
@@ -9,16 +9,17 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from flask import Flask, Response, got_request_exception, request
+from flask import Flask, Response, got_request_exception, has_app_context, request
 from werkzeug.wsgi import get_path_info
 
 from ...actor import Actor
-from ...serving import served
-from .event import keep_request
+from ...serving import current_environ, served
+from .event import job_environ, keep_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -30,8 +31,9 @@ Record = Callable[[logging.LogRecord], object]
 RECORDED = "__dblog_recorded__"
 
 _MESSAGE = "Exception on %s [%s]"
-# A client that went away, Ctrl-C, a greenlet that has to end. By name, since greenlet need not be installed.
-_NO_ERRORS = {"GeneratorExit", "KeyboardInterrupt", "GreenletExit"}
+# A client that went away, Ctrl-C, a greenlet that has to end, a task that asks Celery to retry or to ignore it. They
+# are told by name, since greenlet and Celery need not be installed.
+_NO_ERRORS = {"GeneratorExit", "KeyboardInterrupt", "GreenletExit", "TaskPredicate"}
 _END = object()
 _watch: "ContextVar[Watch | None]" = ContextVar("watch", default=None)
 
@@ -104,7 +106,7 @@ class Watch:
         try:
             return step()
         except BaseException as error:
-            if id(error) not in self._recorded and type(error).__name__ not in _NO_ERRORS:
+            if id(error) not in self._recorded and _is_error(error):
                 self.note(error)
             vars(error)[RECORDED] = True
             raise
@@ -162,6 +164,33 @@ def watch(app: Flask, record: Record, actor: Actor) -> None:
             current.keep()
 
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way
+
+
+def run_job(function: Callable[[], T], name: str, app: Flask, record: Record) -> T:
+    """Return what the function returns; its records name the job, and an exception that leaves it is recorded.
+
+    The function runs in an application context, a new one unless there is one already.
+
+    :param record: takes a log record to the database's log alone
+    """
+    if current_environ() is not None:
+        # Called by a view or by another job, it is a part of that.
+        return function()
+    token = served.set(job_environ(name))
+    try:
+        with nullcontext() if has_app_context() else app.app_context():
+            return function()
+    except BaseException as error:
+        if _is_error(error):
+            record(make_record(app.name, "Exception in job %s", (name,), error))
+            vars(error)[RECORDED] = True
+        raise
+    finally:
+        served.reset(token)
+
+
+def _is_error(error: BaseException) -> bool:
+    return _NO_ERRORS.isdisjoint(kind.__name__ for kind in type(error).__mro__)
 
 
 def note_record(error: BaseException | None) -> None:
