@@ -17,7 +17,7 @@ from flask.helpers import get_debug_flag, get_load_dotenv
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from .database import typed_options
+from .engines import typed_options
 from .scratch import scratch_folder
 from .sqlite import in_memory
 

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import URL
 
 from app.config import INSTANCE, PROJECT, ConfigError, load_config
-from app.database import engine_options
+from app.engines import engine_options
 
 
 def mistakes(**config: object) -> dict[str, str]:

@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, joinedload, mapped_column
 
 from app.accounts.models import User
-from app.database import begin, db, engine_options, exact_text
+from app.database import begin, db, exact_text
 from app.dblog.models import LogEntry
+from app.engines import engine_options
 from app.inserts import insert_rows
 from app.sqlite import set_up_sqlite
 

@@ -19,10 +19,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Dialect, Engine, event, select
 
 from app.accounts.models import User
-from app.database import db, engine_options, hour_of, utcnow
+from app.database import db, hour_of, utcnow
 from app.dblog.models import LogProblem
 from app.dblog.viewer import export, problems, queries
 from app.dblog.viewer.filters import Filters
+from app.engines import engine_options
 from app.listing import Cursor
 
 from ..conftest import csrf_token, login

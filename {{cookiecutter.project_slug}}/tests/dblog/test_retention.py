@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from app import database
 from app.accounts.models import User
 from app.config import PROJECT
-from app.database import db, engine_options, hour_of, limit_lock_waits, utcnow
+from app.database import db, hour_of, utcnow
 from app.dblog import flush, limits
 from app.dblog.capture.event import internal
 from app.dblog.errors import retry_while_busy
@@ -34,6 +34,7 @@ from app.dblog.store import retention
 from app.dblog.store.retention import Retention, find_cutoff, prune
 from app.dblog.store.rows import make_row
 from app.dblog.viewer import status
+from app.engines import engine_options, limit_lock_waits
 from app.sqlite import set_up_sqlite
 
 from ..conftest import SERVER, Command

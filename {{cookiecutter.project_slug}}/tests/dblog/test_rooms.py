@@ -11,7 +11,7 @@ from app.config import PROJECT
 PORTABLE = {
     f"app.{name}"
     for name in (
-        *("actor", "components", "database", "inserts", "listing", "negotiation", "redaction", "request_id"),
+        *("actor", "components", "database", "engines", "inserts", "listing", "negotiation", "redaction", "request_id"),
         *("scratch", "serving", "sqlite", "terminal"),
     )
 }

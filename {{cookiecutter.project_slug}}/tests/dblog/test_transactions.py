@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from app import dblog
 from app.accounts.models import User
 from app.config import database_url
-from app.database import db, engine_options, utcnow
+from app.database import db, utcnow
 from app.dblog.models import LogEntry
+from app.engines import engine_options
 from app.sqlite import set_up_sqlite
 
 logger = logging.getLogger("shop")

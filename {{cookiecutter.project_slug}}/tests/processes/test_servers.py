@@ -13,7 +13,8 @@ from sqlalchemy.exc import DataError, DBAPIError
 from app import dblog
 from app.accounts.models import User
 from app.config import database_url
-from app.database import db, warn_of_encoding
+from app.database import db
+from app.engines import warn_of_encoding
 from app.dblog.errors import explain_outage, is_transient
 from app.dblog.models import LogEntry
 
