@@ -88,8 +88,8 @@ def init_app(
     folder = scratch_folder() if app.testing else app.instance_path
     for name, default in {"LOG_JOURNAL_DIR": Path(folder, "journal"), **DEFAULTS}.items():
         config.setdefault(name, default)
-    journal = Journal(Path(config["LOG_JOURNAL_DIR"]), config["LOG_JOURNAL_MAX_MB"] * MB, config["LOG_JOURNAL_FSYNC"])
-    own = os.path.join(os.path.abspath(root or app.root_path), "")
+    own, most = os.path.join(os.path.abspath(root or app.root_path), ""), config["LOG_JOURNAL_MAX_MB"] * MB
+    journal = Journal(Path(config["LOG_JOURNAL_DIR"]), most, config["LOG_JOURNAL_FSYNC"], own)
     writer = Writer(log_engine(app), journal, own, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
     secret = secret_names(config["LOG_REDACT"])
     level = config["LOG_DB_LEVEL"]

@@ -1,6 +1,7 @@
 """The journal's files: removed under a running process, without locks, by the thousand, of other versions, damaged."""
 
 import errno
+import json
 import os
 import shutil
 import sys
@@ -16,11 +17,13 @@ import portalocker
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 from app import dblog
 from app.dblog.journal.append import FILES_SEEN_AT_ONCE, Journal
 from app.dblog.journal.files import State, write_state
+from app.dblog.models import LogEntry
+from app.dblog.store.rows import make_row
 from app.dblog.store.writer import Writer
 from app.dblog.viewer.status import health
 
@@ -486,6 +489,25 @@ def test_fields_of_a_state_that_are_not_known_here_are_passed_over(
     state.write_bytes(orjson.dumps({"segment": 1, "offset": offset, "of_tomorrow": {}}) + b"\n")
     ship_all(make_writer())
     assert numbers(log) == [3, 4]
+
+
+def test_own_frames_stay_own_when_the_project_is_moved(
+    make_writer: Callable[..., Writer], log: Engine, tmp_path: Path
+) -> None:
+    frame = [str(tmp_path / "old/app/shop.py"), 3, "sell", 3, 4, 9]
+    error = {"module": "builtins", "name": "ValueError", "text": "sold out", "frames": [frame]}
+    before = make_row("0", json.loads(line(0, exception=error)), str(tmp_path / "old") + "/")
+    dead = make_writer()
+    dead.journal.root = dead.journal.state.root = str(tmp_path / "old") + "/"
+    write(dead, range(3), exception=error)
+    crash(dead)
+    ship_all(make_writer())
+    with log.connect() as connection:
+        rows = connection.execute(select(LogEntry.frames, LogEntry.fingerprint)).all()
+    assert len(rows) == 3
+    for row in rows:
+        assert row.fingerprint == before["fingerprint"]
+        assert row.frames[-1]["frames"][-1]["project"]
 
 
 def test_never_less_than_nothing_waits(make_writer: Callable[..., Writer], folder: Path) -> None:

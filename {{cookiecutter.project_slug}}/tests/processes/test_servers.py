@@ -14,9 +14,9 @@ from app import dblog
 from app.accounts.models import User
 from app.config import database_url
 from app.database import db
-from app.engines import warn_of_encoding
 from app.dblog.errors import explain_outage, is_transient
 from app.dblog.models import LogEntry
+from app.engines import warn_of_encoding
 
 from ..conftest import SERVER, on_server
 
@@ -93,7 +93,7 @@ def test_an_encoding_is_said_once(
             engine.dispose()
             with engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-    said = [record.getMessage() for record in caplog.records if record.name == "app.database"]
+    said = [record.getMessage() for record in caplog.records if record.name == "app.engines"]
     assert len(said) == 1, said
     assert f"is in {encoding}, not in UTF8" in said[0]
     assert "createdb --encoding=UTF8" in said[0]

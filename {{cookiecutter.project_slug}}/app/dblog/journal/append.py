@@ -29,10 +29,12 @@ class Journal:
 
     :param max_bytes: how much may wait in the folder, other processes' journals included; later records are dropped
     :param fsync: whether each record waits for the disk, so that it survives power loss too
+    :param root: the project's folder; the state tells it to whoever adopts the journal, from another folder perhaps
     """
 
-    def __init__(self, folder: Path, max_bytes: int, fsync: bool) -> None:
+    def __init__(self, folder: Path, max_bytes: int, fsync: bool, root: str = "") -> None:
         self.folder = folder
+        self.root = root
         self.max_bytes = max_bytes
         self.fsync = fsync
         self._segment_bytes = min(SEGMENT_BYTES, max_bytes // 4)
@@ -46,7 +48,7 @@ class Journal:
             if fd >= 0:
                 os.close(fd)
         self.name = name
-        self.state = State()
+        self.state = State(root=self.root)
         self.memory: deque[tuple[str, bytes]] = deque()
         self.error: OSError | None = None
         #: What waits in the folder's other journals, as far as somebody has looked.

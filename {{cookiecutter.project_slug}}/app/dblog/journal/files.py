@@ -42,7 +42,7 @@ _OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 @dataclass
 class State:
     """How far a journal has been shipped; how many records were lost and reported as lost, by reason; how many wait
-    in the process's memory, because the journal could not be written.
+    in the process's memory, because the journal could not be written; and the project's folder.
     """
 
     segment: int = 1
@@ -51,6 +51,7 @@ class State:
     reported: Counter[str] = field(default_factory=Counter)
     error: str | None = None
     memory: int = 0
+    root: str = ""
 
     def __post_init__(self) -> None:
         self.dropped, self.reported = Counter(self.dropped), Counter(self.reported)
@@ -110,8 +111,8 @@ def read_state(folder: Path, name: str, segments: Iterable[int]) -> State:
 
 def _is_valid(field_name: str, value: Any) -> bool:
     """Whether a field of a state has the type that it should have."""
-    if field_name == "error":
-        return value is None or isinstance(value, str)
+    if field_name in {"error", "root"}:
+        return isinstance(value, str) or (value is None and field_name == "error")
     if field_name in {"dropped", "reported"}:
         return isinstance(value, dict) and all(_is_valid("count", each) for each in value.values())
     # Not isinstance: True is an int too.

@@ -86,7 +86,7 @@ class Shipping:
         events = reader.read(SHIP_BATCH)
         if events:
             try:
-                self._store(events, reader.replay)
+                self._store(events, reader.replay, reader.state.root)
             except Exception:
                 reader.rewind()
                 reader.replay = True
@@ -142,8 +142,9 @@ class Shipping:
             state.reported.update(losses)
         return bool(losses)
 
-    def _store(self, events: Sequence[tuple[str, Event]], replay: bool) -> None:
-        for event_id, event, error in store_batch(self.engine, events, replay, self.root):
+    def _store(self, events: Sequence[tuple[str, Event]], replay: bool, root: str = "") -> None:
+        # Of a project that was moved, what a dead process left names the files where they were.
+        for event_id, event, error in store_batch(self.engine, events, replay, root or self.root):
             warn_on_stderr(f"one record was refused and put in quarantine ({short_error(error)})")
             try:
                 quarantine(self.journal.folder, event_id, event, short_error(error))
