@@ -50,7 +50,8 @@ def main() -> None:
     chosen = parser.parse_args()
     sys.path.insert(0, str(PROJECT))
     # The clock has run evenly for as long as this measurement takes.
-    import_module("app.dblog.store.retention").EVEN_SECONDS = 0.0
+    retention: Any = import_module("app.dblog.store.retention")
+    retention.EVEN_SECONDS = 0.0
     print(
         "| database | deleted a second, templates | f-strings | logged a second | and deleted | p99 of a request |",
         end="",
@@ -84,7 +85,8 @@ def write() -> str:
 
 def under_load(app: Any, engine: Any) -> tuple[float, float, float, float]:
     """Rows logged and deleted a second while both is done, and the p99 of requests with pruning and without, in ms."""
-    retention, limits = import_module("app.dblog.store.retention"), import_module("app.dblog.limits")
+    retention: Any = import_module("app.dblog.store.retention")
+    limits = import_module("app.dblog.limits")
     writer, client = app.extensions["dblog"].writer, app.test_client()
     times: dict[bool, list[float]] = {True: [], False: []}
     round_seconds = retention.ROUND_SECONDS
@@ -134,7 +136,7 @@ def p99(times: list[float]) -> float:
 
 def speed(engine: Any) -> float:
     """Rows deleted a second by steps without a pause."""
-    retention = import_module("app.dblog.store.retention")
+    retention: Any = import_module("app.dblog.store.retention")
     cutoff = retention.find_cutoff(engine, KEPT_DAYS, 0)
     before, started = retention.count_older(engine, cutoff), time.monotonic()
     pruner = retention.Retention(engine, KEPT_DAYS, 0)
@@ -142,7 +144,7 @@ def speed(engine: Any) -> float:
         pruner.due = 0.0
         if pruner.step() > retention.RETRY_SECONDS:
             break
-    return (before - retention.count_older(engine, cutoff)) / seconds
+    return float(before - retention.count_older(engine, cutoff)) / seconds
 
 
 def one_problem_a_row(engine: Any) -> None:
