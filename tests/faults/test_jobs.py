@@ -114,4 +114,4 @@ def test_jobs_are_in_the_log_and_in_the_trail(site: Site, runner: str) -> None:
 
 @pytest.mark.slow
 def test_exceptions_are_in_the_log_if_celery_configures_logging(site: Site) -> None:
-    check(f"| Celery, which configures logging {work(site, 'Celery', 1, configures=True)}")
+    check(f"| Celery, which configures logging ³ {work(site, 'Celery', 1, configures=True)}")

@@ -710,6 +710,13 @@ def test_status_tells_how_many_rows_are_too_many(app: Flask, viewer: FlaskClient
         assert f"<dt>Rows above LOG_MAX_ROWS</dt><dd>{above}</dd>" in viewer.get("/logs/status").text
 
 
+def test_styles_are_in_the_head_before_anything_is_painted(viewer: FlaskClient) -> None:
+    for address, style in (("/logs", "log.css"), ("/audit", "audit.css")):
+        head, _, body = viewer.get(address).text.partition("</head>")
+        assert style in head
+        assert "stylesheet" not in body
+
+
 def test_missing_tables_name_the_command(make_app: Callable[..., Flask], app: Flask, viewer: FlaskClient) -> None:
     with app.app_context(), db.engines["log"].begin() as connection:
         connection.exec_driver_sql("DROP TABLE log_entry")
