@@ -156,7 +156,7 @@ def log_engine(app: Flask) -> sa.Engine:
         with app.app_context():
             engine: sa.Engine = db.engines[LOG]
             return engine
-    url = app.config.setdefault("LOG_DATABASE_URL", default_log_url(app))
+    url = app.config.get("LOG_DATABASE_URL") or default_log_url(app)
     engine = sa.create_engine(url, **engine_options(url, for_log=True))
     set_up_sqlite(engine)
     limit_lock_waits(engine)

@@ -30,6 +30,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -84,10 +85,11 @@ def init_app(
     :param guard: tells who may read the log, see :data:`app.actor.Guard`
     """
     config = app.config
-    # Tests leave alone what waits in the real journal.
-    folder = scratch_folder() if app.testing else app.instance_path
-    for name, default in {"LOG_JOURNAL_DIR": Path(folder, "journal"), **DEFAULTS}.items():
+    for name, default in DEFAULTS.items():
         config.setdefault(name, default)
+    if "LOG_JOURNAL_DIR" not in config:
+        # Tests leave alone what waits in the real journal.
+        config["LOG_JOURNAL_DIR"] = Path(scratch_folder() if app.testing else app.instance_path, "journal")
     own, most = os.path.join(os.path.abspath(root or app.root_path), ""), config["LOG_JOURNAL_MAX_MB"] * MB
     journal = Journal(Path(config["LOG_JOURNAL_DIR"]), most, config["LOG_JOURNAL_FSYNC"], own)
     writer = Writer(log_engine(app), journal, own, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
@@ -116,7 +118,11 @@ def job(function: Callable[P, T]) -> Callable[P, T]:
     It runs in an application context of the application that was made last. Its records and entries have
     ``job:<name>`` in the place of the request's id, and an exception that leaves it is recorded. Called within a
     request, it is a part of that.
+
+    :raises TypeError: it is a coroutine function, which returns before it has done anything
     """
+    if iscoroutinefunction(function):
+        raise TypeError(f"{function.__name__} is a coroutine function: make a job of one that runs it.")
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -14,7 +14,7 @@ from .journal.append import Journal
 # Above every level: the handler takes nothing.
 logging.addLevelName(OFF := sys.maxsize, "OFF")
 # These log an exception that the log has recorded already, when it has passed the application.
-_REPEATERS = ("werkzeug", "gunicorn.error", "waitress", "rq.worker", "celery.app.trace")
+_REPEATERS = {"werkzeug", "gunicorn.error", "waitress", "rq.worker", "celery.app.trace"}
 
 
 class Shipper(Protocol):

@@ -14,16 +14,26 @@ from app.dblog.models import LogEntry
 
 
 @pytest.fixture
-def foreign(tmp_path: Path) -> Iterator[Flask]:
-    app = Flask("foreign", root_path=str(tmp_path), instance_path=str(tmp_path / "instance"))
-    yield app
-    if "dblog" in app.extensions:
-        app.extensions["dblog"].writer.close(10)
-        app.extensions["dblog"].writer.engine.dispose()
-    if "sqlalchemy" in app.extensions:
-        with app.app_context():
-            for engine in app.extensions["sqlalchemy"].engines.values():
-                engine.dispose()
+def make_foreign(tmp_path: Path) -> Iterator[Callable[[], Flask]]:
+    made: list[Flask] = []
+
+    def make() -> Flask:
+        made.append(Flask("foreign", root_path=str(tmp_path), instance_path=str(tmp_path / "instance")))
+        return made[-1]
+
+    yield make
+    for app in made:
+        if "dblog" in app.extensions:
+            app.extensions["dblog"].writer.close(10)
+        if "sqlalchemy" in app.extensions:
+            with app.app_context():
+                for engine in app.extensions["sqlalchemy"].engines.values():
+                    engine.dispose()
+
+
+@pytest.fixture
+def foreign(make_foreign: Callable[[], Flask]) -> Flask:
+    return make_foreign()
 
 
 def messages(app: Flask) -> list[str]:
@@ -50,6 +60,19 @@ def test_data_in_memory_beside_a_database_of_ones_own(foreign: Flask, tmp_path: 
     foreign.logger.error("kept")
     assert messages(foreign) == ["kept"]
     assert (tmp_path / "instance/log.db").exists()
+
+
+def test_the_log_makes_its_tables_where_it_is_told_to(
+    make_foreign: Callable[[], Flask], scratch: Callable[[], str]
+) -> None:
+    url = scratch()
+    for times in (1, 2):
+        app = make_foreign()
+        app.config["LOG_DATABASE_URL"] = url
+        dblog.init_app(app)
+        app.logger.error("kept")
+        assert messages(app) == ["kept"] * times
+        app.extensions["dblog"].writer.close(10)
 
 
 @pytest.mark.parametrize("init_app", [database.init_app, dblog.init_app], ids=["the bind", "LOG_DATABASE_URL"])

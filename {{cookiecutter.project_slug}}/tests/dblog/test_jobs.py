@@ -97,6 +97,14 @@ def test_without_an_application_it_says_what_to_do(app: Flask, monkeypatch: pyte
         send_mail("ada")
 
 
+def test_a_coroutine_function_is_refused() -> None:
+    async def later() -> None:
+        """It would have ended before it has begun."""
+
+    with pytest.raises(TypeError, match="later is a coroutine function"):
+        dblog.job(later)
+
+
 def test_log_and_trail_lead_to_each_other(app: Flask, client: FlaskClient, admin: User) -> None:
     send_mail("ada")
     [(message, _, _)] = rows(app)
