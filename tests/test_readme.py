@@ -160,7 +160,12 @@ def test_transactions_on_sqlite(project: Path, venv: Path) -> None:
 
 
 def test_read_the_log(project: Path, venv: Path) -> None:
-    [logging] = lines(project / "README.md", "Read the log", "python")
+    logging, middleware = lines(project / "README.md", "Read the log", "python")
+    factory, below = project / "app/__init__.py", "    logging_config.init_app(app)\n"
+    code = factory.read_text("utf-8")
+    assert code.count(below) == 1
+    code = code.replace("def create_app", "def Middleware(inner):\n    return inner\n\n\ndef create_app", 1)
+    factory.write_text(code.replace(below, middleware + below), "utf-8")
     in_shell(venv, project, "flask db upgrade")
     logging = "sku = 'tea'\n" + logging.replace("__name__", "'shop'")
     in_shell(venv, project, f"flask shell <<'END'\n{logging}END")
