@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT, SERVERS, Bake, files, install, reachable, run
+from conftest import BIN, ROOT, Bake, files, install, reachable, run
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=["PostgreSQL", "MariaDB"])
 def server(request: pytest.FixtureRequest) -> str:
     return reachable(request.param)
 
