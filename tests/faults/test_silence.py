@@ -1,6 +1,6 @@
 """What was tried to silence the log: each server, each way to fail, and whoever configures logging afterwards.
 
-Jobs of other programs are rows of the same table: add them to ROWS, and to SERVERS what starts them.
+Jobs have a table of their own, see test_jobs.py.
 """
 
 import json
