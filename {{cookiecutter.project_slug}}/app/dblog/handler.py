@@ -13,8 +13,9 @@ from .journal.append import Journal
 
 # Above every level: the handler takes nothing.
 logging.addLevelName(OFF := sys.maxsize, "OFF")
-# These log an exception that the log has recorded already, when it has passed the application.
-_REPEATERS = {"werkzeug", "gunicorn.error", "waitress", "rq.worker", "celery.app.trace"}
+# These log an exception that the log has recorded already, when it has passed the application. In no set, since what an
+# odd record has for a name may not be hashable.
+_REPEATERS = ("werkzeug", "gunicorn.error", "waitress", "rq.worker", "celery.app.trace")
 
 
 class Shipper(Protocol):
