@@ -20,6 +20,7 @@ ENGINE = (
     *sorted(f"tests/processes/{path.name}" for path in TESTS.glob("processes/test_*")),
 )
 PARTS = ("tests", *ENGINE)
+ABOUT_SERVERS = "tests/processes/test_servers.py"
 each_part = pytest.mark.parametrize("part", PARTS)
 
 
@@ -33,7 +34,7 @@ def test_the_parts_are_all_there_is() -> None:
     assert {path.name for path in TESTS.iterdir() if path.is_dir()} - {"__pycache__"} == {"dblog", "audit", "processes"}
 
 
-@pytest.mark.parametrize("part", ENGINE)
+@pytest.mark.parametrize("part", [part for part in ENGINE if part != ABOUT_SERVERS])
 def test_on_sqlite(venv: Path, project: Path, tmp_path: Path, part: str) -> None:
     """And they leave nothing behind in the project's folder, but for the tools' caches."""
     before = files(project)
@@ -59,7 +60,7 @@ def test_on_a_server(venv: Path, project: Path, server: str, part: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [part for part in PARTS if part not in ("tests/dblog", "tests/audit")])
+@pytest.mark.parametrize("part", [part for part in PARTS if part not in ("tests/dblog", "tests/audit", ABOUT_SERVERS)])
 def test_without_the_example(bake: Bake, venv: Path, tmp_path: Path, part: str) -> None:
     """The log's and the trail's own tests use models of their own, with the example or without."""
     bake(to=tmp_path, example="no")
