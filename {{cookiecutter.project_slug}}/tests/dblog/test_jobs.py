@@ -1,20 +1,16 @@
-"""What a job logs, raises and changes has the job's name in the place of a request's id."""
+"""What a job logs and raises has the job's name in the place of a request's id."""
 
 import logging
 
 import pytest
 from flask import Flask, current_app
-from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app import dblog
 from app.accounts.models import User
-from app.audit.models import AuditEntry
 from app.database import db
 from app.dblog import process
 from app.dblog.models import LogEntry
-
-from ..conftest import login
 
 
 class TaskPredicate(Exception):
@@ -42,13 +38,10 @@ def rows(app: Flask) -> list[tuple[str, str | None, str | None]]:
         return [(row.message, row.request_id, row.exception) for row in found]
 
 
-def test_records_and_entries_name_the_job(app: Flask) -> None:
+def test_records_name_the_job(app: Flask) -> None:
     assert send_mail("ada") == "thanks from ada"
     app.logger.error("after it")
     assert rows(app) == [("sent to ada", "job:send_mail", None), ("after it", None, None)]
-    with app.app_context():
-        entry = db.session.scalars(select(AuditEntry)).one()
-        assert (entry.request_id, entry.user_id, entry.ip) == ("job:send_mail", None, None)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("lost"), SystemExit(3)], ids=repr)
@@ -103,12 +96,3 @@ def test_a_coroutine_function_is_refused() -> None:
 
     with pytest.raises(TypeError, match="later is a coroutine function"):
         dblog.job(later)
-
-
-def test_log_and_trail_lead_to_each_other(app: Flask, client: FlaskClient, admin: User) -> None:
-    send_mail("ada")
-    [(message, _, _)] = rows(app)
-    login(client, admin)
-    assert 'href="/logs?request=job:send_mail"' in client.get("/audit?request=job:send_mail").text
-    assert message in client.get("/logs?request=job:send_mail").text
-    assert "job:send_mail" in client.get("/audit").text

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from app.config import PROJECT
 
 # What travels into other applications with the log: README names the same files.
@@ -81,3 +83,11 @@ def test_capture_touches_memory_only() -> None:
 
 def test_no_module_is_long() -> None:
     assert [name for name, path in FILES.items() if len(path.read_text("utf-8").splitlines()) > 300] == []
+
+
+@pytest.mark.parametrize("folder", ["dblog", "processes"])
+def test_these_tests_do_without_what_may_be_dropped(folder: str) -> None:
+    """The trail may be dropped, and the example removed, with their own tests."""
+    for path in (PROJECT / "tests" / folder).glob("*.py"):
+        targets = [target for target, _ in imports(f"tests.{folder}.{path.stem}", path)]
+        assert not any(target.startswith(("app.audit", "app.blog", "tests.audit")) for target in targets), path

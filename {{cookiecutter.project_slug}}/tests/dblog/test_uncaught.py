@@ -28,8 +28,6 @@ from sqlalchemy.orm import Session
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import dblog
-from app.accounts.models import User
-from app.audit.models import AuditEntry
 from app.database import db
 from app.dblog.journal.files import read_state
 from app.dblog.models import LogEntry
@@ -416,32 +414,6 @@ def test_the_requests_id_depends_on_nothing(app: Flask) -> None:
     inside = ("id-everywhere", "everywhere", USER)
     places = ("in a thread", "in a nested context", "in a stream", "at the close")
     assert found == dict.fromkeys(places, inside) | {"outside": (None, None, None)}
-
-
-def test_the_trail_reads_the_same(app: Flask) -> None:
-    def add(name: str) -> None:
-        with app.app_context():
-            db.session.add(User(username=name, password_hash="x"))
-            db.session.commit()
-
-    @app.get("/everywhere")
-    def everywhere() -> Response:
-        add("nested")
-
-        def parts() -> Iterator[bytes]:
-            add("streamed")
-            yield b"part"
-
-        response = Response(parts())
-        response.call_on_close(lambda: add("closed"))
-        return response
-
-    ask(app, "/everywhere", REMOTE_ADDR="192.0.2.1")
-    add("outside")
-    with app.app_context():
-        written = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
-    found = [(entry.request_id, entry.user_id, entry.ip) for entry in written]
-    assert found == [("id-everywhere", USER, "192.0.2.1")] * 3 + [("system", None, None)]
 
 
 def test_the_page_that_says_it_was_written_down_tells_the_truth(app: Flask) -> None:
