@@ -27,7 +27,8 @@ SENTENCES = {
 def error_page(error: HTTPException) -> Response:
     if error.code == 500 and getattr(error, "original_exception", None) is None:
         # To Flask abort(500) is an answer, not an error. The page says that it was written down, so the log is told.
-        got_request_exception.send(current_app._get_current_object(), exception=error)  # type: ignore[attr-defined]
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy's own method
+        got_request_exception.send(app, exception=error)
     response = error.get_response(request.environ)
     if isinstance(error, SecurityError):
         return response  # no link can be built for a host that is not ours

@@ -520,17 +520,23 @@ def test_never_less_than_nothing_waits(make_writer: Callable[..., Writer], folde
     assert health(Journal(folder, MB, fsync=False))["pending_bytes"] == 0
 
 
-def test_what_waited_in_a_killed_processs_memory_is_counted(
-    make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def write_until_full(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log five records, and seven more while the disk is full."""
+
     def fail(_fd: int, _data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    dead = make_writer()
-    write(dead, range(5))
+    write(writer, range(5))
     monkeypatch.setattr(os, "write", fail)
-    write(dead, range(5, 12))
+    write(writer, range(5, 12))
     monkeypatch.undo()
+
+
+def test_what_waited_in_a_killed_processs_memory_is_counted(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = make_writer()
+    write_until_full(dead, monkeypatch)
     facts = health(Journal(folder, MB, fsync=False))
     assert (facts["pending_records_in_memory"], facts["state"]) == (7, "degraded")
     crash(dead)
@@ -543,14 +549,8 @@ def test_what_waited_in_a_killed_processs_memory_is_counted(
 def test_what_was_shipped_from_memory_is_not_missed(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_fd: int, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     dead = make_writer()
-    write(dead, range(5))
-    monkeypatch.setattr(os, "write", fail)
-    write(dead, range(5, 12))
-    monkeypatch.undo()
+    write_until_full(dead, monkeypatch)
     assert dead.flush(20)
     crash(dead)
     ship_all(make_writer())

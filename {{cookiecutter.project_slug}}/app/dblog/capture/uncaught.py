@@ -73,7 +73,7 @@ class Watch:
         chunk = self._run(lambda: next(self._chunks, _END))
         if chunk is _END:
             raise StopIteration
-        return chunk  # type: ignore[return-value]
+        return chunk  # type: ignore[return-value]  # it is not _END
 
     def close(self) -> None:
         # Once: werkzeug's debugger closes again what failed to close.

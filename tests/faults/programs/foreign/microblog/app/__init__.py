@@ -29,4 +29,4 @@ def create_app():
     return app
 
 
-from app import models  # noqa: E402, F401
+from app import models  # noqa: E402, F401  # as the Mega-Tutorial has it: the models need db above
