@@ -47,6 +47,13 @@ SQLITE = SERVER.startswith("sqlite")
 
 
 @pytest.fixture(autouse=True)
+def _this_hour_is_this_tests(_no_hour_ends: None) -> None:
+    """The module may have been imported in an earlier hour than its tests run in."""
+    global THIS_HOUR
+    THIS_HOUR = hour_of(utcnow())
+
+
+@pytest.fixture(autouse=True)
 def _the_clock_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """At once, unless the test is about that."""
     monkeypatch.setattr(retention, "EVEN_SECONDS", 0.0)
