@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 #: In characters.
 ERROR_LIMIT = 200
+TOO_SLOW = "The query was stopped at its time limit: choose a shorter time, a level, a logger or another text."
 RETRY_SECONDS = 0.02
 
 # What the same statements may overcome in a moment: another connection's lock, a row that was stored meanwhile (it is
@@ -39,6 +40,15 @@ class Unreadable(Exception):
         self.tables_missing = _lacks_tables(engine) is True
         sentence = f"The log's database cannot be read: {short_error(cause)}"
         super().__init__("The log's tables are missing: run `flask db upgrade`." if self.tables_missing else sentence)
+
+
+class TooSlow(Unreadable):
+    """A query of the log's readers ran longer than it may; the text is one sentence for people."""
+
+    tables_missing = False
+
+    def __init__(self) -> None:
+        Exception.__init__(self, TOO_SLOW)
 
 
 def is_transient(error: BaseException) -> bool:

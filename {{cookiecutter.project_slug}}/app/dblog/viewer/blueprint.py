@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...actor import keep_out_of_caches
 from ...listing import BadFilter
 from ...negotiation import wants_json
-from ..errors import Unreadable
+from ..errors import TooSlow, Unreadable
 from ..journal.append import FILES_SEEN_AT_ONCE
 from ..journal.waiting import waiting_records
 from .format import first_line, level_name, level_tone, pretty, short_path
@@ -44,6 +44,13 @@ def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
     if wants_json():
         return {"error": str(mistake)}, 400
     return render_template("dblog/bad_filter.html", mistake=mistake), 400
+
+
+@bp.errorhandler(TooSlow)
+def show_too_slow(error: TooSlow) -> ResponseReturnValue:
+    if wants_json():
+        return {"error": str(error)}, 503
+    return render_template("dblog/too_slow.html", error=error), 503
 
 
 @bp.errorhandler(Unreadable)

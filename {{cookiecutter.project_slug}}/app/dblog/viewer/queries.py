@@ -10,19 +10,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Engine, Row, Select, and_, func, or_, select, true, union_all
+from sqlalchemy import ColumnElement, Engine, Row, Select, String, and_, func, or_, select, true, union_all
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ...database import begin
 from ...listing import BadFilter, Cursor, Page
-from ..errors import Unreadable
+from ..errors import TooSlow, Unreadable
 from ..models import LogEntry, LogProblem
 from .filters import Filters
+from .time_limit import is_limit_hit, limited
 
 ROWS_A_PAGE = 50
 #: A search along an index reads a quarter as many rows: each is a random read.
 SEARCH_ROWS = 2_000
+#: A search looks at the beginning of a message: in a long text that nearly matches it takes minutes.
+SEARCH_CHARACTERS = 4_000
 LIST_TEXT_LIMIT = 400
 
 _WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
@@ -57,7 +60,7 @@ class LogSession(Session):
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """Open a session of the log's own, to read with; raises :class:`Unreadable`.
+    """Open a session of the log's own, to read with; raises :class:`Unreadable`, or :class:`TooSlow`.
 
     All its queries see one view of the rows, since a search is two of them. The session is not ``db.session``: the log
     has two connections a process, so they go back before a page is rendered.
@@ -68,9 +71,12 @@ def reading() -> Iterator[Session]:
             if engine.dialect.name == "postgresql":
                 # MariaDB and MySQL begin with this level, SQLite has no other within a transaction.
                 log.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            begin(log, "DEFERRED")
-            yield log
+            with limited(log.connection()):
+                begin(log, "DEFERRED")
+                yield log
     except SQLAlchemyError as error:
+        if is_limit_hit(error):
+            raise TooSlow from error
         raise Unreadable(error, engine) from error
 
 
@@ -194,8 +200,8 @@ def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condi
     conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
     rest: list[Condition] = []
     if filters.q is not None:
-        text = (LogEntry.message, LogEntry.exception)
-        rest = [or_(*(column.icontains(filters.q, autoescape=True) for column in text))]
+        start = func.substr(LogEntry.message, 1, SEARCH_CHARACTERS, type_=String)
+        rest = [or_(*(column.icontains(filters.q, autoescape=True) for column in (start, LogEntry.exception)))]
     levels = None if filters.level is None else levels_from(log, filters.level)
     if conditions:
         if levels is not None:

@@ -1,0 +1,66 @@
+"""How long one statement of the log's readers may run, on every database.
+
+The limit is set for the reading transaction, or for each of its statements. It is never set for the connection, since
+the writer uses the same ones.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+STATEMENT_SECONDS = 5.0
+#: How often SQLite asks whether to go on, in steps of its virtual machine: some 50 rows of a search.
+SQLITE_STEPS = 1_000
+
+# PostgreSQL's SQLSTATE; the numbers of MySQL and MariaDB.
+_LIMIT_HIT = {"57014", 3024, 1969}
+
+
+@contextmanager
+def limited(connection: Connection) -> Iterator[None]:
+    """Let no statement run longer than :data:`STATEMENT_SECONDS` until the block ends, which ends the transaction."""
+    dialect: Any = connection.dialect
+    if dialect.name == "sqlite":
+        # Held here: the connection is back in the pool when an error has closed the session.
+        driver: Any = connection.connection.dbapi_connection
+        event.listen(connection, "before_cursor_execute", _start_clock)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+        return
+    if dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(STATEMENT_SECONDS * 1_000)}")
+    else:
+        limit = _limit_of_mariadb if dialect.is_mariadb else _limit_of_mysql
+        event.listen(connection, "before_cursor_execute", limit, retval=True)
+    yield
+
+
+def is_limit_hit(error: BaseException) -> bool:
+    """Whether a statement failed because it ran too long."""
+    cause = getattr(error, "orig", None)
+    codes = {getattr(cause, "sqlstate", None), *getattr(cause, "args", ())[:1]}
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT or not _LIMIT_HIT.isdisjoint(codes)
+
+
+def _start_clock(_connection: Connection, cursor: sqlite3.Cursor, *_: object) -> None:
+    end = time.monotonic() + STATEMENT_SECONDS
+    cursor.connection.set_progress_handler(lambda: time.monotonic() > end, SQLITE_STEPS)
+
+
+def _limit_of_mariadb(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: object
+) -> tuple[str, Any]:
+    return f"SET STATEMENT max_statement_time={STATEMENT_SECONDS} FOR {statement}", parameters
+
+
+def _limit_of_mysql(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: object
+) -> tuple[str, Any]:
+    hint = f"SELECT /*+ MAX_EXECUTION_TIME({round(STATEMENT_SECONDS * 1_000)}) */"
+    return statement.replace("SELECT", hint, 1) if statement.startswith("SELECT") else statement, parameters
