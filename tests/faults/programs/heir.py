@@ -28,10 +28,9 @@ def adopt_and_wait(*journal):
     return reader
 
 
-def deliver_and_count(engine, events, replay, root):
-    refused = store_batch(engine, events, replay, root)
+def deliver_and_count(engine, events, *rest):
+    store_batch(engine, events, *rest)
     shipped.update(event_id.partition("-")[0] for event_id, _ in events)
-    return refused
 
 
 dead.adopt, shipping.store_batch = adopt_and_wait, deliver_and_count

@@ -15,8 +15,9 @@ A record walks through these rooms from left to right. The room is the rule: a f
   shipped, records that no database takes).
 - :mod:`.store`, the writer's thread and the log's own engine: ``writer`` (when to bring records to the database),
   ``shipping`` (which: those of this process, then of dead ones), ``batch`` (one commit; records that the database
-  refuses are set aside), ``rows`` (an event as columns), ``render`` (frames as text and for the page), ``upsert`` (each
-  record once, and counted), ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
+  refuses are set aside), ``rows`` (an event as columns), ``render`` (frames as text and for the page), ``folding``
+  (frames that repeat), ``upsert`` (each record once, and counted), ``retention`` (pruning), ``cli``
+  (``flask log flush`` and ``prune``).
 - :mod:`.viewer`, SELECT and what people decide: ``filters``, ``queries`` (lists and searches), ``counts`` (totals and
   histogram), ``problems`` (lists and decisions), ``follow``, ``status``, ``views`` and ``problem_views`` (pages, JSON),
   ``blueprint`` (guard, errors), ``format``, ``charts``, ``export``, ``cli``, ``templates/``, ``static/``.

@@ -12,7 +12,8 @@ import portalocker
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import Engine, create_engine, event, func, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app import dblog
 from app.database import db, utcnow
@@ -346,6 +347,44 @@ def test_one_bad_row_among_500(
     assert "number 250" in kept
     assert "quarantine" in capfd.readouterr().err
     assert health(writer.journal)["quarantined"] == 1
+    ship(writer)
+
+
+def test_a_row_that_costs_its_connection_goes_to_quarantine(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine
+) -> None:
+    """Larger than a packet of MariaDB's server: its connection is lost, as if the server were away."""
+    writer = make_writer(max_bytes=100 * MB)
+    write(writer, range(20))
+    writer.journal.append(line(20, message="x" * 36_000_000))
+    write(writer, range(21, 40))
+    assert writer.flush(120)
+    assert numbers(log) == [*range(20), *range(21, 40)]
+    quarantined = health(writer.journal)["quarantined"]
+    assert quarantined == SERVER.startswith(("mysql", "mariadb"))
+    assert counts(log) == [40 - quarantined] * 4
+    ship(writer)
+
+
+def test_a_server_that_comes_back_at_once_refuses_no_row(
+    make_writer: Callable[..., Writer], folder: Path, log: Engine
+) -> None:
+    """A connection that is lost again and again, with the database there each time, costs no other row."""
+    writer = make_writer()
+    lost = 0
+
+    def lose(connection: Connection, *_: object) -> None:
+        nonlocal lost
+        if lost < 2:
+            lost += 1
+            raise DBAPIError("lost", None, Exception("lost"), connection_invalidated=True)
+
+    event.listen(log, "commit", lose)
+    write(writer, range(20))
+    assert writer.flush(60)
+    assert lost == 2
+    assert numbers(log) == list(range(20))
+    assert not (folder / "quarantine.ndjson").exists()
     ship(writer)
 
 

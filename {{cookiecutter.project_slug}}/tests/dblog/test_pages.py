@@ -484,6 +484,15 @@ def test_detail(app: Flask, viewer: FlaskClient) -> None:
     assert viewer.get("/logs/999999999.json").status_code == 404
 
 
+def test_frames_that_repeat_are_shown_once(app: Flask, viewer: FlaskClient) -> None:
+    own = {"file": "/srv/shop/app/pot.py", "line": 3, "function": "pour", "project": True, "cycle": 1, "repeated": 979}
+    library = {"file": "/lib/json.py", "line": 9, "function": "dump", "project": False, "cycle": 3, "repeated": 12}
+    [number] = put(app, row(frames=[{"class": "RecursionError", "text": "", "frames": [own, library]}]))
+    page = viewer.get(f"/logs/{number}").text
+    assert "The last frame came 979 more times." in page
+    assert "The last 3 frames came 12 more times." in page
+
+
 def test_json_has_every_column(app: Flask, viewer: FlaskClient) -> None:
     (here,) = put(app, row("m", **ERROR))
     entry = viewer.get(f"/logs/{here}.json").get_json()

@@ -25,6 +25,13 @@ def written(error: BaseException) -> str:
     return render(orjson.loads(orjson.dumps(capture(error, error.__traceback__))), time.time() + 10)
 
 
+def cut(text: str) -> str:
+    """What is kept of a text above 64 kB: both of its ends, and how much is missing between them."""
+    if len(text) <= 65_536:
+        return text
+    return f"{text[:32_736]}\n[truncated] {len(text) - 65_472:,} characters\n{text[-32_736:]}"
+
+
 def caught(raiser: Callable[[], object]) -> BaseException:
     try:
         raiser()
@@ -198,7 +205,7 @@ RAISERS = [
 @pytest.mark.parametrize("raiser", RAISERS, ids=lambda raiser: raiser.__name__)
 def test_the_text_is_the_interpreters_own(raiser: Callable[[], None]) -> None:
     error = caught(raiser)
-    assert written(error) == "".join(traceback.format_exception(error))
+    assert written(error) == cut("".join(traceback.format_exception(error)))
 
 
 def test_a_module_in_a_zip_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +235,75 @@ def test_lines_of_a_source_that_changed_since_are_left_out(tmp_path: Path) -> No
     assert text.endswith("ZeroDivisionError: division by zero\n")
     (page,) = frames_for_page(captured, f"{tmp_path}/", before_the_change)
     assert not any("source" in frame for frame in page["frames"])
+
+
+def run_source(source: str, tmp_path: Path) -> BaseException:
+    """Run a source that is found by way of its loader, as that of a zipped package is; returns what it raises."""
+    file = str(tmp_path / "made.py")
+    loader = SimpleNamespace(get_source=lambda name: source)
+    return caught(lambda: exec(compile("1 / 0", file, "exec"), {"__name__": "made", "__loader__": loader}))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("1 / 0  # a NUL \0", "1 / 0  # a NUL \\x00"),
+        ("1 / 0  # half \ud800 a pair", "1 / 0  # half \\ud800 a pair"),
+        ("1 / 0  # postgresql://joe:hunter2@db/x", "1 / 0  # postgresql://joe:[redacted]@db/x"),
+    ],
+)
+def test_a_line_of_the_source_is_cleaned_as_every_other_text(line: str, shown: str, tmp_path: Path) -> None:
+    text = written(run_source(line, tmp_path))
+    assert f"    {shown}\n" in text
+    text.encode()
+
+
+def test_a_very_long_line_of_the_source_is_cut_and_the_error_stays(tmp_path: Path) -> None:
+    text = written(run_source(f"1 / 0  # {'x' * 1_000_000}", tmp_path))
+    assert len(text) <= 65_536
+    assert text.startswith("Traceback (most recent call last):\n")
+    assert "[truncated]" in text
+    assert text.endswith("ZeroDivisionError: division by zero\n")
+
+
+def cycle_of(length: int, depth: int) -> BaseException:
+    """Dive through as many functions in turn, and fail at the bottom."""
+    sources = [
+        f"def f{each}(depth):\n    if depth == 0: fail()\n    f{(each + 1) % length}(depth - 1)\n"
+        for each in range(length)
+    ]
+    names: dict[str, Any] = {"fail": fail}
+    for number, source in enumerate(sources):
+        exec(compile(source, f"f{number}.py", "exec"), names)
+    return caught(lambda: names["f0"](depth))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7])
+def test_frames_that_repeat_are_folded(length: int) -> None:
+    error = cycle_of(length, length * 20)
+    (page,) = frames_for_page(orjson.loads(orjson.dumps(capture(error, error.__traceback__))), "/", time.time() + 10)
+    frames = [frame for frame in page["frames"] if frame["file"][0] == "f"]
+    assert [frame["function"] for frame in frames[:length]] == [f"f{each}" for each in range(length)]
+    assert [(frame["cycle"], frame["repeated"]) for frame in frames if "repeated" in frame] == [(length, 19)]
+    assert len(frames) == length + 1
+    assert page["frames"][-1]["function"] == "fail"
+
+
+def test_the_frames_of_a_recursion_are_few_and_those_of_a_deep_call_have_few_sources(tmp_path: Path) -> None:
+    error = caught(mutual)
+    (page,) = frames_for_page(orjson.loads(orjson.dumps(capture(error, error.__traceback__))), "/", time.time() + 10)
+    assert len(orjson.dumps(page)) < 5_000
+    source = tmp_path / "deep.py"
+    calls = [f"def f{each}(): f{each + 1}()" for each in range(500)]
+    source.write_text("\n".join([*calls, "def f500(): 1 / 0"]))
+    names: dict[str, Any] = {}
+    exec(compile(source.read_text(), str(source), "exec"), names)
+    error = caught(names["f0"])
+    root = f"{tmp_path}/"
+    (page,) = frames_for_page(orjson.loads(orjson.dumps(capture(error, error.__traceback__))), root, time.time() + 10)
+    assert [frame["function"] for frame in page["frames"] if "source" in frame] == [
+        f"f{each}" for each in range(451, 501)
+    ]
 
 
 def test_what_is_beyond_the_bounds_is_marked() -> None:

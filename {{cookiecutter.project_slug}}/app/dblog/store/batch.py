@@ -1,6 +1,6 @@
 """One batch to the database: all of it, or all but the rows that no database takes; or an error, and nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -11,33 +11,42 @@ from ..journal.files import Event
 from .rows import make_row
 from .upsert import insert_and_count
 
-#: Records that were refused for what is in them: event id, event, and the error.
-Refused = list[tuple[str, Event, Exception]]
+#: How often a row alone may cost its connection, which a large one does, while the database takes others.
+LOST_CONNECTIONS = 3
+
+#: Takes a record that was refused for what is in it, its id, and the error.
+Refuse = Callable[[str, Event, Exception], None]
 
 
-def store_batch(engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, root: str) -> Refused:
-    """Commit the events and return those that were refused; raises if the database takes no row at present.
+def store_batch(engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, root: str, refuse: Refuse) -> None:
+    """Commit the events, apart from those that are refused; raises if the database takes no row at present.
 
     :param events: each with its id
     :param replay: whether the database may have some of them already
     :param root: see :func:`app.dblog.store.rows.make_row`
+    :param refuse: is called before any later event is committed
     """
-    try:
-        rows = [make_row(event_id, event, root) for event_id, event in events]
-        with engine.begin() as connection:
-            insert_and_count(connection, rows, replay)
-        return []
-    except Exception as error:
-        disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
-        if disconnected or is_transient(error) or not _takes_rows(engine):
-            raise
-        if replay and len(events) == 1:
-            return [(*events[0], error)]
-    # The fault is in the data. The commit may have happened all the same, so what follows is a replay.
-    if not replay:
-        return store_batch(engine, events, True, root)
+    failures = 0
+    while True:
+        try:
+            rows = [make_row(event_id, event, root) for event_id, event in events]
+            with engine.begin() as connection:
+                insert_and_count(connection, rows, replay)
+            return
+        except Exception as error:
+            disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
+            if (is_transient(error) and not disconnected) or not _takes_rows(engine):
+                raise
+            failures += 1
+            if replay and len(events) > 1:
+                break
+            if replay and (failures >= LOST_CONNECTIONS or not disconnected):
+                return refuse(*events[0], error)
+        # The fault is in the data. The commit may have happened all the same, so what follows is a replay.
+        replay = True
     half = len(events) // 2
-    return store_batch(engine, events[:half], True, root) + store_batch(engine, events[half:], True, root)
+    store_batch(engine, events[:half], True, root, refuse)
+    store_batch(engine, events[half:], True, root, refuse)
 
 
 def _takes_rows(engine: Engine) -> bool:

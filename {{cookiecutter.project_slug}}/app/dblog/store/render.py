@@ -12,21 +12,29 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from ..capture.sanitize import clean_text
+from ..capture.sanitize import TEXT_LIMIT, TRUNCATED, clean_text
 from ..capture.tracebacks import Captured
+from .folding import drop_sources, fold_cycles
 
+#: What is kept of either end of a text that is too long, in characters; the mark between them has room.
+TRACE_END = TEXT_LIMIT // 2 - 32
 SOURCE_LINES = 5
 SOURCE_LINE_LIMIT = 500
 
 _LIBRARY = tuple(os.path.join(path, "") for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")})
 
 
-def render(captured: Captured, logged: float) -> str:
-    """Return the text of ``traceback.format_exception``.
+def render(captured: Captured, logged: float, stack: str = "") -> str:
+    """Return the text of ``traceback.format_exception``, with secrets hidden; of a long text both ends.
 
     :param logged: when it was logged (Unix time); lines of a source that changed since then are left out
+    :param stack: what is to follow it
     """
-    return "".join(_revive(captured, logged).format())
+    text = "".join(_revive(captured, logged).format()) + stack
+    if len(text) <= TEXT_LIMIT:
+        return text
+    left_out = len(text) - 2 * TRACE_END
+    return f"{text[:TRACE_END]}\n{TRUNCATED} {left_out:,} characters\n{text[-TRACE_END:]}"
 
 
 def class_name(captured: Captured) -> str:
@@ -38,18 +46,24 @@ def class_name(captured: Captured) -> str:
 def frames_for_page(captured: Captured, root: str, logged: float) -> list[dict[str, Any]]:
     """Return the chain's frames for the page: where, whether it is the project's own, and its source lines as of now.
 
-    The exceptions come as a traceback prints them, first raised first; groups are not entered.
+    The exceptions come as a traceback prints them, first raised first; groups are not entered. See :mod:`.folding` for
+    frames that repeat.
 
     :param root: the project's folder with a separator at its end
     :param logged: as for :func:`render`
     """
-    before = captured.get("cause") or captured.get("context")
-    error = {
-        "class": class_name(captured),
-        "text": "\n".join([captured["text"], *captured.get("notes", ())]),
-        "frames": [_page_frame(frame, root, logged) for frame in captured["frames"]],
-    }
-    return [*(frames_for_page(before, root, logged) if before else []), error]
+    chain: list[dict[str, Any]] = []
+    each: Captured | None = captured
+    while each:
+        error = {
+            "class": class_name(each),
+            "text": "\n".join([each["text"], *each.get("notes", ())]),
+            "frames": fold_cycles([_page_frame(frame, root, logged) for frame in each["frames"]]),
+        }
+        chain.insert(0, error)
+        each = each.get("cause") or each.get("context")
+    drop_sources(chain)
+    return chain
 
 
 def _page_frame(frame: list[Any], root: str, logged: float) -> dict[str, Any]:
@@ -111,7 +125,17 @@ class _Stack(traceback.StackSummary):
     def format_frame_summary(self, frame_summary: traceback.FrameSummary, **options: Any) -> str:
         assert isinstance(frame_summary, _Frame)
         if frame_summary.text is None:
-            frame_summary.text = super().format_frame_summary(frame_summary, **options)
+            try:
+                text = super().format_frame_summary(frame_summary, **options)
+            except Exception:
+                # The interpreter cannot place its carets in a line with half a surrogate pair, say.
+                line = clean_text(frame_summary.line or "")
+                plain = traceback.FrameSummary(
+                    frame_summary.filename, frame_summary.lineno, frame_summary.name, line=line
+                )
+                text = super().format_frame_summary(plain, **options)
+            # The rest of a traceback was cleaned in the caller; here the lines of the source come in.
+            frame_summary.text = clean_text(text)
         return frame_summary.text
 
 

@@ -47,7 +47,7 @@ def _hour(number: float) -> datetime:
 def _of_exception(event: Event, root: str) -> Row:
     captured, logged = event["exception"], event["time"]
     # render() comes first: it looks which sources have changed.
-    trace = render(captured, logged) + event.get("stack", "")
+    trace = render(captured, logged, event.get("stack", ""))
     chain = frames_for_page(captured, root, logged)
     name = chain[-1]["class"]
     return {

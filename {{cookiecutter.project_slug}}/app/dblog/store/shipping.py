@@ -144,9 +144,11 @@ class Shipping:
 
     def _store(self, events: Sequence[tuple[str, Event]], replay: bool, root: str = "") -> None:
         # Of a project that was moved, what a dead process left names the files where they were.
-        for event_id, event, error in store_batch(self.engine, events, replay, root or self.root):
-            warn_on_stderr(f"one record was refused and put in quarantine ({short_error(error)})")
-            try:
-                quarantine(self.journal.folder, event_id, event, short_error(error))
-            except OSError:
-                self.journal.state.dropped[REFUSED] += 1
+        store_batch(self.engine, events, replay, root or self.root, self._refuse)
+
+    def _refuse(self, event_id: str, event: Event, error: Exception) -> None:
+        warn_on_stderr(f"one record was refused and put in quarantine ({short_error(error)})")
+        try:
+            quarantine(self.journal.folder, event_id, event, short_error(error))
+        except OSError:
+            self.journal.state.dropped[REFUSED] += 1
