@@ -1,36 +1,24 @@
-"""Finish a new project, in its folder: drop the example or its markers, write .env, say what next.
+"""Finish a new project, in its folder: drop what is left of the example, write .env, say what next.
 
-Runs under cookiecutter's own Python, again on every `cruft update`: standard library only, and a
-second run changes nothing.
+Runs under cookiecutter's own Python, which may be 3.8, and again on every `cruft update`: standard library only, and
+a second run changes nothing.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
 import os
-import re
 import secrets
 from pathlib import Path
 
-EXAMPLE: bool = json.loads("{{ cookiecutter.example | lower }}")
+EXAMPLE: bool = json.loads("{{ cookiecutter.example | yes | lower }}")
 SLUG = "{{ cookiecutter.project_slug }}"
 EXAMPLE_FILES: list[str] = json.loads(r""" {{ example_files() | tojson }} """)
-MARKED_FILES: list[str] = json.loads(r""" {{ marked_files() | tojson }} """)
-
-START = r"^[ \t]*(?:# example|[{]# example #[}])\n"
-END = r"^[ \t]*(?:# end example|[{]# end example #[}])\n"
-
-
-def settle_markers() -> None:
-    """Keep or drop the lines between the example's markers; the markers go either way."""
-    for name in MARKED_FILES:
-        page = Path(name)
-        text = page.read_text("utf-8")
-        kept = re.sub(f"{START}(.*?){END}", r"\1" if EXAMPLE else "", text, flags=re.S | re.M)
-        page.write_text(kept, "utf-8", newline="\n")
 
 
 def drop_example() -> None:
-    """Remove the example's files, and those of its folders that are empty then."""
+    """Remove the files of an example that was there before, and those of its folders that are empty then."""
     for name in EXAMPLE_FILES:
         Path(name).unlink(missing_ok=True)
     folders = {folder for name in EXAMPLE_FILES for folder in Path(name).parents}
@@ -49,7 +37,6 @@ def write_env() -> None:
             env.write(text)
 
 
-settle_markers()
 if not EXAMPLE:
     drop_example()
 write_env()

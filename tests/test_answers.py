@@ -1,12 +1,14 @@
 """Whatever is typed at a prompt is data: the project is valid and says exactly that."""
 
 import itertools
+import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import FOLDER, ROOT, Bake, files
+from conftest import BIN, FOLDER, ROOT, Bake, files, run
 from dotenv import dotenv_values
 
 HOSTILE = [
@@ -112,8 +114,95 @@ def test_extras_group_and_package_list_agree(default_project: Path) -> None:
         assert re.search(r">=\d[\d.]*,<\d+", requirement), f"{requirement} has no upper bound"
 
 
+def test_actions_are_pinned_to_a_commit() -> None:
+    """A tag can be moved to other code, a commit cannot."""
+    used = re.findall(r"uses: *(.+)", "".join(path.read_text() for path in ROOT.glob(".github/workflows/*.yml")))
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action), action
+
+
+@pytest.mark.parametrize("platform", ["x86_64-unknown-linux-musl", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"])
+def test_first_run_needs_no_compiler(default_project: Path, platform: str) -> None:
+    """`uv run` installs the dependencies and the group `dev`: there is a wheel of each, whatever the machine is."""
+    command = (BIN / "uv", "pip", "compile", "--quiet", "pyproject.toml", "--group", "dev", "--only-binary", ":all:")
+    resolved = run(*command, "--python-platform", platform, cwd=default_project).stdout
+    packages = set(re.findall(r"^([\w.-]+)==", resolved, flags=re.MULTILINE))
+    assert {"flask", "pytest", "mypy"} <= packages
+    assert not packages & {"gevent", "hypothesis", "zope-interface", "zope-event", "cffi", "setuptools"}
+    whole = tomllib.loads((default_project / "pyproject.toml").read_text("utf-8"))
+    assert "default-groups" not in whole["tool"]["uv"]
+
+
+def test_poetry_and_pdm_are_told_that_it_is_no_package(default_project: Path) -> None:
+    tool = tomllib.loads((default_project / "pyproject.toml").read_text("utf-8"))["tool"]
+    assert tool["poetry"] == {"package-mode": False}
+    assert tool["pdm"] == {"distribution": False}
+    assert tool["uv"] == {"package": False}
+
+
+UNUSABLE = [
+    ("author_name", None, "a text"),
+    ("project_name", None, "a text"),
+    ("project_name", ["a", "b"], "a text"),
+    ("project_slug", None, "a text"),
+    ("project_slug", 7, "a text"),
+    ("database", None, "one of sqlite, postgresql, mysql"),
+    ("database", "oracle", "one of sqlite, postgresql, mysql"),
+    ("license", ["MIT", "Apache-2.0"], "one of MIT, Apache-2.0, Proprietary"),
+    ("example", "perhaps", "yes or no"),
+]
+BY_HAND = {"project_name": "Shop", "project_slug": "shop", "author_name": "Ada", "database": "sqlite", "license": "MIT"}
+
+
+def replayed(template: Path, folder: Path, answers: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    """Generate from a replay file that holds these answers and nothing else, as somebody writes it by hand."""
+    written = folder / "answers.json"
+    written.write_text(json.dumps({"cookiecutter": answers}))
+    command = (BIN / "cookiecutter", template, "--replay-file", written, "--output-dir", folder / "out")
+    return run(*command, cwd=folder, check=False)
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", True, False])
+def test_replay_file_written_by_hand(template: Path, tmp_path: Path, answer: object) -> None:
+    assert replayed(template, tmp_path, BY_HAND | {"example": answer}).returncode == 0
+    project = tmp_path / "out" / "shop"
+    assert (project / "app/blog").exists() == (answer in ("yes", True))
+    nothing_unrendered(project)
+
+
+@pytest.mark.parametrize("name", [*BY_HAND, "example"])
+def test_replay_file_that_lacks_an_answer(template: Path, tmp_path: Path, name: str) -> None:
+    """What is missing is asked for; nobody is there to answer."""
+    asked = replayed(template, tmp_path, {key: BY_HAND[key] for key in BY_HAND if key != name})
+    assert asked.returncode == 1
+    assert "Traceback" not in asked.stdout + asked.stderr
+
+
+@pytest.mark.parametrize(("name", "answer", "expected"), UNUSABLE)
+def test_unusable_answer_is_refused_in_one_sentence(
+    template: Path, tmp_path: Path, name: str, answer: object, expected: str
+) -> None:
+    refused = replayed(template, tmp_path, BY_HAND | {"example": True, name: answer})
+    assert refused.returncode == 1
+    assert refused.stderr == f"{name} cannot be {json.dumps(answer)}: give it {expected}.\n"
+    assert not refused.stdout
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["project_name", "project_slug", "author_name"])
+def test_null_in_the_users_own_configuration(bake: Bake, tmp_path: Path, name: str) -> None:
+    """There an answer is a default for every template, and cookiecutter passes null on as it is."""
+    configuration = tmp_path / "cookiecutter.yaml"
+    configuration.write_text(f"default_context:\n  {name}: null\n")
+    refused = bake("--config-file", configuration, to=tmp_path, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == f"{name} cannot be null: give it a text.\n"
+    assert [*tmp_path.iterdir()] == [configuration]
+
+
 def test_prompts_are_for_people() -> None:
     """rich would take what stands in square brackets for its own markup."""
     text = (ROOT / "cookiecutter.json").read_text("utf-8")
-    prompts = text[text.index("__prompts__") : text.index("_extensions")]
+    prompts = text[text.index("__prompts__") : text.index('"_extensions"')]
     assert "[" not in prompts
