@@ -53,6 +53,31 @@ def test_the_owners_tests_on_sqlite(project: Path) -> None:
     assert {name for name in files(project).keys() - before.keys() if not name.startswith(".venv/")} == {"uv.lock"}
 
 
+#: Names that a page, a header, a log line or a database could stumble over; every other answer beside one of them.
+HOSTILE_ANSWERS = [
+    pytest.param({"project_name": "O'Neil's \"big\" <b>app</b> & {{ 7 }}", "database": "postgresql"}, id="markup"),
+    pytest.param(
+        {"project_name": "% \\ %s {x} 🚀\nmore", "database": "mysql", "license": "Proprietary", "example": "no"},
+        id="formats",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(
+        {"project_name": "---", "project_slug": "tests", "author_name": 'A "B" <c@d>', "license": "Apache-2.0"},
+        id="names",
+        marks=pytest.mark.slow,
+    ),
+]
+
+
+@pytest.mark.parametrize("answers", HOSTILE_ANSWERS)
+def test_the_owners_tests_whatever_was_answered(
+    bake: Bake, venv: Path, tmp_path: Path, answers: dict[str, str]
+) -> None:
+    bake(*(f"{name}={answer}" for name, answer in answers.items()), to=tmp_path)
+    [project] = tmp_path.iterdir()
+    own_tests(venv, project, "tests")
+
+
 @pytest.mark.slow
 @each_part
 def test_on_a_server(venv: Path, project: Path, server: str, part: str) -> None:

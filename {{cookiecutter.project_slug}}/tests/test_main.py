@@ -5,6 +5,7 @@ import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 from flask_migrate import stamp
+from markupsafe import escape
 from sqlalchemy import event
 from werkzeug.exceptions import HTTPException
 
@@ -23,7 +24,7 @@ PROGRAM = {"Accept": "application/json"}
 
 def test_the_index_welcomes_visitors(client: FlaskClient, app: Flask) -> None:
     page = client.get("/").text
-    assert f"<h1>{app.config['SITE_NAME']}</h1>" in page
+    assert f"<h1>{escape(app.config['SITE_NAME'])}</h1>" in page
     assert "/demo" not in page
     assert "first admin" not in page
 
