@@ -82,6 +82,13 @@ def test_generated_chapter_test(user: dict[str, str], project: Path) -> None:
     run("bash", "-e", "-c", command, cwd=project, env=os.environ | user)
 
 
+def test_a_test_of_ones_own(project: Path, venv: Path) -> None:
+    in_shell(venv, project, "flask db upgrade && echo 'a long password' | flask user create ada --password-stdin")
+    [code] = lines(project / "README.md", "Test", "python")
+    run(venv / "python", "-c", f"{code}    db.drop_all()", cwd=project)
+    assert "ada" in in_shell(venv, project, "flask user list")
+
+
 def in_shell(venv: Path, project: Path, script: str) -> str:
     """Run lines with the environment's commands first, as in an activated one."""
     path = {"PATH": f"{venv}{os.pathsep}{os.environ['PATH']}"}

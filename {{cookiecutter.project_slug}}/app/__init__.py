@@ -26,7 +26,8 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     """Return an application ready to serve.
 
     Keys of `config` that are environment variables override them; other keys, such as TESTING,
-    go into `app.config`. Ends the process with one message if the configuration is wrong.
+    go into `app.config`. With TESTING, a database that `config` does not name is an empty scratch
+    one. Ends the process with one message if the configuration is wrong.
     """
     app = Flask(__name__, instance_path=str(INSTANCE))
     app.config.update(load_config(config))

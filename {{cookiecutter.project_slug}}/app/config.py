@@ -1,6 +1,7 @@
 """Every environment variable: its name, its type, its default, and why it exists.
 
-They are read from the environment and from `.env`; what create_app is given overrides both.
+They are read from the environment and from `.env`; what create_app is given overrides both. Under TESTING, only what
+create_app is given names a database.
 """
 
 import logging
@@ -14,7 +15,7 @@ from typing import Any
 
 from dotenv import load_dotenv
 from flask.helpers import get_debug_flag, get_load_dotenv
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from .engines import typed_options
@@ -56,17 +57,17 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
 
     Raises ConfigError, naming every variable that is wrong and what was expected.
     """
-    overrides = overrides or {}
+    mistakes: list[str] = []
+    overrides = with_databases(overrides or {}, mistakes)
     testing = bool(overrides.get("TESTING"))
     debug = bool(overrides.get("DEBUG", get_debug_flag()))
     if get_load_dotenv():
         load_dotenv(PROJECT / ".env")
-    mistakes: list[str] = []
     read = reader(overrides, mistakes)
 
     values: dict[str, object] = {
         # The site's name on its pages.
-        "SITE_NAME": tomllib.loads((PROJECT / "app/site.toml").read_text("utf-8"))["name"],
+        "SITE_NAME": overrides.get("SITE_NAME", tomllib.loads((PROJECT / "app/site.toml").read_text("utf-8"))["name"]),
         # Signs the session cookie: whoever knows it can log in as anybody.
         "SECRET_KEY": read("SECRET_KEY", secret, "for debugging only" if debug or testing else ""),
         # The application's data. A SQLite path is relative to instance/.
@@ -106,12 +107,33 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
     }
     values |= settings_of_flask(overrides, read)
     values["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
-    values["SQLALCHEMY_BINDS"] = {"log": values["LOG_DATABASE_URL"]}
+    values["SQLALCHEMY_BINDS"] = dict(overrides["SQLALCHEMY_BINDS"]) | {"log": values["LOG_DATABASE_URL"]}
     if mistakes:
         message = "\n".join(["The configuration is wrong:", *mistakes])
         print(message, file=sys.stderr)
         raise ConfigError(message)
     return values | {name: value for name, value in overrides.items() if name not in values}
+
+
+def with_databases(given: Mapping[str, object], mistakes: list[str]) -> dict[str, Any]:
+    """Return what create_app is given, with its databases under the names of their variables.
+
+    Flask-SQLAlchemy's names for them count as well. Under TESTING a database without any name is an empty scratch one:
+    a test must not meet the data of the database that the environment or `.env` names.
+    """
+    binds: Any = given.get("SQLALCHEMY_BINDS") or {}
+    found = {**given, "SQLALCHEMY_BINDS": binds}
+    for variable, name, url in (
+        ("DATABASE_URL", "SQLALCHEMY_DATABASE_URI", given.get("SQLALCHEMY_DATABASE_URI")),
+        ("LOG_DATABASE_URL", 'SQLALCHEMY_BINDS["log"]', binds.get("log")),
+    ):
+        if url and given.get(variable) not in (None, "", url):
+            mistakes.append(f"  {variable}: {name} names another database; give one of the two")
+        if url := url or given.get(variable):
+            found[variable] = url
+        elif given.get("TESTING"):
+            found[variable] = URL.create("sqlite", database=f"{scratch_folder()}/scratch.db")
+    return found
 
 
 def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, object]:
@@ -206,7 +228,7 @@ def project_path(value: str | os.PathLike[str]) -> str:
     return str(PROJECT / value) if value else ""
 
 
-def database_url(value: str) -> str:
+def database_url(value: str | URL) -> str:
     """Return the URL with its driver named and a SQLite path made absolute."""
     try:
         url = make_url(value)
@@ -231,7 +253,7 @@ def database_url(value: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def log_database_url(value: str) -> str:
+def log_database_url(value: str | URL) -> str:
     """Return the same for the log's database, which may not be in memory."""
     url = database_url(value)
     if in_memory(make_url(url)):

@@ -214,6 +214,48 @@ def test_testing_has_a_journal_of_its_own_and_no_file() -> None:
     assert first["LOG_FILE"] == ""
 
 
+def test_testing_takes_a_database_from_what_is_given_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DATABASE_URL", "LOG_DATABASE_URL"):
+        monkeypatch.setenv(name, f"sqlite:///{tmp_path}/mine.db")
+    first, second = load_config({"TESTING": True}), load_config({"TESTING": True, "DATABASE_URL": ""})
+    used = [values[name] for values in (first, second) for name in ("DATABASE_URL", "LOG_DATABASE_URL")]
+    assert len(set(used)) == 4
+    for url in used:
+        assert not Path(str(url).removeprefix("sqlite:///")).exists()
+        assert str(url).startswith("sqlite:///")
+        assert str(INSTANCE) not in str(url)
+        assert str(tmp_path) not in str(url)
+    named = load_config({"TESTING": True, "DATABASE_URL": f"sqlite:///{tmp_path}/named.db"})
+    assert named["DATABASE_URL"] == sqlite(f"{tmp_path}/named.db")
+    assert named["LOG_DATABASE_URL"] not in (*used, sqlite(f"{tmp_path}/mine.db"), sqlite(f"{INSTANCE}/log.db"))
+
+
+@pytest.mark.parametrize("more", [{}, {"TESTING": True}])
+def test_names_of_flask_sqlalchemy_count(more: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///of-the-environment.db")
+    binds = {"log": "sqlite:///l.db", "else": "sqlite:///e.db"}
+    given = {"SECRET_KEY": "s", "SQLALCHEMY_DATABASE_URI": "sqlite:///a.db", "SQLALCHEMY_BINDS": binds, **more}
+    values = load_config(given)
+    assert values["DATABASE_URL"] == values["SQLALCHEMY_DATABASE_URI"] == sqlite(f"{INSTANCE}/a.db")
+    assert values["LOG_DATABASE_URL"] == sqlite(f"{INSTANCE}/l.db")
+    assert values["SQLALCHEMY_BINDS"] == {"log": sqlite(f"{INSTANCE}/l.db"), "else": "sqlite:///e.db"}
+
+
+def test_one_database_by_two_names_is_refused_unless_they_agree() -> None:
+    one, other = "sqlite:///one.db", "sqlite:///other.db"
+    found = mistakes(
+        DATABASE_URL=one, SQLALCHEMY_DATABASE_URI=other, LOG_DATABASE_URL=one, SQLALCHEMY_BINDS={"log": other}
+    )
+    assert "SQLALCHEMY_DATABASE_URI names another database" in found["DATABASE_URL"]
+    assert 'SQLALCHEMY_BINDS["log"] names another database' in found["LOG_DATABASE_URL"]
+    load_config({"SECRET_KEY": "s", "DATABASE_URL": one, "SQLALCHEMY_DATABASE_URI": one})
+    assert "lost in memory" in mistakes(SQLALCHEMY_BINDS={"log": "sqlite://"})["LOG_DATABASE_URL"]
+
+
+def test_the_sites_name_may_be_given() -> None:
+    assert load_config({"SECRET_KEY": "s", "SITE_NAME": "Mine"})["SITE_NAME"] == "Mine"
+
+
 def test_what_flask_is_told(make_app: Callable[..., Flask]) -> None:
     app = make_app(PROXY_HOPS=1, TRUSTED_HOSTS="a.org")
     assert app.config["SESSION_COOKIE_HTTPONLY"]

@@ -8,11 +8,14 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
 
 from app import create_app
 from app.database import LOG, db
+
+from .conftest import Command
 
 
 def open_things() -> tuple[int, int, int]:
@@ -68,6 +71,39 @@ def test_a_writer_that_is_late_closes_its_connection_itself(app: Flask) -> None:
     proceed.set()
     thread.join(60)
     assert not opened
+
+
+@pytest.mark.parametrize("given", [{"SQLALCHEMY_DATABASE_URI": "sqlite:///:memory:"}, {}])
+def test_an_ordinary_test_of_flask_sqlalchemy_spares_the_sites_data(command: Command, given: dict[str, str]) -> None:
+    """The databases of the environment are those of the site."""
+    assert command("flask", "db", "upgrade").returncode == 0
+    ended = command("-c", f"GIVEN = {given}\n{ORDINARY_TEST}")
+    assert ended.stdout == "200\n", ended.stderr
+    current = command("flask", "db", "current").stdout
+    assert current.count("(head)") == 2
+    assert command("flask", "user", "list").returncode == 0
+
+
+ORDINARY_TEST = """
+from app import create_app
+from app.accounts.models import User
+from app.database import db
+
+app = create_app({"TESTING": True, **GIVEN})
+with app.app_context():
+    db.create_all()
+    db.session.add(User(username="ada", password_hash="x"))
+    db.session.commit()
+    print(app.test_client().get("/").status_code)
+    db.session.remove()
+    db.drop_all()
+"""
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_empty_database_is_no_mistake_in_a_test(debug: bool) -> None:
+    client = create_app({"TESTING": True, "DEBUG": debug}).test_client()
+    assert [client.get(path).status_code for path in ("/healthz", "/nowhere")] == [200, 404]
 
 
 def test_shell_knows_the_models_by_name(app: Flask) -> None:
