@@ -1,5 +1,6 @@
 """The extensions besides the database, made here so that every feature can import them."""
 
+import flask_migrate
 from flask import Flask
 from flask_login import LoginManager
 from flask_migrate import Migrate
@@ -7,6 +8,17 @@ from flask_wtf import CSRFProtect
 
 from .config import PROJECT
 from .database import db
+
+
+class AlembicConfig(flask_migrate.Config):
+    """Takes a path with a `%`, which begins a placeholder in an .ini file."""
+
+    def set_main_option(self, name: str, value: str) -> None:
+        super().set_main_option(name, value.replace("%", "%%"))  # type: ignore[misc]  # its stubs name no base class
+
+
+# Flask-Migrate makes its configurations itself, from this name.
+flask_migrate.Config = AlembicConfig  # type: ignore[misc]  # a class that is replaced by its own subclass
 
 login_manager = LoginManager()
 csrf = CSRFProtect()

@@ -17,9 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .database import db
 
-State = Literal["current", "behind", "empty", "unknown"]
+State = Literal["current", "behind", "empty", "branched", "unknown"]
 
 TODO = {
+    "branched": "Two revisions in migrations/ are the newest, each without the other: run `flask db merge heads`, then"
+    " `flask db upgrade`.",
     "behind": "The database is behind the revisions in migrations/: run `flask db upgrade`.",
     "empty": "The database has no tables yet: run `flask db upgrade`.",
 }
@@ -33,15 +35,19 @@ def init_app(app: Flask) -> None:
         with app.app_context():
             migrate_for_run(app)
     app.extensions["schema_unseen"] = True
-    app.before_request(refuse_while_behind if app.debug else warn_if_behind)
+    if not app.testing:  # a test makes the tables that it needs
+        app.before_request(refuse_while_behind if app.debug else warn_if_behind)
 
 
 def state(app: Flask, bind: str | None = None) -> State:
-    """Return how one database compares with the revisions; "unknown" is ahead of them, or not made by them.
+    """Return how one database compares with the revisions.
 
-    Raises SQLAlchemyError if the database cannot be asked.
+    "unknown" is ahead of them, or not made by them. They are "branched" if two of them are the newest, whatever the
+    database has. Raises SQLAlchemyError if the database cannot be asked.
     """
     heads, known = revisions(app.extensions["migrate"].directory)
+    if len(heads) > 1:
+        return "branched"
     with app.app_context():
         engine = db.engines[bind]
     with engine.connect() as connection:
@@ -111,7 +117,9 @@ def migrate_for_run(app: Flask) -> None:
     allowed = {"behind", "empty"} if auto else {"empty"} if app.debug and auto is None else set()
     for bind in sorted(db.engines if allowed else (), key=lambda bind: bind or ""):
         try:
-            if state(app, bind) in allowed:
+            if (found := state(app, bind)) == "branched":
+                raise CommandError(TODO[found])
+            if found in allowed:
                 config = app.extensions["migrate"].migrate.get_config()
                 config.attributes["binds"] = [bind]
                 command.upgrade(config, "heads")

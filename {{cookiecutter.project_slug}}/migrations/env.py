@@ -7,24 +7,58 @@ its own and sees only its own tables, so both may be one.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from alembic import context
+from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, String, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateSchema
+
+from migrations.autogenerate import mend, render_item
 
 LOCK_SECONDS = 60
 #: PostgreSQL's advisory locks are numbers; this one is as good as any that nothing else uses.
 LOCK_NUMBER = 7_236_501_837
 #: MySQL's are named, for the whole server, in at most 64 characters.
 LOCK_NAME = "CONCAT('migrate ', MD5(DATABASE()))"
+#: What a revision's id may have; alembic's own 32 are too few for a number and a sentence.
+REVISION_ID_CHARACTERS = 128
 
 migrate = current_app.extensions["migrate"]
 db = migrate.db
-binds: list[str | None] = sorted(context.config.attributes.get("binds", db.engines), key=lambda bind: bind or "")
+
+
+def look_at_what_is_there() -> None:
+    """Refuse what could only end half-way, before any database is changed."""
+    if nowhere := set(db.metadatas) - set(db.engines):
+        names = ", ".join(sorted(map(repr, nowhere)))
+        raise CommandError(f"Models have the __bind_key__ {names}, which no database in SQLALCHEMY_BINDS has.")
+    try:
+        context.get_revision_argument()
+    except (CommandError, KeyError) as error:  # KeyError: a command that moves no database
+        if isinstance(error.__cause__, MultipleHeads):
+            raise CommandError(
+                "Two revisions are the newest, each without the other: run `flask db merge heads`, then"
+                " `flask db upgrade`."
+            ) from error
+
+
+def choose_binds() -> list[str | None]:
+    """Return the binds to run on: all, or the one that `-x bind=` names ("default" is the application's)."""
+    given: Any = context.get_x_argument(as_dictionary=True).get("bind")
+    if given:
+        bind = None if given == "default" else given
+        if bind not in db.engines:
+            raise CommandError(f"There is no bind {given!r}.")
+        return [bind]
+    chosen = sorted(context.config.attributes.get("binds", db.engines), key=lambda bind: bind or "")
+    if context.is_offline_mode() and len({db.engines[bind].url for bind in chosen}) > 1:
+        options = ", ".join(f"`-x bind={bind or 'default'}`" for bind in chosen)
+        raise CommandError(f"With --sql each database needs a script of its own: add one of {options}.")
+    return chosen
 
 
 def run(bind: str | None) -> None:
@@ -57,19 +91,25 @@ def use_functions_for(bind: str | None) -> None:
 def configure(bind: str | None, **target: Any) -> None:
     dialect = db.engines[bind].dialect.name
     suffix = f"_{bind}" if bind else ""
+    # What is given to Migrate goes first, but for the names that tell the databases apart.
+    options: dict[str, Any] = {
+        # SQLite can roll a failed migration back too; alembic does not expect that.
+        "transactional_ddl": dialect in {"postgresql", "sqlite"},
+        "include_name": tables_of(bind),
+        **migrate.configure_args,
+        "render_item": render_item(migrate.configure_args.get("render_item")),
+        "process_revision_directives": look_at_revision,
+    }
     context.configure(
         target_metadata=db.metadatas[bind],
         version_table=f"alembic_version{suffix}",
         upgrade_token=f"upgrades{suffix}",
         downgrade_token=f"downgrades{suffix}",
-        include_name=tables_of(bind),
-        render_item=render_item,
-        process_revision_directives=leave_out_empty,
-        # SQLite can roll a failed migration back too; alembic does not expect that.
-        transactional_ddl=dialect in {"postgresql", "sqlite"},
+        **options,
         **target,
-        **migrate.configure_args,
     )
+    # alembic makes this table for ids of 32 characters, and has no option for more.
+    context.get_context()._version.c.version_num.type = String(REVISION_ID_CHARACTERS)
 
 
 def tables_of(bind: str | None) -> Any:
@@ -85,22 +125,26 @@ def tables_of(bind: str | None) -> Any:
     return include_name
 
 
-def render_item(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
-    """Write column types of the project's own together with their import."""
-    module, name = type(item).__module__, type(item).__name__
-    if kind != "type" or module.startswith("sqlalchemy."):
-        return False
-    autogenerate.imports.add(f"from {module} import {name}")
-    return repr(item)
+def look_at_revision(migration_context: Any, revision: Any, scripts: list[Any]) -> None:
+    """Mend what is to be written, or write nothing when no database has anything to change.
 
-
-def leave_out_empty(migration_context: Any, _revision: object, scripts: list[Any]) -> None:
-    """Write no revision when no database has anything to change; asked after each of them."""
+    alembic asks after each database, with what it found in all of them so far.
+    """
+    if given := migrate.configure_args.get("process_revision_directives"):
+        given(migration_context, revision, scripts)
     finding = getattr(context.config.cmd_opts, "autogenerate", False)
     last = migration_context.opts["target_metadata"] is db.metadatas[binds[-1]]
-    if finding and last and all(ops.is_empty() for ops in scripts[0].upgrade_ops_list):
+    if not (scripts and finding and last):
+        return
+
+    def say(sentence: str) -> None:
+        print(sentence, file=context.config.stdout)
+
+    if all(ops.is_empty() for ops in scripts[0].upgrade_ops_list):
         scripts.clear()
-        print("No changes in schema detected.", file=context.config.stdout)
+        say("No changes in schema detected.")
+    else:
+        mend(scripts[0], say)
 
 
 def connect(engine: Engine) -> Connection:
@@ -170,5 +214,7 @@ def take_lock(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+look_at_what_is_there()
+binds = choose_binds()
 for each in binds:
     run(each)

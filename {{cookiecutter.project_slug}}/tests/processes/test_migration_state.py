@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -147,8 +148,12 @@ def test_outside_debug_nothing_happens_by_itself(serve: Serve, database_urls: di
     assert not tables(database_urls["DATABASE_URL"])
 
 
+#: A test's application does not look at the revisions.
+NO_TEST = {"TESTING": False, "SECRET_KEY": "for tests only", "LOG_FILE": ""}
+
+
 def test_behind_outside_debug_is_one_warning(make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture) -> None:
-    app = make_app()
+    app = make_app(**NO_TEST)
     with app.app_context():
         upgrade(revision="0001_users")
     for _ in range(3):
@@ -160,13 +165,40 @@ def test_behind_outside_debug_is_one_warning(make_app: Callable[..., Flask], cap
 
 
 def test_ahead_is_served(make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture) -> None:
-    app = make_app()
+    app = make_app(**NO_TEST)
     with app.app_context():
         upgrade()
         with db.engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = 'of tomorrow'"))
     assert app.test_client().get("/readyz").status_code == 200
     assert "app.migration_state" not in {record.name for record in caplog.records}
+
+
+def test_two_heads_change_nothing(
+    serve: Serve, copied: object, command: Command, database_urls: dict[str, str]
+) -> None:
+    """As where a project has a revision of its own and gets one with the template's next release."""
+    assert command("flask", "db", "revision", "-m", "another beginning", "--head", "base").returncode == 0
+    with serve(*RUN, **DEBUG) as server:
+        status, page = get(server)
+        assert status == 503
+        assert "flask db merge heads" in page
+        assert get(server, "/readyz")[0] == 503
+    for arguments in (("db", "upgrade"), ("run",)):
+        ended = command("flask", *arguments, AUTO_MIGRATE="1")
+        assert ended.returncode == 1
+        assert "flask db merge heads" in ended.stderr
+        assert "Traceback" not in ended.stderr
+    assert tables(database_urls["DATABASE_URL"]) | tables(database_urls["LOG_DATABASE_URL"]) == set()
+    assert command("flask", "db", "merge", "heads").returncode == 0
+    with serve(*RUN, **DEBUG) as server:
+        assert get(server)[0] == 200
+
+
+def test_the_first_run_below_a_percent_sign(serve: Serve, copied: Path, command: Command) -> None:
+    command.folder = copied.rename(copied.with_name("100% mine"))
+    with serve(*RUN, **DEBUG) as server:
+        assert get(server)[0] == 200
 
 
 def test_other_commands_do_not_migrate(command: Command, database_urls: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """Revisions on two databases, and on one that both share."""
 
+import ast
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -86,14 +87,89 @@ def test_commands_of_flask_migrate(copied: Path, flask_db: Callable[..., str]) -
     assert flask_db("current").count("(head)") == 2
     assert "0001_users" in flask_db("history")
     assert "(head)" in flask_db("heads")
-    script = flask_db("upgrade", "--sql")
-    assert script.index("CREATE TABLE users") < script.index("CREATE TABLE log_entry")
-    assert "CREATE TABLE alembic_version_log" in script
     flask_db("revision", "-m", "another beginning", "--head", "base")
-    assert "multiple head" in flask_db("upgrade", fails=True).lower()
+    assert "flask db merge heads" in flask_db("upgrade", fails=True)
     flask_db("merge", "-m", "both", "heads")
     flask_db("upgrade")
     assert flask_db("current").count("(mergepoint)") == 2
+
+
+def test_two_databases_have_two_scripts(copied: Path, flask_db: Callable[..., str]) -> None:
+    said = flask_db("upgrade", "--sql", fails=True)
+    assert "-x bind=default" in said
+    assert "CREATE TABLE" not in said
+    script = flask_db("upgrade", "--sql", "-x", "bind=default")
+    assert "CREATE TABLE users" in script
+    assert "log_entry" not in script
+    script = flask_db("upgrade", "--sql", "-x", "bind=log")
+    assert "CREATE TABLE alembic_version_log" in script
+    assert "CREATE TABLE log_entry" in script
+    assert "CREATE TABLE users" not in script
+    assert "no bind 'lgo'" in flask_db("upgrade", "-x", "bind=lgo", fails=True)
+
+
+def test_one_database_has_one_script(copied: Path, command: Command, database_urls: dict[str, str]) -> None:
+    script = command("flask", "db", "upgrade", "--sql", LOG_DATABASE_URL=database_urls["DATABASE_URL"]).stdout
+    assert script.index("CREATE TABLE users") < script.index("CREATE TABLE log_entry")
+
+
+def test_a_long_revision_id(copied: Path, flask_db: Callable[..., str]) -> None:
+    name = "1000_" + "a_sentence_in_the_shipped_style_" * 4
+    flask_db("upgrade")
+    flask_db("revision", "-m", "long", "--rev-id", name[:128])
+    flask_db("upgrade")
+    assert flask_db("current").count(name[:128]) == 2
+    flask_db("downgrade")
+    flask_db("upgrade")
+
+
+def test_a_percent_sign_in_the_path(copied: Path, flask_db: Callable[..., str], command: Command) -> None:
+    command.folder = copied.rename(copied.with_name("100% mine %(here)s"))
+    flask_db("upgrade")
+    insert(command.folder / "app/accounts/models.py", "    shard: Mapped[int | None]\n")
+    flask_db("migrate", "-m", "shard")
+    flask_db("upgrade")
+    flask_db("check")
+
+
+def test_a_bind_that_nobody_configured(copied: Path, flask_db: Callable[..., str]) -> None:
+    with (copied / "app/accounts/models.py").open("a") as file:
+        file.write("\n\nclass Else(Model):\n    __bind_key__ = 'elsewhere'\n")
+        file.write("    id: Mapped[int] = mapped_column(primary_key=True)\n")
+    for command in ("migrate", "upgrade", "check"):
+        assert "__bind_key__ 'elsewhere'" in flask_db(command, fails=True)
+
+
+def test_what_is_given_to_migrate_counts(copied: Path, flask_db: Callable[..., str]) -> None:
+    extensions, users = copied / "app/extensions.py", copied / "app/accounts/models.py"
+    code = extensions.read_text()
+    code = code.replace("migrate = Migrate(", "migrate = Migrate(render_item=write, process_revision_directives=look, ")
+    functions = """
+def write(kind, item, autogenerate):
+    return "sa.SmallInteger()" if type(item).__name__ == "Integer" else False
+
+def look(context, revision, scripts):
+    scripts[0].message = "as given"
+
+"""
+    extensions.write_text(code.replace("login_manager =", f"{functions}login_manager =", 1))
+    flask_db("upgrade")
+    insert(users, "    shard: Mapped[int | None]\n    seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)\n")
+    flask_db("migrate", "-m", "shard", "--rev-id", "1000")
+    written = (copied / "migrations/versions/1000_as_given.py").read_text()
+    assert "sa.SmallInteger()" in written
+    assert "UTCDateTime()" in written
+
+
+@pytest.mark.parametrize("message", [r"C:\new \users \x", 'a "quoted" word', '"""', "it's ä\\", "${x} % y\n% if\n## z"])
+def test_a_message_of_any_kind(copied: Path, flask_db: Callable[..., str], message: str) -> None:
+    flask_db("upgrade")
+    flask_db("revision", "-m", message, "--rev-id", "1000")
+    flask_db("upgrade")
+    [revision] = (copied / "migrations/versions").glob("1000_*.py")
+    docstring = ast.get_docstring(ast.parse(revision.read_text("utf-8")), clean=False)
+    assert docstring
+    assert docstring.startswith(f"{message}\n")
 
 
 def test_what_migrate_writes(copied: Path, flask_db: Callable[..., str]) -> None:

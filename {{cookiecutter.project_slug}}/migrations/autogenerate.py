@@ -1,0 +1,134 @@
+"""What `flask db migrate` writes: revisions that run up and down on SQLite, PostgreSQL and MariaDB alike.
+
+Where a revision could not, the command says so instead, and what to write in the model.
+"""
+
+import enum
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from alembic.util import CommandError
+
+RenderItem = Callable[[str, Any, Any], str | Literal[False]]
+
+
+def render_item(given: RenderItem | None) -> RenderItem:
+    """Return what writes column types of the project's own, with their import.
+
+    :param given: is asked first; it returns False for what it does not know
+    """
+
+    def render(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
+        if given and (written := given(kind, item, autogenerate)) is not False:
+            return written
+        module, name = type(item).__module__, type(item).__name__
+        if kind != "type":
+            return False
+        if isinstance(item, sa.Enum) and not item.native_enum and not item.create_constraint:
+            return f"sa.String(length={item.length})"  # the database knows no more of it
+        if module.startswith("sqlalchemy."):
+            return False
+        autogenerate.imports.add(f"from {module} import {name}")
+        return repr(item)
+
+    return render
+
+
+def mend(script: ops.MigrationScript, say: Callable[[str], object]) -> None:
+    """Change what a revision is about to do where a database would refuse it.
+
+    :param say: is given sentences about what the revision cannot do by itself
+    :raises CommandError: if there is no way for the revision to work on each database
+    """
+    for operations in (*script.upgrade_ops_list, *script.downgrade_ops_list):
+        leave_out_indexes_of_dropped_tables(operations)
+    for operations in script.upgrade_ops_list:
+        for column, place in new_columns(operations):
+            if isinstance(column.type, sa.Enum) and column.type.native_enum:
+                raise CommandError(
+                    f"{place} is a native enum, which PostgreSQL keeps as a type of its own that a revision does not"
+                    " make and drop. Declare it with Mapped[…] alone, or with Enum(…, native_enum=False)."
+                )
+        for added, place in added_columns(operations):
+            fill_existing_rows(added, place)
+        for operation in flat(operations):
+            if isinstance(operation, ops.AlterColumnOp) and operation.modify_nullable is False:
+                place = f"{operation.table_name}.{operation.column_name}"
+                say(f"{place} may not be NULL any more: the revision fails if rows have NULL there. Fill them in it.")
+    for operations in script.downgrade_ops_list:
+        for added, place in added_columns(operations):
+            added.column.nullable = True
+            say(f"The downgrade brings {place} back without values, so it allows NULL there.")
+
+
+def flat(operations: ops.OpContainer) -> Iterator[ops.MigrateOperation]:
+    for operation in operations.ops:
+        if isinstance(operation, ops.OpContainer):
+            yield from flat(operation)
+        else:
+            yield operation
+
+
+def new_columns(operations: ops.OpContainer) -> Iterator[tuple[Any, str]]:
+    """Yield every column that gets a type, in new tables and in others, and its name."""
+    for operation in flat(operations):
+        if isinstance(operation, ops.CreateTableOp):
+            for column in operation.columns:
+                if isinstance(column, sa.Column):
+                    yield column, f"{operation.table_name}.{column.name}"
+        elif isinstance(operation, ops.AddColumnOp):
+            yield operation.column, f"{operation.table_name}.{operation.column.name}"
+        elif isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+            column = sa.Column(operation.column_name, operation.modify_type)
+            yield column, f"{operation.table_name}.{operation.column_name}"
+
+
+def added_columns(operations: ops.OpContainer) -> Iterator[tuple[ops.AddColumnOp, str]]:
+    """Yield what adds a column that the rows which are there have no value for, and the column's name."""
+    for operation in flat(operations):
+        if isinstance(operation, ops.AddColumnOp):
+            column = operation.column
+            if not column.nullable and column.server_default is None and column.computed is None:
+                yield operation, f"{operation.table_name}.{column.name}"
+
+
+def fill_existing_rows(operation: ops.AddColumnOp, place: str) -> None:
+    """Let rows that are there have the model's own default.
+
+    :raises CommandError: if that is none that a database could know
+    """
+    column = operation.column
+    value: Any = column.default.arg if isinstance(column.default, sa.ColumnDefault) else None
+    if isinstance(value, bool):
+        value = sa.text("true" if value else "false")
+    elif isinstance(value, enum.Enum):
+        value = value.name
+    elif isinstance(value, int | float | Decimal):
+        value = str(value)
+    elif not isinstance(value, str):  # none, or a function, a Sequence, SQL
+        raise CommandError(
+            f"{place} may not be NULL, and rows that are there have no value for it. Give its mapped_column a"
+            " server_default, or a default that is a constant; or allow NULL, fill the rows, and forbid it later."
+        )
+    # The operation has the model's own column, which must stay as it is.
+    operation.column = sa.Column(column.name, column.type, nullable=False, server_default=value, comment=column.comment)
+
+
+def leave_out_indexes_of_dropped_tables(operations: ops.OpContainer) -> None:
+    """A table's indexes go with it, and MariaDB refuses to drop one first that a foreign key needs."""
+    dropped = {(each.schema, each.table_name) for each in operations.ops if isinstance(each, ops.DropTableOp)}
+
+    def goes_anyway(operation: ops.MigrateOperation) -> bool:
+        return isinstance(operation, ops.DropIndexOp) and (operation.schema, operation.table_name) in dropped
+
+    for container in operations.ops:
+        if isinstance(container, ops.OpContainer):
+            container.ops = [each for each in container.ops if not goes_anyway(each)]
+    operations.ops = [
+        each
+        for each in operations.ops
+        if not goes_anyway(each) and not (isinstance(each, ops.OpContainer) and each.is_empty())
+    ]
