@@ -42,6 +42,13 @@ class Site:
             return False
 
 
+    def first_admin_token(self) -> str:
+        """What `flask run` prints while there is no account."""
+        found = re.search(r"/login with this token: (\S+)", self.output.read_text())
+        assert found, self.output.read_text()
+        return found[1]
+
+
 @contextmanager
 def serve(
     *command: str | Path, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 60, answers: str = ""

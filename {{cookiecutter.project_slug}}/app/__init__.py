@@ -53,4 +53,5 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     shell.init_app(app)
     migration_state.init_app(app)
+    accounts.announce_first_admin(app)
     return app

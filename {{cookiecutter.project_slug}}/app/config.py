@@ -6,15 +6,19 @@ create_app is given names a database.
 
 import logging
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from dotenv import load_dotenv
 from flask.helpers import get_debug_flag, get_load_dotenv
+from limits.errors import ConfigurationError
+from limits.storage import storage_from_string
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -36,6 +40,9 @@ SCHEMES = {
     "mysql": ("mysql+pymysql", "mysql"),
     "mariadb": ("mariadb+pymysql", "mysql"),
 }
+
+# Flask's own settings with other defaults. A cookie that each response renews would outlive its session.
+SESSIONS = {"PERMANENT_SESSION_LIFETIME": timedelta(days=14), "SESSION_REFRESH_EACH_REQUEST": False}
 
 Read = Callable[[str, Callable[[Any], object], object], Any]
 
@@ -65,9 +72,10 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         load_dotenv(PROJECT / ".env")
     read = reader(overrides, mistakes)
 
+    site = tomllib.loads((PROJECT / "app/site.toml").read_text("utf-8"))
     values: dict[str, object] = {
         # The site's name on its pages.
-        "SITE_NAME": overrides.get("SITE_NAME", tomllib.loads((PROJECT / "app/site.toml").read_text("utf-8"))["name"]),
+        "SITE_NAME": overrides.get("SITE_NAME", site["name"]),
         # Signs the session cookie: whoever knows it can log in as anybody.
         "SECRET_KEY": read("SECRET_KEY", secret, "for debugging only" if debug or testing else ""),
         # The application's data. A SQLite path is relative to instance/.
@@ -95,6 +103,14 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         "LOG_MAX_ROWS": read("LOG_MAX_ROWS", integer(), 5_000_000),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": read("LOG_REDACT", comma_separated, []),
+        # A session that is unused for so long is over; 0: only its 14 days count.
+        "SESSION_IDLE_MINUTES": read("SESSION_IDLE_MINUTES", integer(), 0),
+        # Where wrong passwords are counted; several processes need one place, a Redis for example.
+        "RATELIMIT_STORAGE_URI": read("RATELIMIT_STORAGE_URI", limits_storage, "memory://"),
+        # Whether too many wrong passwords are refused.
+        "RATELIMIT_ENABLED": read("RATELIMIT_ENABLED", boolean, True),
+        # What `flask audit prune` keeps; 0 keeps all.
+        "AUDIT_RETENTION_DAYS": read("AUDIT_RETENTION_DAYS", integer(most=36_500), 0),
         # How many proxies to believe about the visitor's address. With too many, visitors choose theirs.
         "PROXY_HOPS": read("PROXY_HOPS", integer(), 0),
         # What `flask run` does to the database: see migration_state.py.
@@ -106,13 +122,16 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         "SESSION_COOKIE_SAMESITE": read("SESSION_COOKIE_SAMESITE", str, "Lax"),
     }
     values |= settings_of_flask(overrides, read)
+    values.setdefault(
+        "SESSION_COOKIE_NAME", session_cookie_name(site["slug"], {**overrides, **values}, debug or testing)
+    )
     values["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
     values["SQLALCHEMY_BINDS"] = dict(overrides["SQLALCHEMY_BINDS"]) | {"log": values["LOG_DATABASE_URL"]}
     if mistakes:
         message = "\n".join(["The configuration is wrong:", *mistakes])
         print(message, file=sys.stderr)
         raise ConfigError(message)
-    return values | {name: value for name, value in overrides.items() if name not in values}
+    return SESSIONS | values | {name: value for name, value in overrides.items() if name not in values}
 
 
 def with_databases(given: Mapping[str, object], mistakes: list[str]) -> dict[str, Any]:
@@ -268,3 +287,24 @@ def log_default(url: str | None) -> str:
     if in_memory(make_url(url)):
         return f"sqlite:///{scratch_folder()}/log.db"
     return "sqlite:///log.db"
+
+
+def limits_storage(value: str) -> str:
+    """Return the address of the place where Flask-Limiter counts."""
+    try:
+        if value != "memory://":
+            storage_from_string(value)  # makes no connection yet
+    except (ConfigurationError, ValueError) as mistake:
+        raise ValueError(f"expected memory:// or an address such as redis://127.0.0.1:6379 ({mistake})") from None
+    return value
+
+
+def session_cookie_name(slug: str, settings: Mapping[str, object], development: bool) -> str:
+    """Return a name of this site's own; with ``__Host-`` no other host of the domain can set the cookie.
+
+    Browsers drop a cookie of such a name unless it is Secure, for all paths, and without a domain.
+    """
+    slug = re.sub(r"[^\w-]", "", slug, flags=re.ASCII)
+    path = settings.get("SESSION_COOKIE_PATH") or settings.get("APPLICATION_ROOT") or "/"
+    strict = settings.get("SESSION_COOKIE_SECURE") and path == "/" and not settings.get("SESSION_COOKIE_DOMAIN")
+    return f"__Host-{slug}" if strict and not development else f"{slug}_session"

@@ -2,6 +2,8 @@
 
 import flask_migrate
 from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
@@ -22,10 +24,13 @@ flask_migrate.Config = AlembicConfig  # type: ignore[misc]  # a class that is re
 
 login_manager = LoginManager()
 csrf = CSRFProtect()
+# While its store is away it counts in memory: that nobody can log in would be worse.
+limiter = Limiter(get_remote_address, strategy="moving-window", in_memory_fallback_enabled=True, swallow_errors=True)
 migrate = Migrate(db=db, directory=str(PROJECT / "migrations"))
 
 
 def init_app(app: Flask) -> None:
     login_manager.init_app(app)
     csrf.init_app(app)
+    limiter.init_app(app)
     migrate.init_app(app)

@@ -1,9 +1,28 @@
 """HTML for people, JSON for programs."""
 
-from flask import request
+from flask import Blueprint, current_app, request
+from flask.blueprints import BlueprintSetupState
+
+_PREFIXES = "json_prefixes"
+
+
+def answer_in_json(blueprint: Blueprint) -> None:
+    """Mark a blueprint as one for programs: below its ``url_prefix`` errors are JSON, whatever the client accepts.
+
+    An address there that does not exist is such an error, and so is a login that is needed: it is a 401.
+    """
+
+    @blueprint.record
+    def note_prefix(state: BlueprintSetupState) -> None:
+        state.app.extensions.setdefault(_PREFIXES, set()).add(state.url_prefix or "")
 
 
 def wants_json() -> bool:
-    """True if the path ends in .json or .jsonl, or the Accept header prefers JSON to HTML."""
-    accept = request.accept_mimetypes
-    return request.path.endswith((".json", ".jsonl")) or accept["application/json"] > accept["text/html"]
+    """True if the path ends in .json or .jsonl, is a program's, or the Accept header prefers JSON to HTML."""
+    accept, path = request.accept_mimetypes, request.path
+    prefixes = current_app.extensions.get(_PREFIXES, ())
+    return (
+        path.endswith((".json", ".jsonl"))
+        or any(f"{path}/".startswith(f"{prefix}/") for prefix in prefixes)
+        or accept["application/json"] > accept["text/html"]
+    )

@@ -1,4 +1,7 @@
+import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
@@ -178,3 +181,47 @@ def test_the_index_leads_to_the_posts(client: FlaskClient, app: Flask) -> None:
     assert 'href="/posts"' in client.get("/").text
     app.debug = True
     assert 'href="/posts/new"' in client.get("/").text
+
+
+def test_a_form_that_is_sent_twice_makes_one_post(client: FlaskClient, author: User, app: Flask) -> None:
+    page = client.get("/posts/new").text
+    [form_id] = re.findall(r'name="form_id"[^>]*value="([0-9a-f]{32})"', page)
+    fields = {"csrf_token": csrf_token(page), "form_id": form_id, "title": "Once", "body": "A text."}
+    first, second = (client.post("/posts/new", data=fields) for _ in range(2))
+    assert first.location == second.location == "/posts/1"
+    assert count_posts(app) == 1
+    client.post("/posts/new", data=fields | {"form_id": "0" * 32})
+    assert count_posts(app) == 2
+
+
+def test_two_forms_at_once_make_one_post(client: FlaskClient, author: User, app: Flask) -> None:
+    page = client.get("/posts/new").text
+    [form_id] = re.findall(r'name="form_id"[^>]*value="([0-9a-f]{32})"', page)
+    fields = {"csrf_token": csrf_token(page), "form_id": form_id, "title": "Once", "body": "A text."}
+    name = app.config["SESSION_COOKIE_NAME"]
+    cookie = client.get_cookie(name)
+    assert cookie
+    together = threading.Barrier(4)
+
+    def send_it(_: int) -> str:
+        own = app.test_client()
+        own.set_cookie(name, cookie.value)
+        together.wait(timeout=60)
+        return own.post("/posts/new", data=fields).location
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(send_it, range(4))) == {"/posts/1"}
+    assert count_posts(app) == 1
+
+
+def test_a_form_whose_id_was_made_up_is_named_as_a_mistake(client: FlaskClient, author: User, app: Flask) -> None:
+    assert "send the form again" in send(client, "/posts/new", title="A", body="B", form_id="x" * 33)
+    assert count_posts(app) == 0
+
+
+def test_the_id_of_a_deleted_post_is_not_given_again(user: User, write: Callable[..., int], app: Flask) -> None:
+    first = write(user)
+    with app.app_context():
+        db.session.delete(db.session.get_one(Post, first))
+        db.session.commit()
+    assert write(user) > first

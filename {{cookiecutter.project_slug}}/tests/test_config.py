@@ -51,6 +51,11 @@ def test_defaults() -> None:
         "LOG_REDACT": [],
         "PROXY_HOPS": 0,
         "AUTO_MIGRATE": None,
+        "SESSION_IDLE_MINUTES": 0,
+        "RATELIMIT_STORAGE_URI": "memory://",
+        "RATELIMIT_ENABLED": True,
+        "AUDIT_RETENTION_DAYS": 0,
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=14),
         "SESSION_COOKIE_SAMESITE": "Lax",
     }
     assert {name: values[name] for name in expected} == expected

@@ -2,8 +2,9 @@
 
 from .access import actor, admin_required, current_user, login_required
 from .cli import user_cli
+from .first_admin import announce_first_admin
 from .views import bp
 
 bp.cli.add_command(user_cli)
 
-__all__ = ["actor", "admin_required", "bp", "current_user", "login_required"]
+__all__ = ["actor", "admin_required", "announce_first_admin", "bp", "current_user", "login_required"]

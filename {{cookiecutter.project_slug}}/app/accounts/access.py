@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import inspect
 from werkzeug.local import LocalProxy
 
-from app.database import db
 from app.extensions import login_manager
 from app.negotiation import wants_json
 
+from . import sessions
 from .models import User
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
@@ -69,10 +69,9 @@ def send_to_login() -> ResponseReturnValue:
 
 
 def load_user(text: str) -> User | None:
-    """Return the user of what the session holds, None if the password has changed since."""
+    """Return the user of what the session holds, None if the session is over."""
     user_id = _id_in(text)
-    user = db.session.get(User, user_id) if user_id is not None else None
-    return user if user is not None and user.get_id() == text else None
+    return None if user_id is None else sessions.find_user(user_id, text)
 
 
 def keep_out_of_caches(response: Response) -> Response:

@@ -1,28 +1,54 @@
-"""A new project's first account can be made in the browser, by the developer at the machine."""
+"""A new project's first account can be made in the browser, by whoever reads the terminal of `flask run`."""
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+import os
+import secrets
+import threading
+from hmac import compare_digest
 
-from flask import current_app, request
+import click
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
-FORWARDING = {"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip"}
+from app.migration_state import is_first_start_of_run
+
+from .models import User
+from .users import AccountError, any_account, create_user
+
+# The reloader starts the application anew in another process, which is told by the environment.
+TOKEN = "FIRST_ADMIN_TOKEN"
+
+_one_at_a_time = threading.Lock()
 
 
-def may_create_first_admin() -> bool:
-    """In debug, from this machine, under a name of this machine, with no proxy in between.
+def announce_first_admin(app: Flask) -> None:
+    """Print the token if this is `flask run` in debug and there is no account."""
+    if not (app.debug and is_first_start_of_run()):
+        return
+    with app.app_context():
+        try:
+            needed = not any_account()
+        except SQLAlchemyError:
+            return  # there are no tables yet, and a page says what to do
+    if needed:
+        os.environ[TOKEN] = secrets.token_urlsafe(12)
+        click.echo(f"There is no account yet. Make the first admin's at /login with this token: {os.environ[TOKEN]}")
 
-    A forwarding header means a proxy, and behind one every visitor seems to come from this machine.
+
+def may_create(app: Flask) -> bool:
+    """Whether a token was printed that has not been used."""
+    return app.debug and TOKEN in os.environ
+
+
+def create(token: str, username: str, password: str) -> User:
+    """Return the first admin, and forget the token.
+
+    Raises AccountError for a wrong token, a name or a password that will not do, and if there is an account already.
     """
-    return (
-        current_app.debug
-        and not any(name in FORWARDING or name.startswith("X-Forwarded-") for name, _ in request.headers)
-        and is_loopback(request.remote_addr)
-        and is_loopback(urlsplit(f"//{request.host}").hostname)
-    )
-
-
-def is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+    with _one_at_a_time:
+        if any_account():
+            raise AccountError("The first account has been made already.")
+        if not compare_digest(token.strip().encode(), os.environ.get(TOKEN, "").encode()):
+            raise AccountError("That is not the token that `flask run` printed in the terminal.")
+        user = create_user(username, password, is_admin=True)
+        del os.environ[TOKEN]
+        return user

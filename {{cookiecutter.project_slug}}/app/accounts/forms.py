@@ -2,26 +2,46 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Length
 
-from .users import MAX_NAME, MIN_PASSWORD
+from .passwords import MIN_PASSWORD
+from .users import MAX_NAME
 
 # What browsers are told about the field.
 USER_NAME = {"autocomplete": "username", "autocapitalize": "none", "autofocus": True}
+NEW_PASSWORD = {"autocomplete": "new-password", "minlength": MIN_PASSWORD}
+OLD_PASSWORD = {"autocomplete": "current-password"}
+NEW_PASSWORD_NOTE = f"At least {MIN_PASSWORD} characters, and not easy to guess."
 
 
 class LoginForm(FlaskForm):
-    username = StringField("User name", [DataRequired("Type your user name.")], render_kw=USER_NAME)
-    password = PasswordField(
-        "Password", [DataRequired("Type your password.")], render_kw={"autocomplete": "current-password"}
+    username = StringField(
+        "User name", [DataRequired("Type your user name."), Length(max=MAX_NAME)], render_kw=USER_NAME
     )
+    password = PasswordField("Password", [DataRequired("Type your password.")], render_kw=OLD_PASSWORD)
 
 
 class FirstAdminForm(FlaskForm):
+    token = StringField(
+        "Token",
+        [DataRequired("Type the token that `flask run` printed.")],
+        description="In the terminal, where `flask run` printed it.",
+        render_kw={"autocomplete": "off"},
+    )
     username = StringField(
         "User name", [DataRequired("Choose a user name."), Length(max=MAX_NAME)], render_kw=USER_NAME
     )
     password = PasswordField(
         "Password",
         [DataRequired("Choose a password.")],
-        description=f"At least {MIN_PASSWORD} characters.",
-        render_kw={"autocomplete": "new-password", "minlength": MIN_PASSWORD},
+        description=NEW_PASSWORD_NOTE,
+        render_kw=NEW_PASSWORD,
+    )
+
+
+class PasswordForm(FlaskForm):
+    password = PasswordField("Password", [DataRequired("Type your password.")], render_kw=OLD_PASSWORD)
+    new_password = PasswordField(
+        "New password",
+        [DataRequired("Choose a password.")],
+        description=NEW_PASSWORD_NOTE,
+        render_kw=NEW_PASSWORD,
     )

@@ -1,15 +1,16 @@
-"""Who may log in."""
+"""Who may log in, and where they are logged in."""
 
 import hashlib
 import unicodedata
 from datetime import datetime
 
 from flask_login import UserMixin
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column, validates
-from werkzeug.security import check_password_hash, generate_password_hash
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from app.database import Model, UTCDateTime, utcnow
+from app.database import Model, UTCDateTime, exact_text, utcnow
+
+from .passwords import hash_password, is_outdated, matches
 
 
 def normal_name(text: str) -> str:
@@ -19,24 +20,39 @@ def normal_name(text: str) -> str:
 
 class User(UserMixin, Model):
     __tablename__ = "users"
+    # Without it SQLite gives a deleted account's id to the next one, which would own what the log and the trail say.
+    __table_args__ = ({"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},)
     __audit__ = True
     __audit_masked__ = ("password_hash",)
+    # A column that every visit changes, last_seen say, would fill the trail:
+    # __audit_excluded__ = ("last_seen",)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    username: Mapped[str] = mapped_column(String(64), unique=True)
-    email: Mapped[str | None] = mapped_column(String(254), unique=True)
+    username: Mapped[str] = mapped_column(exact_text(64), unique=True)
+    email: Mapped[str | None] = mapped_column(exact_text(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     is_admin: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
+    sessions: Mapped[list["UserSession"]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
+
     def set_password(self, password: str) -> None:
-        self.password_hash = generate_password_hash(password)
+        """Set a new password, which ends all sessions of the account."""
+        self.password_hash = hash_password(password)
+        self.sessions = []
 
     def check_password(self, password: str) -> bool:
-        return check_password_hash(self.password_hash, password)
+        """Return whether this is the password; a hash that costs less than one made today is replaced, then."""
+        if not matches(self.password_hash, password):
+            return False
+        if is_outdated(self.password_hash):
+            self.password_hash = hash_password(password)
+        return True
 
     def get_id(self) -> str:
-        """What the session remembers: a new password ends the sessions of the old one."""
+        """What the cookie remembers: a new password ends sessions that have no row."""
         stamp = hashlib.sha256(self.password_hash.encode()).hexdigest()[:16]
         return f"{self.id}.{stamp}"
 
@@ -47,3 +63,25 @@ class User(UserMixin, Model):
     @validates("email")
     def _normal_email(self, _key: str, email: str | None) -> str | None:
         return (email or "").strip().lower() or None
+
+
+class UserSession(Model):
+    """One login that lasts; deleting the row logs that browser out."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = ({"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},)
+    # So that the trail tells who logged in and out.
+    __audit__ = True
+    # An entry has the address of its own.
+    __audit_excluded__ = ("token_hash", "ip", "browser")
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: SHA-256 of the token in the cookie, so that whoever reads the table can log in as nobody.
+    token_hash: Mapped[str] = mapped_column(exact_text(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, index=True)
+    ip: Mapped[str | None] = mapped_column(String(64))
+    #: As the browser calls itself.
+    browser: Mapped[str] = mapped_column(String(255), default="")
+
+    user: Mapped[User] = relationship(back_populates="sessions")

@@ -2,13 +2,12 @@
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from werkzeug.security import generate_password_hash
 
 from app.database import db
 
 from .models import User, normal_name
+from .passwords import hash_password, weakness
 
-MIN_PASSWORD = 8
 MAX_NAME = 64
 MAX_EMAIL = 254
 
@@ -29,15 +28,18 @@ def authenticate(username: str, password: str) -> User | None:
     """Return the user of that name and password, or None. Both answers take the same time."""
     user = find_user(username)
     if user is None:
-        generate_password_hash(password)  # takes as long as to check one
+        hash_password(password)  # takes as long as to check one
         return None
-    return user if user.check_password(password) else None
+    if not user.check_password(password):
+        return None
+    db.session.commit()  # a hash that was outdated is a new one now
+    return user
 
 
 def create_user(username: str, password: str, email: str | None = None, is_admin: bool = False) -> User:
     """Save a new account. Raises AccountError for a name, email or password that will not do."""
     user = User(username=free_name(username), email=_good_email(email), is_admin=is_admin)
-    user.set_password(_good_password(password))
+    user.set_password(_good_password(password, user.username))
     db.session.add(user)
     try:
         db.session.commit()
@@ -58,8 +60,8 @@ def free_name(username: str) -> str:
 
 
 def change_password(user: User, password: str) -> None:
-    """Save a new password and end the user's sessions. Raises AccountError if it is too short."""
-    user.set_password(_good_password(password))
+    """Save a new password and end the user's sessions. Raises AccountError if it is too weak."""
+    user.set_password(_good_password(password, user.username))
     db.session.commit()
 
 
@@ -69,7 +71,7 @@ def _good_email(email: str | None) -> str | None:
     return email
 
 
-def _good_password(password: str) -> str:
-    if len(password) < MIN_PASSWORD:
-        raise AccountError(f"A password has at least {MIN_PASSWORD} characters.")
+def _good_password(password: str, username: str) -> str:
+    if reason := weakness(password, username):
+        raise AccountError(reason)
     return password

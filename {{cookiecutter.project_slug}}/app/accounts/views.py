@@ -1,26 +1,26 @@
-"""Log in, log out, and the very first account."""
+"""Log in, log out, one's own account, and the very first account."""
 
 # Flask-WTF has no types, and the forms inherit from it.
 # mypy: allow-untyped-calls
 
-import logging
-
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_user, logout_user
 
-from .access import current_user, keep_out_of_caches
-from .first_admin import may_create_first_admin
-from .forms import FirstAdminForm, LoginForm
+from . import first_admin, sessions
+from .access import current_user, keep_out_of_caches, login_required
+from .forms import FirstAdminForm, LoginForm, PasswordForm
 from .models import User
-from .users import AccountError, any_account, authenticate, create_user
+from .throttle import failed, limit_failures
+from .users import AccountError, any_account, authenticate, change_password
 
-logger = logging.getLogger(__name__)
+LAST_ID = 2**31 - 1  # what every database's INTEGER holds
+
 bp = Blueprint("accounts", __name__, template_folder="templates", cli_group=None)
 bp.after_app_request(keep_out_of_caches)
 
 
 @bp.route("/login", methods=["GET", "POST"])
+@limit_failures
 def login() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return redirect(next_page())
@@ -31,18 +31,18 @@ def login() -> ResponseReturnValue:
         user = authenticate(form.username.data or "", form.password.data or "")
         if user is not None:
             return start_session(user)
-        logger.info("A login failed")
+        failed()
         form.form_errors.append("Wrong user name or password.")
     return render_template("accounts/login.html", form=form)
 
 
 def first_account() -> ResponseReturnValue:
-    if not may_create_first_admin():
+    if not first_admin.may_create(current_app):
         return render_template("accounts/no_account.html")
     form = FirstAdminForm()
     if form.validate_on_submit():
         try:
-            user = create_user(form.username.data or "", form.password.data or "", is_admin=True)
+            user = first_admin.create(form.token.data or "", form.username.data or "", form.password.data or "")
         except AccountError as refusal:
             form.form_errors.append(str(refusal))
         else:
@@ -52,16 +52,64 @@ def first_account() -> ResponseReturnValue:
 
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        sessions.end_current(current_user)
     session.clear()
-    logout_user()
     flash("You are logged out.")
     return redirect(url_for("main.index"))
 
 
+@bp.get("/account")
+@login_required
+def account() -> ResponseReturnValue:
+    """One's own account, and where it is logged in."""
+    rows = [(row, sessions.is_current(row)) for row in sessions.of(current_user)]
+    return render_template("accounts/account.html", rows=rows)
+
+
+@bp.post(f"/account/sessions/<int(max={LAST_ID}):session_id>/end")
+@login_required
+def end_session(session_id: int) -> ResponseReturnValue:
+    sessions.end(current_user, session_id)
+    flash("That browser is logged out.")
+    return redirect(url_for(".account"))
+
+
+@bp.post("/account/sessions/end")
+@login_required
+def end_all_sessions() -> ResponseReturnValue:
+    sessions.end_all(current_user)
+    session.clear()
+    flash("You are logged out everywhere.")
+    return redirect(url_for("main.index"))
+
+
+@bp.route("/account/password", methods=["GET", "POST"])
+@login_required
+@limit_failures
+def password() -> ResponseReturnValue:
+    form = PasswordForm()
+    if form.validate_on_submit():
+        user = authenticate(current_user.username, form.password.data or "")
+        if user is not None:
+            try:
+                change_password(user, form.new_password.data or "")
+            except AccountError as refusal:
+                form.form_errors.append(str(refusal))
+            else:
+                sessions.begin(user)
+                flash("Your password is changed. Every other browser is logged out.")
+                return redirect(url_for(".account"))
+        else:
+            failed()
+            form.form_errors.append("Wrong password.")
+    return render_template("accounts/password.html", form=form)
+
+
 def start_session(user: User) -> ResponseReturnValue:
-    session.clear()  # nothing put there before the login may live on after it
-    login_user(user)
-    return redirect(next_page())
+    target = next_page()
+    sessions.begin(user)
+    return redirect(target)
 
 
 def next_page() -> str:

@@ -1,6 +1,8 @@
+from uuid import uuid4
+
 from flask_wtf import FlaskForm
-from wtforms import StringField, TextAreaField
-from wtforms.validators import DataRequired, Length
+from wtforms import HiddenField, StringField, TextAreaField
+from wtforms.validators import DataRequired, Length, Optional, Regexp
 
 
 class PostForm(FlaskForm):
@@ -13,4 +15,14 @@ class PostForm(FlaskForm):
         "Text",
         [DataRequired("A post needs a text."), Length(max=16_000)],  # MySQL's TEXT: 65,535 bytes
         render_kw={"rows": 12},
+    )
+
+
+class NewPostForm(PostForm):
+    """Each one that is shown has an id, so that a form which is sent twice makes one post."""
+
+    form_id = HiddenField(
+        default=lambda: uuid4().hex,
+        validators=[Optional(), Regexp("^[0-9a-f]{32}$", message="Reload the page and send the form again.")],
+        filters=[lambda text: text or None],
     )

@@ -6,12 +6,13 @@
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from app.accounts import current_user, login_required
 from app.database import db
 
-from .forms import PostForm
+from .forms import NewPostForm, PostForm
 from .models import Post
 
 PAGE_SIZE = 20
@@ -36,13 +37,20 @@ def detail(post_id: int) -> ResponseReturnValue:
 @bp.route("/new", methods=["GET", "POST"])
 @login_required
 def create() -> ResponseReturnValue:
-    form = PostForm()
+    form = NewPostForm()
     if form.validate_on_submit():
-        post = Post(author_id=current_user.id)
+        author_id = current_user.id
+        post = Post(author_id=author_id)
         form.populate_obj(post)
         db.session.add(post)
-        db.session.commit()
-        flash("Your post is published.")
+        try:
+            db.session.commit()
+        except IntegrityError:
+            # The same form has arrived before.
+            db.session.rollback()
+            post = db.one_or_404(select(Post).filter_by(author_id=author_id, form_id=form.form_id.data))
+        else:
+            flash("Your post is published.")
         return redirect(url_for(".detail", post_id=post.id))
     return render_template("blog/form.html", form=form, title="New post")
 

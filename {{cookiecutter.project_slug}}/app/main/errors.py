@@ -1,5 +1,7 @@
 """Error pages: one template, and JSON for those who ask for it."""
 
+import logging
+
 from flask import current_app, got_request_exception, jsonify, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -9,6 +11,8 @@ from app.negotiation import wants_json
 from app.serving import REQUEST_ID
 
 from .views import bp
+
+logger = logging.getLogger(__name__)
 
 SENTENCES = {
     400: "The request could not be understood.",
@@ -29,6 +33,8 @@ def error_page(error: HTTPException) -> Response:
         # To Flask abort(500) is an answer, not an error. The page says that it was written down, so the log is told.
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy's own method
         got_request_exception.send(app, exception=error)
+    if error.code == 403:
+        logger.info("Refused: %s %s", request.method, request.path)
     response = error.get_response(request.environ)
     if isinstance(error, SecurityError):
         return response  # no link can be built for a host that is not ours

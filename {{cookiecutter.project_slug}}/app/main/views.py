@@ -1,6 +1,8 @@
 """The index, and the two questions of a load balancer: alive? ready?"""
 
-from flask import Blueprint, current_app, render_template
+from urllib.parse import urlencode
+
+from flask import Blueprint, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,6 +16,13 @@ bp = Blueprint("main", __name__, template_folder="templates")
 def has_page(endpoint: str) -> bool:
     """True if that part of the site is there, so that pages link only to what exists."""
     return endpoint in current_app.view_functions
+
+
+@bp.app_template_global()
+def this_page(**terms: object) -> str:
+    """Return the address of the current page with other terms in its query; those that are not named stay."""
+    path = url_for(request.endpoint or "main.index", **(request.view_args or {}))
+    return f"{path}?{urlencode(request.args.to_dict(flat=False) | terms, doseq=True)}"
 
 
 @bp.get("/")

@@ -1,0 +1,43 @@
+"""How passwords are kept, and which will not do."""
+
+from flask import current_app, has_app_context
+from werkzeug.security import check_password_hash, generate_password_hash
+
+MIN_PASSWORD = 8
+#: OWASP's choice of 32 MiB: four logins at once take 128 MiB.
+METHOD = "scrypt:32768:8:3"
+METHOD_OF_TESTS = "scrypt:1024:8:1"
+#: Of what is longer the first characters must do alone: the search for patterns takes longer than they are worth.
+LOOKED_AT = 32
+#: zxcvbn's scale of 0 to 4. Below it a password is found within a million tries: common ones and their variants.
+LEAST_SCORE = 2
+
+
+def hash_password(password: str) -> str:
+    return generate_password_hash(password, method=_method())
+
+
+def matches(password_hash: str, password: str) -> bool:
+    return check_password_hash(password_hash, password)
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Whether the hash was made by another method than the one that new passwords get."""
+    return password_hash.partition("$")[0] != _method()
+
+
+def weakness(password: str, username: str) -> str | None:
+    """Return why the password will not do, as a sentence, or None if it will."""
+    if len(password) < MIN_PASSWORD:
+        return f"A password has at least {MIN_PASSWORD} characters."
+    # Its lists of common passwords take a tenth of a second and 12 MB to load.
+    from zxcvbn import zxcvbn
+
+    if zxcvbn(password[:LOOKED_AT], user_inputs=[username])["score"] < LEAST_SCORE:
+        return "That password is too easy to guess: it is a common one, or a variant. A few words together are better."
+    return None
+
+
+def _method() -> str:
+    """Return how to hash; tests need no safe hash, but many of them."""
+    return METHOD_OF_TESTS if has_app_context() and current_app.testing else METHOD

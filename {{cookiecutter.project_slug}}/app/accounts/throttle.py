@@ -1,0 +1,92 @@
+"""Whoever guesses passwords is refused after a few failures, and nobody else is.
+
+A failure counts against the visitor's address together with the account, and against the address alone.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from flask import Response, current_app, g, request
+from flask.typing import ResponseReturnValue
+from flask_limiter import RequestLimit
+
+from app.extensions import limiter
+
+from .access import current_user
+from .models import normal_name
+from .users import MAX_NAME
+
+FAILURES_OF_ACCOUNT = "10 per 3 minutes"
+FAILURES_OF_ADDRESS = "30 per 3 minutes"
+REFUSAL = "Too many failures. Try again in a few minutes."
+
+View = Callable[[], ResponseReturnValue]
+
+logger = logging.getLogger(__name__)
+
+
+def limit_failures(view: View) -> View:
+    """Decorate a view that checks a password; it calls :func:`failed` if the password is wrong."""
+    for limit, key, is_exempt in (
+        (FAILURES_OF_ACCOUNT, address_and_account, None),
+        (FAILURES_OF_ADDRESS, address, all_visitors_look_alike),
+    ):
+        # A shared limit counts once for all the views that it decorates.
+        view = limiter.shared_limit(
+            limit,
+            scope="passwords",
+            key_func=key,
+            methods=["POST"],
+            exempt_when=is_exempt,
+            deduct_when=lambda _response: g.get("password_failed", False),
+            error_message=REFUSAL,
+            on_breach=refuse,
+        )(view)
+    return view
+
+
+def failed() -> None:
+    """Count a wrong password, and log it: what strangers do is in the log, never in the application's data."""
+    g.password_failed = True
+    logger.warning("A login failed: %s from %s", account(), request.remote_addr)
+
+
+def refuse(limit: RequestLimit) -> Response:
+    logger.warning("A login was refused: %s from %s failed too often", account(), request.remote_addr)
+    seconds = max(1, limit.reset_at - int(time.time()))
+    return Response(status=429, headers={"Retry-After": str(seconds)})
+
+
+def account() -> str:
+    if current_user.is_authenticated:
+        return current_user.username
+    return normal_name(request.form.get("username", "")[:MAX_NAME])
+
+
+def visitor() -> IPv4Address | IPv6Address | None:
+    """Return the visitor's address, None if the server listens on a socket of Unix."""
+    try:
+        found = ip_address(request.remote_addr or "")
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def address() -> str:
+    """Return what failures are counted by; of IPv6 the network, since whoever has one address there has all of them."""
+    found = visitor()
+    return str(ip_network((found, 64), strict=False) if isinstance(found, IPv6Address) else found)
+
+
+def address_and_account() -> str:
+    # A store for several processes need not know names.
+    return f"{address()} {hashlib.sha256(account().encode()).hexdigest()}"
+
+
+def all_visitors_look_alike() -> bool:
+    """Whether this may be a proxy's address: guesses of one visitor would lock out everybody behind it."""
+    found = visitor()
+    return not current_app.config["PROXY_HOPS"] and (found is None or found.is_loopback)
