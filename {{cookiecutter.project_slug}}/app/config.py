@@ -6,12 +6,10 @@ create_app is given names a database.
 
 import logging
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from limits.storage import storage_from_string
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from .cookies import SESSIONS, session_cookie_name
 from .engines import typed_options
 from .scratch import scratch_folder
 from .sqlite import in_memory
@@ -40,9 +39,6 @@ SCHEMES = {
     "mysql": ("mysql+pymysql", "mysql"),
     "mariadb": ("mariadb+pymysql", "mysql"),
 }
-
-# Flask's own settings with other defaults. A cookie that each response renews would outlive its session.
-SESSIONS = {"PERMANENT_SESSION_LIFETIME": timedelta(days=14), "SESSION_REFRESH_EACH_REQUEST": False}
 
 Read = Callable[[str, Callable[[Any], object], object], Any]
 
@@ -297,14 +293,3 @@ def limits_storage(value: str) -> str:
     except (ConfigurationError, ValueError) as mistake:
         raise ValueError(f"expected memory:// or an address such as redis://127.0.0.1:6379 ({mistake})") from None
     return value
-
-
-def session_cookie_name(slug: str, settings: Mapping[str, object], development: bool) -> str:
-    """Return a name of this site's own; with ``__Host-`` no other host of the domain can set the cookie.
-
-    Browsers drop a cookie of such a name unless it is Secure, for all paths, and without a domain.
-    """
-    slug = re.sub(r"[^\w-]", "", slug, flags=re.ASCII)
-    path = settings.get("SESSION_COOKIE_PATH") or settings.get("APPLICATION_ROOT") or "/"
-    strict = settings.get("SESSION_COOKIE_SECURE") and path == "/" and not settings.get("SESSION_COOKIE_DOMAIN")
-    return f"__Host-{slug}" if strict and not development else f"{slug}_session"
