@@ -1,6 +1,7 @@
 """What the measurements share: the committed project, its environment, scratch databases, tables in Markdown."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,8 @@ def environment(project: Path, folder: Path, **settings: str) -> dict[str, str]:
     return inherited | {
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPATH": str(project),
-        "SECRET_KEY": "of a benchmark",
+        "SECRET_KEY": secrets.token_hex(),
+        "SESSION_COOKIE_SECURE": "0",
         "DATABASE_URL": f"sqlite:///{folder}/app.db",
         "LOG_DATABASE_URL": f"sqlite:///{folder}/log.db",
         "LOG_JOURNAL_DIR": str(folder / "journal"),

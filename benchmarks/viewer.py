@@ -26,6 +26,7 @@ postgresql the same; `--database mariadb --rows 100000 1000000` takes five minut
 """
 
 import argparse
+import secrets
 import statistics
 import sys
 import tempfile
@@ -143,7 +144,7 @@ def on_server(name: str, *statements: str) -> None:
 def make_app(url: str, folder: str) -> Any:
     app = import_module("app").create_app(
         {
-            "SECRET_KEY": "benchmark",
+            "SECRET_KEY": secrets.token_hex(),
             "DATABASE_URL": f"sqlite:///{folder}/app.db",
             "LOG_DATABASE_URL": url,
             "LOG_JOURNAL_DIR": f"{folder}/journal",

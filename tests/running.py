@@ -60,7 +60,8 @@ def serve(
     port = free_port()
     site = Site(f"http://127.0.0.1:{port}", cwd.parent / f"output-{port}.txt")
     words = [str(word).replace("PORT", str(port)) for word in command]
-    environment = os.environ | {"FLASK_RUN_PORT": str(port), **(env or {})}
+    # Visitors come over plain http, for which a server outside debug has no session.
+    environment = os.environ | {"FLASK_RUN_PORT": str(port), "SESSION_COOKIE_SECURE": "0", **(env or {})}
     with (
         site.output.open("wb") as output,
         subprocess.Popen(

@@ -1,16 +1,41 @@
-"""What gunicorn reads by itself. It takes its address from PORT and its workers from WEB_CONCURRENCY."""
+"""What gunicorn reads by itself; what is given on its command line goes first."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+# An empty package stands in for `app`, whose own __init__.py would import the whole application for this.
+READ_SETTINGS = """
+import json, sys, types
+sys.modules["app"] = package = types.ModuleType("app")
+package.__path__ = ["app"]
+from app.config import load_config
+config = load_config()
+print(json.dumps([config["BIND_HOST"], config["PORT"], config["WEB_CONCURRENCY"]]))
+"""
 
-def on_starting(_server: object) -> None:
-    """Refuse a wrong configuration once, before any worker can stumble over it.
 
-    In a process of its own: what is imported in this one gevent's workers could not make cooperative any more.
+def checked_settings() -> tuple[str, int, int]:
+    """Return address, port and number of workers; ends with one message if anything in the configuration is wrong.
+
+    The settings are read in a process of its own: what is imported in this one gevent's workers could not make
+    cooperative any more.
     """
-    command = [sys.executable, "-c", "from app.config import load_config; load_config()"]
-    checked = subprocess.run(command, cwd=Path(__file__).parent, check=False)
-    if checked.returncode:
-        sys.exit(checked.returncode)
+    command = [sys.executable, "-c", READ_SETTINGS]
+    ended = subprocess.run(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True, check=False)
+    if ended.returncode:
+        sys.exit(ended.returncode)
+    host, port, workers = json.loads(ended.stdout)
+    return host, port, workers
+
+
+host, port, workers = checked_settings()
+bind = f"{host}:{port}"
+# While one connection is slow or idle, a worker's other threads serve.
+worker_class = "gthread"
+threads = 4
+# What a proxy may say is for app/proxies.py alone to believe. By itself gunicorn believes every neighbour on this
+# machine, which a proxy that passes on the visitor's own headers is, too.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -69,8 +70,9 @@ class Site:
     env: dict[str, str] = field(default_factory=dict)
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
-        own = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "LOG_FILE": "", "SECRET_KEY": "x"}
-        return os.environ | own | self.env | dict(changes or {})
+        own = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        settings = {"LOG_FILE": "", "SECRET_KEY": secrets.token_hex()}
+        return os.environ | own | settings | self.env | dict(changes or {})
 
     def run(
         self, *words: str | Path, check: bool = True, changes: Mapping[str, str] | None = None

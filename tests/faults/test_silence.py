@@ -21,7 +21,7 @@ FLASK = ("flask", "run", "--no-reload")
 SERVERS = {
     "flask run": FLASK,
     "flask run, debug": FLASK,
-    "gunicorn, sync": (*GUNICORN, "sync"),
+    "gunicorn, sync": (*GUNICORN, "sync", "--threads", "1"),
     "gunicorn, gthread": (*GUNICORN, "gthread"),
     "gunicorn, gevent": (*GUNICORN, "gevent"),
     "waitress": WAITRESS,

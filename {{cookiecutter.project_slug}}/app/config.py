@@ -4,32 +4,41 @@ They are read from the environment and from `.env`; what create_app is given ove
 create_app is given names a database.
 """
 
-import logging
 import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dotenv import load_dotenv
 from flask.helpers import get_debug_flag, get_load_dotenv
-from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from .cookies import SESSIONS, session_cookie_name
 from .engines import typed_options
+from .parsers import (
+    any_secret,
+    bind_host,
+    boolean,
+    comma_separated,
+    integer,
+    level,
+    level_or_off,
+    limits_storage,
+    proxy_headers,
+    strong_secret,
+    trusted_hosts,
+)
 from .scratch import scratch_folder
 from .sqlite import in_memory
 
 PROJECT = Path(__file__).parent.parent
 INSTANCE = PROJECT / "instance"
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-OFF = "OFF"
+MiB = 1024 * 1024
+ONE_YEAR_SECONDS = 365 * 24 * 60 * 60
 
 # For each beginning of a URL: the driver it gets, and the extra that installs the driver.
 SCHEMES = {
@@ -60,20 +69,34 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
 
     Raises ConfigError, naming every variable that is wrong and what was expected.
     """
+    values, mistakes = read_config(overrides or {})
+    if mistakes:
+        message = "\n".join(["The configuration is wrong:", *(f"  {mistake}" for mistake in mistakes)])
+        print(message, file=sys.stderr)
+        raise ConfigError(message)
+    return values
+
+
+def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+    """Return the values, and a sentence for each variable that is wrong, which has the value None."""
     mistakes: list[str] = []
-    overrides = with_databases(overrides or {}, mistakes)
+    overrides = with_databases(given, mistakes)
     testing = bool(overrides.get("TESTING"))
     debug = bool(overrides.get("DEBUG", get_debug_flag()))
+    served = not debug and not testing
     if get_load_dotenv():
         load_dotenv(PROJECT / ".env")
     read = reader(overrides, mistakes)
+    key = strong_secret if served else any_secret
 
     site = tomllib.loads((PROJECT / "app/site.toml").read_text("utf-8"))
     values: dict[str, object] = {
         # The site's name on its pages.
         "SITE_NAME": overrides.get("SITE_NAME", site["name"]),
         # Signs the session cookie: whoever knows it can log in as anybody.
-        "SECRET_KEY": read("SECRET_KEY", secret, "for debugging only" if debug or testing else ""),
+        "SECRET_KEY": read("SECRET_KEY", key, "" if served else "for debugging and for tests only: no secret"),
+        # Earlier keys, whose cookies are still accepted.
+        "SECRET_KEY_FALLBACKS": read("SECRET_KEY_FALLBACKS", lambda keys: [*map(key, comma_separated(keys))], []),
         # The application's data. A SQLite path is relative to instance/.
         "DATABASE_URL": (url := read("DATABASE_URL", database_url, "sqlite:///app.db")),
         # The log's rows; on a server of its own, so that a busy log does not slow the application down.
@@ -107,15 +130,23 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
         "RATELIMIT_ENABLED": read("RATELIMIT_ENABLED", boolean, True),
         # What `flask audit prune` keeps; 0 keeps all.
         "AUDIT_RETENTION_DAYS": read("AUDIT_RETENTION_DAYS", integer(most=36_500), 0),
-        # How many proxies to believe about the visitor's address. With too many, visitors choose theirs.
+        # How many proxies to believe about the visitor's address and scheme. With too many, visitors choose theirs.
         "PROXY_HOPS": read("PROXY_HOPS", integer(), 0),
+        # What else the proxies are believed about. A proxy that passes the visitor's own header on is not to be named.
+        "PROXY_HEADERS": read("PROXY_HEADERS", proxy_headers, []),
+        # For so long a browser that came over https once comes over https only; 0 says nothing to it.
+        "HSTS_SECONDS": read("HSTS_SECONDS", integer(), ONE_YEAR_SECONDS),
         # What `flask run` does to the database: see migration_state.py.
         "AUTO_MIGRATE": read("AUTO_MIGRATE", boolean, None),
-        # Read by gunicorn itself; checked here so that a mistake is reported with the others.
-        "PORT": read("PORT", integer(), 8000),
+        # For gunicorn.conf.py. By default only this machine's proxy gets through.
+        "BIND_HOST": read("BIND_HOST", bind_host, "127.0.0.1"),
+        "PORT": read("PORT", integer(most=65_535), 8000),
         "WEB_CONCURRENCY": read("WEB_CONCURRENCY", integer(least=1), 1),
-        # Other sites' forms do not carry the session.
+        # A larger body is refused before it is read, unless the view has a limit of its own: see security.py.
+        "MAX_CONTENT_LENGTH": read("MAX_CONTENT_LENGTH", integer(least=1), MiB),
+        # Other sites' forms do not carry the session, and nobody on the way sees it.
         "SESSION_COOKIE_SAMESITE": read("SESSION_COOKIE_SAMESITE", str, "Lax"),
+        "SESSION_COOKIE_SECURE": read("SESSION_COOKIE_SECURE", boolean, served),
     }
     values |= settings_of_flask(overrides, read)
     values.setdefault(
@@ -123,11 +154,7 @@ def load_config(overrides: Mapping[str, object] | None = None) -> dict[str, obje
     )
     values["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
     values["SQLALCHEMY_BINDS"] = dict(overrides["SQLALCHEMY_BINDS"]) | {"log": values["LOG_DATABASE_URL"]}
-    if mistakes:
-        message = "\n".join(["The configuration is wrong:", *mistakes])
-        print(message, file=sys.stderr)
-        raise ConfigError(message)
-    return SESSIONS | values | {name: value for name, value in overrides.items() if name not in values}
+    return SESSIONS | values | {name: value for name, value in overrides.items() if name not in values}, mistakes
 
 
 def with_databases(given: Mapping[str, object], mistakes: list[str]) -> dict[str, Any]:
@@ -143,7 +170,7 @@ def with_databases(given: Mapping[str, object], mistakes: list[str]) -> dict[str
         ("LOG_DATABASE_URL", 'SQLALCHEMY_BINDS["log"]', binds.get("log")),
     ):
         if url and given.get(variable) not in (None, "", url):
-            mistakes.append(f"  {variable}: {name} names another database; give one of the two")
+            mistakes.append(f"{variable}: {name} names another database; give one of the two")
         if url := url or given.get(variable):
             found[variable] = url
         elif given.get("TESTING"):
@@ -156,10 +183,9 @@ def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, 
     kinds: dict[str, Callable[[Any], object]] = {
         **dict.fromkeys(("APPLICATION_ROOT", "PREFERRED_URL_SCHEME", "SERVER_NAME"), str),
         **dict.fromkeys(("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_NAME", "SESSION_COOKIE_PATH"), str),
-        **dict.fromkeys(("MAX_CONTENT_LENGTH", "MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"), integer()),
+        **dict.fromkeys(("MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"), integer()),
         **dict.fromkeys(("PERMANENT_SESSION_LIFETIME", "SEND_FILE_MAX_AGE_DEFAULT"), integer()),
-        **dict.fromkeys(("SECRET_KEY_FALLBACKS", "TRUSTED_HOSTS"), comma_separated),
-        **dict.fromkeys(("SESSION_COOKIE_SECURE", "TEMPLATES_AUTO_RELOAD"), boolean),
+        **{"TRUSTED_HOSTS": trusted_hosts, "TEMPLATES_AUTO_RELOAD": boolean},
     }
     found = {
         name: read(name, parse, None)
@@ -185,57 +211,10 @@ def reader(overrides: Mapping[str, object], mistakes: list[str]) -> Read:
         try:
             return None if value is None else parse(value)
         except ValueError as mistake:
-            mistakes.append(f"  {name}: {mistake}")
+            mistakes.append(f"{name}: {mistake}")
             return None
 
     return read
-
-
-def secret(value: str) -> str:
-    if not value:
-        raise ValueError(
-            "is not set; expected a long random text, such as the output of"
-            ' python -c "import secrets; print(secrets.token_urlsafe(32))"'
-        )
-    return value
-
-
-def level(value: str | int) -> str:
-    name = logging.getLevelName(value) if isinstance(value, int) else value.upper()
-    if name not in LEVELS:
-        raise ValueError(f"expected one of {', '.join(LEVELS)}")
-    return name
-
-
-def level_or_off(value: str | int) -> str:
-    try:
-        return OFF if str(value).upper() == OFF else level(value)
-    except ValueError as mistake:
-        raise ValueError(f"{mistake}, or OFF") from None
-
-
-def integer(least: int = 0, most: int | None = None) -> Callable[[str | int], int]:
-    """Return a parser for whole numbers within these bounds."""
-
-    def parse(value: str | int) -> int:
-        with suppress(ValueError):
-            if least <= (found := int(value)) and (most is None or found <= most):
-                return found
-        expected = f"{least} or more" if most is None else f"{least} to {most:,}"
-        raise ValueError(f"expected a whole number, {expected}")
-
-    return parse
-
-
-def boolean(value: str | bool) -> bool:
-    answers = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
-    if (found := answers.get(str(value).lower())) is None:
-        raise ValueError("expected 1 or 0 (true or false, yes or no, on or off)")
-    return found
-
-
-def comma_separated(value: str | list[str]) -> list[str]:
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
 def project_path(value: str | os.PathLike[str]) -> str:
@@ -283,13 +262,3 @@ def log_default(url: str | None) -> str:
     if in_memory(make_url(url)):
         return f"sqlite:///{scratch_folder()}/log.db"
     return "sqlite:///log.db"
-
-
-def limits_storage(value: str) -> str:
-    """Return the address of the place where Flask-Limiter counts."""
-    try:
-        if value != "memory://":
-            storage_from_string(value)  # makes no connection yet
-    except (ConfigurationError, ValueError) as mistake:
-        raise ValueError(f"expected memory:// or an address such as redis://127.0.0.1:6379 ({mistake})") from None
-    return value

@@ -13,7 +13,7 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from flask import Flask
 from flask.logging import default_handler, wsgi_errors_stream
 
-from .config import OFF
+from .parsers import OFF
 from .serving import REQUEST_ID, current_environ
 
 MB = 1024 * 1024

@@ -34,6 +34,7 @@ from app.config import PROJECT, database_url
 from app.database import db
 
 PASSWORD = "correct horse battery staple"
+KEY = "uQ3v-0nly-4-t3sts-8hXk2pLw9ZrTfYbNcJ"
 # Kept under another name: pytest-xdist starts its workers after this process has taken DATABASE_URL away.
 SERVER = os.environ.setdefault("TESTS_DATABASE_URL", os.environ.pop("DATABASE_URL", "") or "sqlite://")
 os.environ.pop("LOG_DATABASE_URL", None)
@@ -195,7 +196,7 @@ def environment(database_urls: dict[str, str], tmp_path: Path) -> dict[str, str]
     """For processes: empty databases, and nothing written into the project's folder."""
     return os.environ | {
         **database_urls,
-        "SECRET_KEY": "for tests only",
+        "SECRET_KEY": KEY,
         "LOG_FILE": "",
         "LOG_JOURNAL_DIR": str(tmp_path / "journal"),
         "PYTHONDONTWRITEBYTECODE": "1",

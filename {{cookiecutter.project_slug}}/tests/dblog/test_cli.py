@@ -24,7 +24,7 @@ from app.dblog.models import LogEntry
 from app.dblog.viewer import follow, queries, time_limit
 from app.dblog.viewer.queries import LIST_COLUMNS
 
-from ..conftest import SERVER
+from ..conftest import KEY, SERVER
 from .log_rows import ERROR, put, row
 
 HOUR = timedelta(hours=1)
@@ -270,7 +270,7 @@ def at_a_terminal(app: Flask, environment: dict[str, str], command: str) -> str:
 
 def test_a_closed_pipe_ends_quietly(app: Flask, database_urls: dict[str, str], tmp_path: Path) -> None:
     put(app, *(row("x" * 300) for _ in range(600)))
-    settings = {"SECRET_KEY": "x", "LOG_FILE": "", "LOG_JOURNAL_DIR": str(tmp_path / "other"), "FLASK_SKIP_DOTENV": "1"}
+    settings = {"SECRET_KEY": KEY, "LOG_FILE": "", "LOG_JOURNAL_DIR": str(tmp_path / "other"), "FLASK_SKIP_DOTENV": "1"}
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m flask log list --limit 600 | head -1"],
         env={**os.environ, **database_urls, **settings},

@@ -30,7 +30,7 @@ from app.dblog.handler import DatabaseLogHandler
 from app.dblog.models import LogEntry, LogHour, LogProblem
 from app.redaction import REDACTED
 
-from ..conftest import login
+from ..conftest import KEY, login
 
 # Not from getLogger: the console's handler, and pytest's, raise at some of these records.
 logger = logging.Logger("values")
@@ -428,7 +428,7 @@ def test_exceptions_that_resist(log: Flask) -> None:
 
 @pytest.mark.parametrize("debug", [True, False])
 def test_an_exception_that_cannot_be_marked(make_app: Callable[..., Flask], debug: bool) -> None:
-    app = make_app(DEBUG=debug, TESTING=False, SECRET_KEY="for tests only", LOG_FILE="")
+    app = make_app(DEBUG=debug, TESTING=False, SECRET_KEY=KEY, LOG_FILE="")
     app.config["PROPAGATE_EXCEPTIONS"] = debug
 
     @app.get("/raise")

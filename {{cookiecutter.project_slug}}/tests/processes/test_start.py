@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from ..conftest import Command, Server
+from ..conftest import KEY, Command, Server
 from ..test_logging import LINE
 
 Serve = Callable[..., AbstractContextManager[Server]]
@@ -39,7 +39,7 @@ def test_a_mistake_ends_every_process_once(start: list[str], command: Command) -
 
 
 def test_debug_is_for_the_flask_command_alone(copied: Path, command: Command, serve: Serve) -> None:
-    (copied / ".env").write_text("SECRET_KEY=from the file\n")
+    (copied / ".env").write_text(f"SECRET_KEY={KEY}\n")
     del command.environment["SECRET_KEY"], command.environment["FLASK_SKIP_DOTENV"]
     with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()") as server:
         assert status(f"{server.url}/healthz") == 200
