@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import (
     accounts,
@@ -11,10 +10,12 @@ from . import (
     components,
     database,
     dblog,
+    doctor,
     extensions,
     logging_config,
     main,
     migration_state,
+    proxies,
     request_id,
     security,
     shell,
@@ -31,10 +32,9 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     """
     app = Flask(__name__, instance_path=str(INSTANCE))
     app.config.update(load_config(config))
-    if hops := app.config["PROXY_HOPS"]:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's documented way
 
     logging_config.init_app(app)
+    proxies.init_app(app)
     request_id.init_app(app)
     security.init_app(app)
     database.init_app(app)
@@ -54,4 +54,5 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     shell.init_app(app)
     migration_state.init_app(app)
     accounts.announce_first_admin(app)
+    doctor.init_app(app)
     return app

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, scoped_session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from .engines import engine_options, keep_listeners_out, limit_lock_waits, look_at_encoding
+from .engines import engine_options, keep_listeners_out, limit_lock_waits, look_at_encoding, refuse_unstorable_text
 from .scratch import scratch_folder
 from .sqlite import in_memory, set_up_sqlite
 
@@ -142,6 +142,7 @@ def init_app(app: Flask) -> None:
             # An application that is garbage collected closes its connections. At exit a forked child must not close
             # those of its parent.
             weakref.finalize(app, engine.dispose).atexit = False
+        refuse_unstorable_text(db.engine)
         limit_lock_waits(db.engines[LOG])
 
 

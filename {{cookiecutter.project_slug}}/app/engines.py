@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,10 @@ NUMBERS = {
 }
 
 logger = logging.getLogger(__name__)
+
+
+class UnstorableText(ValueError):
+    """A text with a NUL, which PostgreSQL refuses, or with half of a surrogate pair, which no driver can encode."""
 
 
 def engine_options(url: str | sa.URL, *, for_log: bool = False) -> dict[str, Any]:
@@ -99,6 +104,26 @@ def limit_lock_waits(engine: sa.Engine) -> None:
         def set_limits(connection: Any, _record: object) -> None:
             connection.cursor().execute("SET SESSION innodb_lock_wait_timeout = 2, SESSION lock_wait_timeout = 2")
             connection.commit()
+
+
+def refuse_unstorable_text(engine: sa.Engine) -> None:
+    """Raise UnstorableText on every database for a text that PostgreSQL would fail at."""
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def look(_connection: object, _cursor: object, _statement: str, given: Any, _context: object, many: bool) -> None:
+        rows: Iterable[Any] = given if many else (given,)
+        for row in rows:
+            for value in row.values() if isinstance(row, Mapping) else row or ():
+                if isinstance(value, str) and not is_storable(value):
+                    raise UnstorableText("The text contains a NUL character, or half of a surrogate pair.")
+
+
+def is_storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def look_at_encoding(engine: sa.Engine) -> None:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 
 from .serving import REQUEST_ID
 
@@ -13,28 +13,32 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 HEADER = "X-Request-ID"
-ACCEPTED = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
+# No colon, and not "system": outside of requests these stand for a job, a command or a script as the cause of a change.
+ACCEPTED = re.compile(r"(?!system$)[A-Za-z0-9._+/=@-]{1,128}", re.IGNORECASE)
 
 
 def init_app(app: Flask) -> None:
     inner = app.wsgi_app
 
     def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        set_request_id(environ)
+        set_request_id(app, environ)
         return inner(environ, start_response)
 
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way
     app.after_request(add_header)
 
 
-def set_request_id(environ: "WSGIEnvironment") -> None:
-    """Take the id that a proxy or a calling service sent, so that one id spans both; otherwise make one."""
-    sent = environ.get("HTTP_X_REQUEST_ID", "")
+def set_request_id(app: Flask, environ: "WSGIEnvironment") -> None:
+    """Take the id that a proxy sent, so that one id spans both; otherwise make one.
+
+    Without PROXY_HOPS the header is the visitor's own.
+    """
+    sent = environ.get("HTTP_X_REQUEST_ID", "") if app.config.get("PROXY_HOPS") else ""
     environ[REQUEST_ID] = sent if ACCEPTED.fullmatch(sent) else uuid.uuid4().hex
 
 
 def add_header(response: Response) -> Response:
     if REQUEST_ID not in request.environ:
-        set_request_id(request.environ)  # a context that no server made
+        set_request_id(current_app, request.environ)  # a context that no server made
     response.headers[HEADER] = request.environ[REQUEST_ID]
     return response

@@ -10,6 +10,7 @@ from pathlib import Path
 import portalocker
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (\w+) +([\w.]+) \[([^\]]+)\] (.*)")
 
@@ -30,6 +31,7 @@ def app(app: Flask) -> Flask:
 
 
 def test_a_line_names_time_level_logger_and_request(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
+    app.config["PROXY_HOPS"] = 1
     app.test_client().get("/say", headers={"X-Request-ID": "from-the-proxy"})
     logging.getLogger("shop").warning("Outside of any request")
     lines = [LINE.fullmatch(line) for line in capsys.readouterr().err.splitlines()]
@@ -68,11 +70,22 @@ def test_every_response_has_a_request_id(app: Flask) -> None:
     for path in ("/healthz", "/no-such-page", "/fail"):
         first, second = (client.get(path).headers["X-Request-ID"] for _ in range(2))
         assert first != second
+
+
+def test_the_id_of_a_proxy_is_taken(make_app: Callable[..., Flask]) -> None:
+    client = make_app(PROXY_HOPS=1).test_client()
     for sent in ("a1b2-c3", "Root=1-67891233-abcdef012345678912345678", "x" * 128):
         assert client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"] == sent
-    for sent in ("", "x" * 129, "two words", "<script>", "a\u00e4"):
+    # What stands for jobs, commands and scripts in the trail may come from nobody.
+    causes = ("system", "System", "cli:user create", "cli:user", "job:send_mail")
+    for sent in ("", "x" * 129, "two words", "<script>", "a\u00e4", *causes):
         answer = client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"]
         assert re.fullmatch("[0-9a-f]{32}", answer)
+
+
+def test_the_id_of_a_visitor_is_not(client: FlaskClient) -> None:
+    answer = client.get("/healthz", headers={"X-Request-ID": "mine"})
+    assert answer.headers["X-Request-ID"] != "mine"
 
 
 def test_levels(make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]) -> None:

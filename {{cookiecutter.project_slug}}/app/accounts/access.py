@@ -75,9 +75,9 @@ def load_user(text: str) -> User | None:
 
 
 def keep_out_of_caches(response: Response) -> Response:
-    """Nothing that a logged-in visitor sees may stay in a cache."""
+    """Nothing that a logged-in visitor sees may stay in a cache, unless the view says so itself."""
     if loaded_user() is not None:
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 

@@ -1,6 +1,7 @@
-from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Length
+
+from app.forms import Form
 
 from .passwords import MIN_PASSWORD
 from .users import MAX_NAME
@@ -12,14 +13,14 @@ OLD_PASSWORD = {"autocomplete": "current-password"}
 NEW_PASSWORD_NOTE = f"At least {MIN_PASSWORD} characters, and not easy to guess."
 
 
-class LoginForm(FlaskForm):
+class LoginForm(Form):
     username = StringField(
         "User name", [DataRequired("Type your user name."), Length(max=MAX_NAME)], render_kw=USER_NAME
     )
     password = PasswordField("Password", [DataRequired("Type your password.")], render_kw=OLD_PASSWORD)
 
 
-class FirstAdminForm(FlaskForm):
+class FirstAdminForm(Form):
     token = StringField(
         "Token",
         [DataRequired("Type the token that `flask run` printed.")],
@@ -37,7 +38,7 @@ class FirstAdminForm(FlaskForm):
     )
 
 
-class PasswordForm(FlaskForm):
+class PasswordForm(Form):
     password = PasswordField("Password", [DataRequired("Type your password.")], render_kw=OLD_PASSWORD)
     new_password = PasswordField(
         "New password",

@@ -17,6 +17,8 @@ class AccountError(ValueError):
 
 
 def find_user(username: str) -> User | None:
+    if len(username) > MAX_NAME:
+        return None  # To normalise a text takes time that may grow with the square of its length.
     return db.session.scalar(select(User).where(User.username == normal_name(username)))
 
 
@@ -51,8 +53,8 @@ def create_user(username: str, password: str, email: str | None = None, is_admin
 
 def free_name(username: str) -> str:
     """Return the name as it is stored. Raises AccountError if it will not do or is taken."""
-    name = normal_name(username)
-    if not name or len(name) > MAX_NAME or not name.isprintable() or " " in name:
+    name = normal_name(username[: MAX_NAME + 1])
+    if not name or len(username) > MAX_NAME or len(name) > MAX_NAME or not name.isprintable() or " " in name:
         raise AccountError(f"A user name has 1 to {MAX_NAME} visible characters and no spaces.")
     if find_user(name):
         raise AccountError(f"The user name {name} is already taken.")

@@ -1,11 +1,12 @@
 from uuid import uuid4
 
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, Optional, Regexp
 
+from app.forms import Form
 
-class PostForm(FlaskForm):
+
+class PostForm(Form):
     title = StringField(
         "Title",
         [DataRequired("A post needs a title."), Length(max=200)],

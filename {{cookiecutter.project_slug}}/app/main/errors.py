@@ -1,12 +1,14 @@
 """Error pages: one template, and JSON for those who ask for it."""
 
 import logging
+from urllib.parse import urlsplit
 
 from flask import current_app, got_request_exception, jsonify, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import BadHost, BadRequest, HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
+from app.engines import UnstorableText
 from app.negotiation import wants_json
 from app.serving import REQUEST_ID
 
@@ -36,8 +38,6 @@ def error_page(error: HTTPException) -> Response:
     if error.code == 403:
         logger.info("Refused: %s %s", request.method, request.path)
     response = error.get_response(request.environ)
-    if isinstance(error, SecurityError):
-        return response  # no link can be built for a host that is not ours
     facts = {
         "status": response.status_code,
         "error": error.name,
@@ -47,16 +47,38 @@ def error_page(error: HTTPException) -> Response:
     if wants_json():
         response.data = jsonify(facts).data
         response.content_type = "application/json"
-    else:
+    elif not isinstance(request.routing_exception, SecurityError | BadHost):  # no link can be built for such a host
         # Not render_template: its context loads the user, and the database may be what fails.
         response.data = current_app.jinja_env.get_template("error.html").render(facts)
         response.content_type = "text/html; charset=utf-8"
     return response
 
 
+@bp.app_errorhandler(UnstorableText)
+def refuse_text(refusal: UnstorableText) -> Response:
+    return error_page(BadRequest(str(refusal)))
+
+
 def message(error: HTTPException) -> str:
     if isinstance(error, CSRFError):
-        return f"{error.description} Go back, reload the page and send the form again."
+        return f"{error.description} {what_to_do(error.description or '')}"
     if error.description and error.description != type(error).description:
         return error.description
     return SENTENCES.get(error.code or 500, error.description or error.name)
+
+
+def what_to_do(refusal: str) -> str:
+    """Return what helps against a refusal of the check of the CSRF token: most often a setting is missing."""
+    without_cookie = refusal == "The CSRF session token is missing."
+    if without_cookie and current_app.config["SESSION_COOKIE_SECURE"] and not request.is_secure:
+        return (
+            "Browsers send this site's cookies over https alone, and this request came over http. Use https (behind a"
+            " proxy that does, set PROXY_HOPS=1 and let it send X-Forwarded-Proto), or set SESSION_COOKIE_SECURE=0."
+        )
+    if refusal == "The referrer does not match the host.":
+        return (
+            f"The browser comes from {urlsplit(request.referrer or '').netloc}, and this site takes itself for"
+            f" {request.host}. If both are this site, let the proxy pass on the whole name with its port, in nginx with"
+            " `proxy_set_header Host $http_host`."
+        )
+    return "Go back, reload the page and send the form again."

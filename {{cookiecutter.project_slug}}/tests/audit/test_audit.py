@@ -539,6 +539,7 @@ def test_an_error_half_way_through_a_request(app: Flask, client: FlaskClient, us
     """The opposite on purpose: what was logged stays, what was changed goes, and so does its entry."""
     add_error_page(app)
     app.config.update(PROPAGATE_EXCEPTIONS=False, WTF_CSRF_ENABLED=False)
+    app.config["PROXY_HOPS"] = 1
     assert client.post("/half-way", headers={"X-Request-ID": "r-1"}).status_code == 500
     with app.app_context():
         assert [entry.object_id for entry in entries_of(User)] == [str(user.id)]
@@ -559,6 +560,7 @@ def test_user_address_and_request(app: Flask, client: FlaskClient, admin: User) 
     add_rename_page(app)
     login(client, admin)
     token = csrf_token(client.get("/").text)
+    app.config["PROXY_HOPS"] = 1
     client.post("/rename", data={"csrf_token": token}, headers={"X-Request-ID": "r-1"})
     with app.app_context():
         entry = entries_of(User)[-1]

@@ -41,6 +41,7 @@ def test_a_request_is_named_in_all_its_parts(app: Flask, client: FlaskClient, ad
         return response
 
     login(client, admin)
+    app.config["PROXY_HOPS"] = 1
     with client.get("/everywhere", headers={"X-Request-ID": "r-1"}, environ_overrides={"REMOTE_ADDR": "192.0.2.1"}):
         pass
     add(app, "outside")

@@ -210,6 +210,7 @@ def test_between_the_log_and_the_trail(app: Flask, client: FlaskClient, admin: U
 
     login(client, admin)
     app.config["WTF_CSRF_ENABLED"] = False
+    app.config["PROXY_HOPS"] = 1
     client.post("/work", headers={"X-Request-ID": "r-1"})
     assert dblog.flush(10)
     [record] = fetch(client, "/logs.json?request=r-1")["entries"]

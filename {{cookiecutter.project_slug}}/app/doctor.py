@@ -1,0 +1,56 @@
+"""flask doctor: what a deployment still lacks."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import migration_state
+from .config import read_config
+from .database import db
+from .proxies import NO_TRUSTED_HOSTS
+
+
+def init_app(app: Flask) -> None:
+    app.cli.add_command(doctor)
+
+
+@click.command()
+def doctor() -> None:
+    """List what a deployment with these settings lacks, one line each; exit with 1 if anything does."""
+    # As a server would read it: `.flaskenv` turns debug on for commands alone.
+    config, mistakes = read_config({"DEBUG": False})
+    lacks = [*mistakes, *lacking_settings(config), *lacking_revisions()]
+    click.echo("\n".join(lacks or ["Nothing is missing."]))
+    sys.exit(1 if lacks else 0)
+
+
+def lacking_settings(config: Mapping[str, Any]) -> Iterator[str]:
+    if not config.get("TRUSTED_HOSTS"):
+        yield NO_TRUSTED_HOSTS
+    if config["SESSION_COOKIE_SECURE"] is False:
+        yield "SESSION_COOKIE_SECURE is off, so who reads along over http has the session: serve https, and drop it."
+    if config["HSTS_SECONDS"] == 0:
+        yield "HSTS_SECONDS is 0, so a browser that typed http is not told to come over https: drop it."
+    if config["PROXY_HOPS"] == 0 and config["BIND_HOST"] in ("127.0.0.1", "[::1]", "localhost"):
+        yield (
+            f"PROXY_HOPS is 0 while gunicorn listens on {config['BIND_HOST']}, where only a proxy reaches it: all"
+            " visitors would have the proxy's address, and come over http. Set it to the number of proxies."
+        )
+    if config["PROXY_HEADERS"] and config["PROXY_HOPS"] == 0:
+        yield "PROXY_HEADERS has no effect while PROXY_HOPS is 0: set both, or neither."
+
+
+def lacking_revisions() -> Iterator[str]:
+    for bind in db.engines:
+        name = "LOG_DATABASE_URL" if bind else "DATABASE_URL"
+        try:
+            found = migration_state.state(current_app, bind)
+        except SQLAlchemyError:
+            yield f"{name}: the database does not answer."
+        else:
+            if found in migration_state.TODO:
+                yield f"{name}: {migration_state.TODO[found]}"
