@@ -3,14 +3,21 @@
 import sys
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import select
 
+from app.actor import CannotForget, forget_person
 from app.database import db
 from app.terminal import plain_errors
 
 from .models import User, normal_name
 from .users import AccountError, change_password, create_user, find_user, free_name
+
+LEFT = (
+    "What is left: lines in {file} and its rotated copies, backups, what a proxy logs, and texts that name the person"
+    " neither by name nor by email address."
+)
 
 user_cli = AppGroup("user", help="Create, list and change accounts.")
 
@@ -63,13 +70,23 @@ def admin(name: str, revoke: bool) -> None:
 
 @user_cli.command("delete")
 @click.argument("name")
-def delete(name: str) -> None:
+@click.option("--forget", is_flag=True, help="Also make anonymous what log and trail say of this person.")
+def delete(name: str, forget: bool) -> None:
     """Delete the account NAME and what belongs to it."""
-    with plain_errors(AccountError):
+    with plain_errors(AccountError, CannotForget):
         user = existing(name)
+        user_id, names = user.id, [each for each in (user.username, user.email) if each]
+        if forget:
+            # Once before, so that nothing is deleted if it fails, and once for what the deletion leaves in the trail.
+            forget_person(user_id, names)
         db.session.delete(user)
         db.session.commit()
         click.echo(f"Deleted {normal_name(name)}.")
+        if forget:
+            click.echo("\n".join(forget_person(user_id, names)))
+            click.echo(
+                f"What is left: {LEFT.format(file=current_app.config['LOG_FILE'] or 'app.log, if there was one')}"
+            )
 
 
 def existing(name: str) -> User:

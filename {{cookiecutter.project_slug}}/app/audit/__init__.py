@@ -3,7 +3,7 @@
 A model with ``__audit__ = True`` has a trail. A change walks through these modules: :mod:`.recorder` and :mod:`.bulk`
 notice what the ORM does, by the :mod:`.options` of the model; :mod:`.snapshot` reads rows before and after;
 :mod:`.entries`, :mod:`.values` and :mod:`.origin` make the trail's rows. :mod:`.queries`, :mod:`.views`, :mod:`.cli`
-and :mod:`.format` show them.
+and :mod:`.format` show them, and :mod:`.forget` makes a person's entries anonymous.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from .. import components
-from ..actor import Actor, Guard, forbid, nobody
+from ..actor import Actor, Guard, forbid, nobody, on_forget
 from . import recorder
 from .cli import cli
+from .forget import forget
 from .views import bp
 
 # It listens from the import on: models are also used without an application, and must have their trail then, too.
@@ -38,6 +39,7 @@ def init_app(app: Flask, db: SQLAlchemy, *, actor: Actor = nobody, guard: Guard 
     :param guard: tells who may see the trail, see :data:`app.actor.Guard`
     """
     app.extensions["audit"] = Audit(db, actor, guard)
+    on_forget(app, forget)
     components.init_app(app)
     app.register_blueprint(bp)
     app.cli.add_command(cli)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
 from ..terminal import inert_json, json_option, limit_option, plain_errors
@@ -47,10 +48,12 @@ def show_command(model: str, object_id: str, limit: int, as_json_lines: bool) ->
 
 
 @cli.command("prune")
-@click.option("--days", type=click.IntRange(0, 36_500), required=True, help="Delete what is older than so many days.")
+@click.option("--days", type=click.IntRange(0, 36_500), help="Keep so many days; AUDIT_RETENTION_DAYS if not given.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if every entry would go.")
-def prune_command(days: int, yes: bool) -> None:
+def prune_command(days: int | None, yes: bool) -> None:
     """Delete old entries; there is no way back."""
+    if days is None and not (days := current_app.config.get("AUDIT_RETENTION_DAYS")):
+        raise click.UsageError("AUDIT_RETENTION_DAYS is 0, which keeps all: name a number of --days.")
     with plain_errors():
         moment, is_all = queries.days_ago(days)
         if is_all and not yes:

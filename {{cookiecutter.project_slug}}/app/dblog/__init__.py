@@ -38,7 +38,7 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, current_app
 
 from .. import components
-from ..actor import Actor, Guard, forbid, nobody
+from ..actor import Actor, Guard, forbid, nobody, on_forget
 from ..database import log_engine
 from ..redaction import secret_names
 from ..scratch import scratch_folder
@@ -47,6 +47,7 @@ from .capture.uncaught import run_job, watch
 from .handler import DatabaseLogHandler, why_silent
 from .journal.append import FILES_SEEN_AT_ONCE, Journal
 from .store.cli import flush_command, prune_command
+from .store.forget import forget
 from .store.writer import Writer
 from .viewer import bp
 from .viewer.cli import cli
@@ -102,6 +103,7 @@ def init_app(
     watch(app, process.record, actor)
 
     app.extensions["dblog"] = DatabaseLog(writer, journal, handler, guard)
+    on_forget(app, partial(forget, writer))
     app.before_request(_start_writer)
     components.init_app(app)
     app.register_blueprint(bp)

@@ -25,7 +25,13 @@ PRUNE_SECONDS = 60.0
 @with_appcontext
 def flush_command(timeout: float) -> None:
     """Ship every journal now, those of dead processes included; fails if anything is left."""
-    writer: Writer = current_app.extensions["dblog"].writer
+    if waiting := ship_everything(current_app.extensions["dblog"].writer, timeout):
+        raise click.ClickException(waiting)
+    click.echo("Everything that was logged is in the database.")
+
+
+def ship_everything(writer: Writer, timeout: float) -> str | None:
+    """Ship every journal, for so many seconds; return which records are still waiting then, None if none is."""
     end = time.monotonic() + timeout
     while True:
         writer.flush(max(0.1, end - time.monotonic()))
@@ -35,11 +41,11 @@ def flush_command(timeout: float) -> None:
             break
         time.sleep(POLL_SECONDS)
     waiting = look(writer.journal)
-    if left or waiting.unreadable:
-        least = "At least " if waiting.unreadable else ""
-        why = f" ({waiting.error})" if waiting.error else ""
-        raise click.ClickException(f"{least}{left} records are still waiting{why}.")
-    click.echo("Everything that was logged is in the database.")
+    if not (left or waiting.unreadable):
+        return None
+    least = "At least " if waiting.unreadable else ""
+    why = f" ({waiting.error})" if waiting.error else ""
+    return f"{least}{left} records are still waiting{why}."
 
 
 @click.command("prune")

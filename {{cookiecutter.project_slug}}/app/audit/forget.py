@@ -1,0 +1,43 @@
+"""A person's entries made anonymous: that something changed stays, who did it and from where does not."""
+
+from typing import Any
+
+from sqlalchemy import func, literal, or_, select, type_coerce, update
+
+from ..actor import FORGOTTEN, any_of, in_json
+from ..database import LongText
+from .entries import TABLE
+from .queries import session
+
+BATCH_ROWS = 200
+
+
+def forget(user_id: int, names: list[str]) -> str:
+    """Take a person out of the trail; commits.
+
+    :param user_id: the account's number, which entries name as the one who acted
+    :param names: what the person is called in values, old and new
+    """
+    pattern, changes = any_of(names), type_coerce(TABLE.c.changes, LongText)
+    mentioned = [
+        func.lower(changes).contains(each.lower(), autoescape=True) for name in names for each in {name, *in_json(name)}
+    ]
+    theirs = or_(TABLE.c.user_id == user_id, *mentioned)
+    last = count = 0
+    while rows := session().execute(_page(changes, theirs, last)).all():
+        last = rows[-1].id
+        for row in rows:
+            own = {"user_id": None, "ip": None} if row.user_id == user_id else {}
+            text = pattern.sub(FORGOTTEN, row.text)
+            if own or text != row.text:
+                count += 1
+                session().execute(
+                    update(TABLE).where(TABLE.c.id == row.id).values(changes=literal(text, LongText), **own)
+                )
+        session().commit()
+    return f"The trail: {count:,} entries are anonymous."
+
+
+def _page(changes: Any, theirs: Any, last: int) -> Any:
+    page = select(TABLE.c.id, TABLE.c.user_id, changes.label("text"))
+    return page.where(theirs, TABLE.c.id > last).order_by(TABLE.c.id).limit(BATCH_ROWS)

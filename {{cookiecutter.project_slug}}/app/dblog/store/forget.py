@@ -1,0 +1,117 @@
+"""A person's records made anonymous: what happened stays, whom it happened to does not."""
+
+import os
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Engine, String, Table, func, literal, or_, select, type_coerce, update
+
+from ...actor import FORGOTTEN, CannotForget, any_of, in_json
+from ...database import JSONText, LongText
+from ..errors import Unreadable, retry_while_busy
+from ..journal.files import QUARANTINE
+from ..models import LogEntry, LogProblem
+from .cli import ship_everything
+from .writer import Writer
+
+SHIP_SECONDS = 30.0
+#: How long a step waits for its turn to write.
+WRITE_SECONDS = 60.0
+BATCH_ROWS = 200
+#: What a record of the person's own requests loses, as far as the table has it.
+PERSONAL = ("user_id", "is_admin", "ip", "user_agent")
+#: Columns in which no name stands, and by which others find the row.
+KEYS = {"event_id", "fingerprint", "request_id", "logger", "level", "host", "thread", "status", "method"}
+ASIDE = "quarantine.forgetting"
+
+
+def forget(writer: Writer, user_id: int, names: list[str]) -> str:
+    """Take a person out of the log, and out of the records that no database took.
+
+    Records that are waiting are shipped first. Raises :class:`app.actor.CannotForget` if some are left, or if the
+    database does not answer.
+
+    :param user_id: the account's number
+    :param names: what the person is called in texts; they are replaced as whole words
+    """
+    pattern = any_of(names)
+    if waiting := ship_everything(writer, SHIP_SECONDS):
+        raise CannotForget(f"Nothing was deleted, since the log does not have everything yet. {waiting}")
+    entries, problems = (LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem))
+    try:
+        count = _forget_rows(writer.engine, entries, pattern, names, entries.c.user_id == user_id)
+        _forget_rows(writer.engine, problems, pattern, names)
+        _forget_quarantine(writer.journal.folder, pattern, user_id)
+    except (Unreadable, OSError) as error:
+        raise CannotForget(f"The log keeps what it has of {names[0]}: {error}") from error
+    return f"The log: {count:,} records are anonymous."
+
+
+def _forget_rows(
+    engine: Engine, table: Table, pattern: re.Pattern[str], names: Sequence[str], own: ColumnElement[bool] | None = None
+) -> int:
+    """Replace the names in all texts of a table, and clear the person's own rows; return how many rows changed."""
+    texts = {
+        each.name: type_coerce(each, LongText)
+        for each in table.c
+        if isinstance(each.type, String | JSONText) and each.name not in KEYS
+    }
+    spellings = {each.lower() for name in names for each in (name, *in_json(name))}
+    mentioned = [func.lower(text).contains(each, autoescape=True) for text in texts.values() for each in spellings]
+    theirs = or_(*mentioned) if own is None else or_(own, *mentioned)
+    cleared = {name: None for name in PERSONAL if name in table.c}
+    is_own = (own if own is not None else table.c.id < 0).label("is_own")
+    page = select(table.c.id, is_own, *[text.label(name) for name, text in texts.items()]).where(theirs)
+
+    def step(last: int) -> tuple[int, int] | None:
+        """Change the next rows after one; return the last one's id and how many there were, None at the end."""
+        with engine.begin() as connection:
+            rows = connection.execute(page.where(table.c.id > last).order_by(table.c.id).limit(BATCH_ROWS)).all()
+            changed = 0
+            for row in rows:
+                values: dict[str, Any] = dict(cleared) if row.is_own else {}
+                for name in texts:
+                    old = row._mapping[name] or ""
+                    if (new := pattern.sub(FORGOTTEN, old)) != old:
+                        values[name] = literal(new, LongText)  # a column of JSON is text, too
+                if values:
+                    changed += 1
+                    connection.execute(update(table).where(table.c.id == row.id).values(values))
+        return (rows[-1].id, changed) if rows else None
+
+    last = total = 0
+    while found := retry_while_busy(partial(step, last), engine, WRITE_SECONDS):
+        last, changed = found
+        total += changed
+    return total
+
+
+def _forget_quarantine(folder: Path, pattern: re.Pattern[str], user_id: int) -> None:
+    """Rewrite the records that were set aside. Others may add some meanwhile, so the file is moved away first."""
+    path, aside = folder / QUARANTINE, folder / ASIDE
+    if path.exists() and not aside.exists():
+        path.rename(aside)
+    if aside.exists():
+        lines = [_anonymous(line, pattern, user_id) for line in aside.read_bytes().splitlines()]
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(fd, "ab", buffering=0) as file:
+            file.write(b"".join(line + b"\n" for line in lines))
+        aside.unlink()
+
+
+def _anonymous(line: bytes, pattern: re.Pattern[str], user_id: int) -> bytes:
+    text = pattern.sub(FORGOTTEN, line.decode("utf-8", "replace"))
+    try:
+        kept = orjson.loads(text)
+        record = kept["record"]
+    except (ValueError, TypeError, KeyError):
+        return text.encode()
+    if record.get("user_id") == user_id:
+        record |= {name: None for name in PERSONAL if name in record}
+        of_request = record.get("request") or {}
+        of_request |= {name: None for name in PERSONAL if name in of_request}
+    return orjson.dumps(kept)

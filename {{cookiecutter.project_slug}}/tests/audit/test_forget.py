@@ -1,0 +1,101 @@
+"""A person is taken out of the trail, and with the account out of everything that is to be forgotten."""
+
+import json
+
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import select
+
+from app.accounts.models import User
+from app.audit.models import AuditEntry
+from app.database import db
+
+from ..conftest import login
+
+
+def entries(app: Flask) -> list[AuditEntry]:
+    with app.app_context():
+        return list(db.session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+
+
+def test_a_deleted_account_is_forgotten(app: Flask, client: FlaskClient, runner: FlaskCliRunner, admin: User) -> None:
+    runner.invoke(
+        args=["user", "create", "Ada", "--email", "Ada@Example.org", "--password-stdin"],
+        input="correct horse battery staple\n",
+    )
+    with app.app_context():
+        ada = db.session.scalars(select(User).filter_by(username="ada")).one()
+        db.session.expunge(ada)
+    login(client, ada)
+    client.get("/logs")
+    result = runner.invoke(args=["user", "delete", "ada", "--forget"])
+    assert result.exit_code == 0, result.output
+    assert "Deleted ada." in result.stdout
+    assert "The trail: " in result.stdout
+    assert "What is left: lines in app.log" in result.stdout
+    assert "backups" in result.stdout
+    found = entries(app)
+    values = json.dumps([entry.changes for entry in found])
+    assert '"ada' not in values.lower()
+    assert values.count("[forgotten]") == 4  # made and deleted, each with name and address
+    assert {(entry.user_id, entry.ip) for entry in found if entry.user_id == ada.id} == set()
+    assert {entry.ip for entry in found} == {None}
+    assert "grace" in values
+
+
+def test_without_the_word_the_trail_keeps_the_name(app: Flask, runner: FlaskCliRunner, user: User) -> None:
+    assert runner.invoke(args=["user", "delete", "ada"]).stdout == "Deleted ada.\n"
+    assert entries(app)[-1].changes["username"] == ["ada", None]
+
+
+def test_an_account_stays_if_the_log_cannot_forget(app: Flask, runner: FlaskCliRunner, user: User) -> None:
+    with app.app_context():
+        db.drop_all(bind_key="log")
+    result = runner.invoke(args=["user", "delete", "ada", "--forget"])
+    assert result.exit_code == 1
+    assert "flask db upgrade" in result.stderr
+    assert "Deleted" not in result.output
+    with app.app_context():
+        assert db.session.get(User, user.id)
+
+
+# Who logged in
+
+
+def test_logins_and_logouts_are_in_the_trail(app: Flask, client: FlaskClient, user: User) -> None:
+    login(client, user)
+    client.application.config["WTF_CSRF_ENABLED"] = False
+    client.post("/logout")
+    made, ended = (entry for entry in entries(app) if entry.model == "UserSession")
+    assert (made.action, made.user_id, made.ip) == ("insert", user.id, "127.0.0.1")
+    assert made.changes["user_id"] == [None, user.id]
+    assert made.changes.keys() <= {"id", "user_id", "created_at"}
+    assert (ended.action, ended.user_id) == ("delete", user.id)
+
+
+def test_failed_logins_write_nothing_into_the_application_s_database(
+    app: Flask, client: FlaskClient, user: User
+) -> None:
+    before = len(entries(app))
+    for name in ("ada", "nobody"):
+        login(client, User(username=name), "wrong")
+    assert len(entries(app)) == before
+
+
+def test_changes_of_passwords_and_admins_are_in_the_trail(app: Flask, runner: FlaskCliRunner, user: User) -> None:
+    runner.invoke(args=["user", "admin", "ada"])
+    runner.invoke(args=["user", "password", "ada", "--password-stdin"], input="elpats yrettab esroh\n")
+    admin, password = entries(app)[-2:]
+    assert admin.changes == {"is_admin": [False, True]}
+    assert password.changes == {"password_hash": ["[masked]", "[masked]"]}
+
+
+# Pruning
+
+
+def test_the_configuration_says_what_is_pruned(app: Flask, runner: FlaskCliRunner, user: User) -> None:
+    result = runner.invoke(args=["audit", "prune"])
+    assert result.exit_code == 2
+    assert "AUDIT_RETENTION_DAYS is 0" in result.stderr
+    app.config["AUDIT_RETENTION_DAYS"] = 30
+    assert runner.invoke(args=["audit", "prune"]).stdout == "Deleted 0 entries.\n"

@@ -1,0 +1,121 @@
+"""A person is taken out of the log: rows, problems, what waits, and what no database took."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from app import dblog
+from app.accounts.models import User
+from app.actor import CannotForget, forget_person
+from app.database import db
+from app.dblog.journal.files import QUARANTINE, quarantine
+from app.dblog.models import LogEntry, LogProblem
+
+from ..conftest import login
+
+logger = logging.getLogger(__name__)
+IP = "198.51.100.7"
+NAMES = ["ada", 'ada."quoted"@example.org']
+
+
+def forget(app: Flask, user_id: int, names: list[str]) -> list[str]:
+    with app.app_context():
+        return forget_person(user_id, names)
+
+
+def everything(app: Flask) -> str:
+    tables = (LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem))
+    with app.app_context(), db.engines["log"].connect() as connection:
+        return repr([[dict(row._mapping) for row in connection.execute(select(table))] for table in tables])
+
+
+@pytest.fixture
+def talk(app: Flask, client: FlaskClient, user: User) -> int:
+    """Records that name somebody, by her number, her name and her address; returns the number."""
+
+    @app.get("/talk/<name>")
+    def talk(name: str) -> str:
+        logger.error("It was %s, from Canada, not adam", name, extra={"who": [*NAMES, "Ada"]})
+        raise RuntimeError(f"No place for {name}")
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    login(client, user)
+    client.get("/talk/ada", environ_overrides={"REMOTE_ADDR": IP})
+    logger.error("A job failed for %s", NAMES[1])
+    logger.error("Not about her")
+    return user.id
+
+
+def test_nothing_names_the_person_any_more(app: Flask, talk: int) -> None:
+    """The records need not be in the database yet."""
+    [sentence] = [each for each in forget(app, talk, NAMES) if "log" in each]
+    assert "3 records" in sentence
+    left = everything(app)
+    assert "[forgotten]" in left
+    assert IP not in left
+    assert "example.org" not in left
+    assert "It was [forgotten], from Canada, not adam" in left
+    assert "RuntimeError: No place for [forgotten]" in left
+    assert "'ada'" not in left.lower()
+    assert "/ada" not in left
+    with app.app_context():
+        rows = db.session.scalars(select(LogEntry)).all()
+        assert {row.user_id for row in rows} == {None}
+        assert [row.extra for row in rows if row.extra] == [{"who": ["[forgotten]"] * 3}]
+        assert "Not about her" in [row.message for row in rows]
+
+
+def test_to_forget_again_changes_nothing(app: Flask, talk: int) -> None:
+    forget(app, talk, NAMES)
+    left = everything(app)
+    assert any("0 records" in each for each in forget(app, talk, NAMES))
+    assert everything(app) == left
+
+
+def test_many_records_are_many_steps(app: Flask, user: User) -> None:
+    for number in range(450):
+        logger.error("%s did it, %s", "ada" if number % 2 else "eve", number)
+    assert dblog.flush(60)
+    assert any("225 records" in each for each in forget(app, user.id, ["ada"]))
+
+
+def test_what_no_database_took_is_made_anonymous(app: Flask, user: User) -> None:
+    folder = Path(app.extensions["dblog"].journal.folder)
+    theirs = {"message": "hello ada", "user_id": user.id, "request": {"ip": "198.51.100.7", "path": "/"}}
+    others = {"message": "hello eve", "user_id": user.id + 1, "request": {"ip": "203.0.113.9"}}
+    for number, record in enumerate((theirs, others)):
+        quarantine(folder, f"{number}", record, "because")
+    with (folder / QUARANTINE).open("ab") as file:
+        file.write(b"torn, of ada\n")
+    forget(app, user.id, ["ada"])
+    first, second, third = (folder / QUARANTINE).read_text().splitlines()
+    assert json.loads(first)["record"] == {
+        "message": "hello [forgotten]",
+        "user_id": None,
+        "request": {"ip": None, "path": "/"},
+    }
+    assert json.loads(second)["record"] == others
+    assert third == "torn, of [forgotten]"
+    assert [path.name for path in folder.glob("quarantine*")] == [QUARANTINE]
+
+
+def test_without_the_log_s_tables_nothing_is_forgotten(app: Flask, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.app_context():
+        db.drop_all(bind_key="log")
+    monkeypatch.setattr("app.dblog.store.forget.SHIP_SECONDS", 0.1)
+    with pytest.raises(CannotForget, match="The log keeps what it has of ada: The log's tables are missing"):
+        forget(app, user.id, ["ada"])
+
+
+def test_while_records_wait_nothing_is_forgotten(app: Flask, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.app_context():
+        db.drop_all(bind_key="log")
+    logger.error("waits")
+    monkeypatch.setattr("app.dblog.store.forget.SHIP_SECONDS", 0.1)
+    with pytest.raises(CannotForget, match=r"Nothing was deleted, .* 1 records are still waiting"):
+        forget(app, user.id, ["ada"])
