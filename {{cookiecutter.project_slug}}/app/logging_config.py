@@ -1,11 +1,13 @@
 """Where log records go besides the database: the console and a rotating file."""
 
 import logging
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from textwrap import indent
 from typing import TextIO, cast
 
 import portalocker
@@ -13,26 +15,62 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from flask import Flask
 from flask.logging import default_handler, wsgi_errors_stream
 
+from .interrupts import reraise_interrupt
 from .parsers import OFF
+from .redaction import redact, redact_trace
 from .serving import REQUEST_ID, current_environ
+from .terminal import inert
 
 MB = 1024 * 1024
 OURS = {"console", "file"}
 
+# Werkzeug colours what the development server says.
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_WRITTEN = "LOG_FILE: %s is not written to: %s"
 
 logger = logging.getLogger(__name__)
 
 
 class LineFormatter(logging.Formatter):
-    """Time, level, logger, request id, message."""
+    """Time, level, logger, request id, message: one line, without secrets; a traceback's lines are further in.
+
+    Only a record begins at the left, so none can look like another; nothing in it moves the terminal's cursor.
+    """
 
     def usesTime(self) -> bool:
         return True
 
+    def format(self, record: logging.LogRecord) -> str:
+        # The record is left alone: the text that logging keeps in it would be another handler's, too.
+        trace = self.formatException(record.exc_info) if record.exc_info else record.exc_text
+        traces = [_indented(redact_trace(text)) for text in (trace, record.stack_info) if text]
+        record.asctime = self.formatTime(record)
+        return "\n".join([self.formatMessage(record), *traces])
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         request_id = (current_environ() or {}).get(REQUEST_ID, "-")
-        return f"{record.asctime} {record.levelname:<8} {record.name} [{request_id}] {record.message}"
+        start = f"{record.asctime} {record.levelname:<8} {record.name} [{request_id}] "
+        message = redact(_COLOR.sub("", _message(record)))
+        # The development server's first words are several lines.
+        message = inert(message).replace("\n", "\n    " if record.name == "werkzeug" else r"\n")
+        return inert(start).replace("\n", r"\n") + message
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message with its arguments; the arguments are other people's objects, and may raise anything."""
+    try:
+        return record.getMessage()
+    except BaseException as error:
+        reraise_interrupt(error)
+        return (
+            f"{record.msg!s} [raised {type(error).__name__}]"
+            if isinstance(record.msg, str)
+            else f"[raised {type(error).__name__}]"
+        )
+
+
+def _indented(trace: str) -> str:
+    return indent(inert(trace.rstrip("\n")), "  ", lambda _line: True)
 
 
 class SharedFile(ConcurrentRotatingFileHandler):

@@ -1,5 +1,9 @@
 """What commands share: errors as one sentence, text that a terminal shows instead of obeying, two options."""
 
+import codecs
+import io
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +30,21 @@ def inert_json(line: str) -> str:
     return line.translate(_IN_JSON)
 
 
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+# Unlike Python's own "backslashreplace", this keeps JSON valid.
+codecs.register_error("as_in_json", _escape)
+
+
+def escape_what_the_terminal_lacks() -> None:
+    """Let stdout show ``\\u2192`` for a character that its code page does not have, instead of raising."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="as_in_json")
+
+
 json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
 limit_option = click.option(
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
@@ -41,8 +60,8 @@ def plain_errors(*refusals: type[Exception]) -> Iterator[None]:
     try:
         yield
     except BadFilter as mistake:
-        raise click.UsageError(str(mistake)) from None
+        raise click.UsageError(inert(mistake)) from None
     except refusals as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(inert(error)) from None
     except (OperationalError, ProgrammingError) as error:
-        raise click.ClickException(database_error(error)) from None
+        raise click.ClickException(inert(database_error(error))) from None

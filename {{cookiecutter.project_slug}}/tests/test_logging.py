@@ -4,6 +4,8 @@ import errno
 import logging
 import os
 import re
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import portalocker
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+
+from .conftest import Command
+from .redaction_texts import SECRETS
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (\w+) +([\w.]+) \[([^\]]+)\] (.*)")
 
@@ -162,6 +167,107 @@ def test_caplog_hears_an_application_made_in_the_test(
     make_app()
     logging.getLogger("shop").warning("heard")
     assert caplog.messages == ["heard"]
+
+
+def test_a_record_is_one_line_that_a_terminal_does_not_obey(
+    app: Flask, tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_app(LOG_FILE=tmp_path / "app.log")
+    forged = "2026-11-28 02:00:00,000 ERROR    app [-] forged"
+    logging.getLogger("shop").error("first\n%s\r%s\x1b[2J\x9b1m\u202e\u2028", forged, forged)
+    logging.getLogger(f"shop\n{forged}").error("second")
+    try:
+        raise ValueError(f"third\n{forged}\x1b[2J")
+    except ValueError:
+        logging.getLogger("shop").exception("with a trace", stack_info=True)
+    for said in (capsys.readouterr().err, (tmp_path / "app.log").read_text("utf-8")):
+        lines = said.splitlines()
+        records = [line for line in lines if not line.startswith("  ")]
+        assert [line.find("shop") for line in records] == [33] * 3
+        assert not {"\x1b", "\x9b", "\u202e", "\u2028", "\r"}.intersection(said)
+        assert "    raise ValueError" in said
+        assert f"\n  ValueError: third\n  {forged}" in said
+
+
+def test_secrets_are_in_neither(
+    tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_app(LOG_FILE=tmp_path / "app.log")
+    shop = logging.getLogger("shop")
+    for text, secret in SECRETS:
+        shop.error("%s", text.replace("§", secret))
+    try:
+        connect(password="in the source 7")
+    except ValueError as error:
+        error.add_note("password=hidden7note")
+        shop.exception("Refused")
+    for said in (capsys.readouterr().err, (tmp_path / "app.log").read_text("utf-8")):
+        assert [secret for _, secret in SECRETS if secret in said] == []
+        assert "connect(password=" in said
+        for hidden in ("hidden7text", "hidden7note", "in the source 7"):
+            assert hidden not in said
+
+
+def connect(password: str) -> None:
+    raise ValueError("cannot use password=hidden7text")
+
+
+class Interrupts:
+    """A value whose text ends the process, or so it tries."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __str__(self) -> str:
+        raise self.error
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), ValueError("none")])
+def test_what_a_value_raises_stays_within_the_log_call(
+    app: Flask, capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    # pytest's own handlers let it through.
+    shop = logging.Logger("shop")
+    shop.handlers = [each for each in logging.getLogger().handlers if each.name in ("console", "file", "database")]
+    shop.error("before %s", Interrupts(error), extra={"value": [Interrupts(error)]})
+    shop.error(Interrupts(error))
+    try:
+        raise RuntimeError(Interrupts(error))
+    except RuntimeError:
+        shop.exception("after")
+    said = capsys.readouterr().err
+    assert "before %s" in said
+    assert said.count(f"[raised {type(error).__name__}]") == 2
+    assert said.count("Traceback") == 1
+
+
+CTRL_C = """
+import logging, os, signal, sys
+from app import create_app
+app = create_app()
+
+class Slow:
+    def __str__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        while True:
+            pass
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+try:
+    logging.getLogger("shop").error("%s", Slow())
+except (KeyboardInterrupt, SystemExit) as error:
+    os.write(1, type(error).__name__.encode())
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_and_signals_leave_the_log_call(command: Command) -> None:
+    for number, name in ((signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "SystemExit")):
+        done = command("-c", CTRL_C, str(int(number)), FLASK_DEBUG="1")
+        assert done.stdout == name, done.stderr
 
 
 class Theirs(logging.Handler):

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.actor import CannotForget, forget_person
 from app.database import db
-from app.terminal import plain_errors
+from app.terminal import escape_what_the_terminal_lacks, inert, plain_errors
 
 from .models import User, normal_name
 from .users import AccountError, change_password, create_user, find_user, free_name
@@ -19,7 +19,7 @@ LEFT = (
     " neither by name nor by email address."
 )
 
-user_cli = AppGroup("user", help="Create, list and change accounts.")
+user_cli = AppGroup("user", help="Create, list and change accounts.", callback=escape_what_the_terminal_lacks)
 
 
 @user_cli.command("create")
@@ -32,7 +32,7 @@ def create(name: str, email: str | None, admin: bool, password_stdin: bool) -> N
     with plain_errors(AccountError):
         free_name(name)
         user = create_user(name, read_password(password_stdin), email, admin)
-        click.echo(f"Created {'the admin' if admin else 'the user'} {user.username}.")
+        click.echo(inert(f"Created {'the admin' if admin else 'the user'} {user.username}."))
 
 
 @user_cli.command("list")
@@ -42,7 +42,7 @@ def list_users() -> None:
         for user in db.session.scalars(select(User).order_by(User.username)):
             role = "admin" if user.is_admin else "user"
             created = user.created_at.astimezone().date()
-            click.echo(f"{user.username}\t{role}\t{user.email or '-'}\t{created}")
+            click.echo(inert(f"{user.username}\t{role}\t{user.email or '-'}\t{created}"))
 
 
 @user_cli.command("password")
@@ -53,7 +53,7 @@ def password(name: str, password_stdin: bool) -> None:
     with plain_errors(AccountError):
         user = existing(name)
         change_password(user, read_password(password_stdin))
-        click.echo(f"Changed the password of {user.username}.")
+        click.echo(inert(f"Changed the password of {user.username}."))
 
 
 @user_cli.command("admin")
@@ -65,7 +65,7 @@ def admin(name: str, revoke: bool) -> None:
         user = existing(name)
         user.is_admin = not revoke
         db.session.commit()
-        click.echo(f"{user.username} is {'no longer' if revoke else 'now'} an admin.")
+        click.echo(inert(f"{user.username} is {'no longer' if revoke else 'now'} an admin."))
 
 
 @user_cli.command("delete")
@@ -81,7 +81,7 @@ def delete(name: str, forget: bool) -> None:
             forget_person(user_id, names)
         db.session.delete(user)
         db.session.commit()
-        click.echo(f"Deleted {normal_name(name)}.")
+        click.echo(inert(f"Deleted {normal_name(name)}."))
         if forget:
             click.echo("\n".join(forget_person(user_id, names)))
             click.echo(

@@ -7,14 +7,14 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from ..terminal import inert_json, json_option, limit_option, plain_errors
+from ..terminal import escape_what_the_terminal_lacks, inert_json, json_option, limit_option, plain_errors
 from . import queries
 from .entries import ACTIONS
 from .format import as_json, as_line, as_text
 from .models import AuditEntry
 from .queries import Filters
 
-cli = AppGroup("audit", help="Who changed what: read the audit trail.")
+cli = AppGroup("audit", help="Who changed what: read the audit trail.", callback=escape_what_the_terminal_lacks)
 
 
 @cli.command("list")

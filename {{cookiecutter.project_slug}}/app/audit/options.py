@@ -1,7 +1,8 @@
 """What a model says about its own trail, in plain class attributes, so that it need not import this folder.
 
-``__audit__ = True`` turns the trail on. ``__audit_masked__`` names fields whose values the trail must not hold,
-``__audit_excluded__`` names fields that it does not look at.
+``__audit__ = True`` turns the trail on. ``__audit_masked__`` names fields whose values the trail must not hold, besides
+those whose names say that they are secrets (:mod:`app.redaction`). ``__audit_excluded__`` names fields that it does not
+look at.
 """
 
 import functools
@@ -10,6 +11,10 @@ from typing import Any
 
 from sqlalchemy import Column, Table
 from sqlalchemy.orm import Mapper
+
+from ..redaction import is_secret, secret_names
+
+_SECRET = secret_names()
 
 
 @dataclass(frozen=True)
@@ -48,5 +53,5 @@ def options(mapper: Mapper[Any]) -> Options:
         key=[mapper.get_property_by_column(column).key for column in mapper.primary_key],
         columns={field: column for field, column in columns.items() if field not in excluded},
         links=[field for field in links if field not in excluded],
-        masked=masked,
+        masked=masked | {field for field in columns if is_secret(field, _SECRET)},
     )

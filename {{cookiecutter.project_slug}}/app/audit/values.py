@@ -2,10 +2,13 @@
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ..redaction import REDACTED, is_secret, secret_names
+
+_SECRET = secret_names()
 SIMPLE = {str, int, bool, type(None)}
 
 
@@ -13,6 +16,7 @@ def to_json(value: Any) -> Any:
     """Return text, numbers, lists and objects as they are.
 
     Moments become ISO 8601 in UTC, enums their names, bytes hexadecimal; any other value becomes its ``str``.
+    What an object has under the name of a secret is hidden.
     """
     if type(value) in SIMPLE:
         return value
@@ -26,8 +30,12 @@ def to_json(value: Any) -> Any:
         case bytes() | bytearray() | memoryview():
             return value.hex()
         case Mapping():
-            return {str(to_json(name)): to_json(each) for name, each in value.items()}
+            return {name: REDACTED if is_secret(name, _SECRET) else to_json(each) for name, each in _by_name(value)}
         case list() | tuple() | set() | frozenset():
             return [to_json(each) for each in value]
         case _:
             return str(value)  # dates, times, decimals and UUIDs come here, too
+
+
+def _by_name(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    return ((str(to_json(name)), each) for name, each in value.items())

@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Protocol
 
 from ..actor import Actor
+from ..interrupts import reraise_interrupt
 from .capture.event import encode
 from .capture.uncaught import RECORDED, note_record
 from .journal.append import Journal
@@ -70,7 +71,8 @@ class DatabaseLogHandler(logging.Handler):
                 if isinstance(record.exc_info, tuple):
                     note_record(record.exc_info[1])
                 self._shipper.wake()
-        except Exception:
+        except BaseException as error:
+            reraise_interrupt(error)
             self.handleError(record)
 
 

@@ -260,10 +260,18 @@ def test_show(runner: FlaskCliRunner, entries: list[int]) -> None:
 
 
 def test_nothing_in_a_terminal_is_obeyed(app: Flask, runner: FlaskCliRunner, make_user: Callable[..., User]) -> None:
-    make_user("ada", email="\x1b[31mred\N{RIGHT-TO-LEFT OVERRIDE}@example.org")
+    make_user("ada", email="\x1b[31mred\x9b1m\N{RIGHT-TO-LEFT OVERRIDE}@example.org")
+    for command in (["show", "User", "1"], ["show", "User", "1", "--json"], ["list", "--json"], ["list"]):
+        shown = run(runner, *command)
+        assert not {"\x1b", "\x9b", "\N{RIGHT-TO-LEFT OVERRIDE}"}.intersection(shown), command
+
+
+def test_a_code_page_that_lacks_a_character(app: Flask, make_user: Callable[..., User]) -> None:
+    make_user("\N{GREEK SMALL LETTER OMEGA}mega")
+    runner = app.test_cli_runner(charset="cp1252")
     shown = run(runner, "show", "User", "1")
-    assert "\x1b" not in shown
-    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in shown
+    assert r"username: null \u2192 \u03c9mega" in shown
+    assert lines(runner, "list")[0]["changes"]["username"] == [None, "\N{GREEK SMALL LETTER OMEGA}mega"]
 
 
 def test_prune(app: Flask, runner: FlaskCliRunner, entries: list[int]) -> None:

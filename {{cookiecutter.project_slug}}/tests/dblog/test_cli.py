@@ -16,6 +16,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import insert, text
 
+from app.config import PROJECT
 from app.database import db
 from app.dblog.capture.event import internal
 from app.dblog.errors import Unreadable
@@ -96,6 +97,25 @@ def test_colours_are_for_terminals(app: Flask, runner: FlaskCliRunner) -> None:
     assert "\x1b[32m" not in coloured
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_code_page_that_lacks_a_character(app: Flask, environment: dict[str, str], encoding: str) -> None:
+    (here,) = put(app, row("stock → 🎉", **ERROR))
+    as_text = r"stock \u2192 \ud83c\udf89"
+    for command in ("list", f"show {here}", "problems", "export --format csv", "export --format jsonl", "list --json"):
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "log", *command.split()],
+            cwd=PROJECT,
+            env=environment | {"PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=True,
+        )
+        # For a terminal that says ASCII, click writes UTF-8.
+        shown = done.stdout.decode(encoding if encoding != "ascii" else "utf-8")
+        assert (as_text if encoding != "ascii" else "stock → 🎉") in shown, command
+        if "json" in command:
+            assert json.loads(shown)["message"] == "stock → 🎉"
+
+
 def test_problems(app: Flask, runner: FlaskCliRunner) -> None:
     put(app, row("a", age=HOUR, **ERROR), row("a", **ERROR), row("b", fingerprint="1-b", title="tea for %s"))
     with app.app_context(), db.engines["log"].begin() as connection:
@@ -127,7 +147,7 @@ def test_export(app: Flask, runner: FlaskCliRunner) -> None:
     assert messages(log(runner, "export", "--format", "jsonl")) == ["a", "b"]
     assert messages(log(runner, "export", "--format", "jsonl", "--level", "ERROR")) == ["a"]
     table = log(runner, "export", "--format", "csv").stdout
-    assert table.startswith("id,event_id,created_at,level,logger,message,")
+    assert table.startswith('"id","event_id","created_at","level","logger","message",')
     assert log(runner, "export").exit_code == 2
 
 

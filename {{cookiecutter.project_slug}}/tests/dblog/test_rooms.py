@@ -13,8 +13,8 @@ from app.config import PROJECT
 PORTABLE = {
     f"app.{name}"
     for name in (
-        *("actor", "components", "database", "engines", "inserts", "listing", "negotiation", "redaction", "request_id"),
-        *("scratch", "serving", "sqlite", "terminal"),
+        *("actor", "components", "database", "engines", "inserts", "interrupts", "listing", "negotiation"),
+        *("redaction", "request_id", "scratch", "secret_forms", "serving", "sqlite", "terminal"),
     )
 }
 DOORS = {"app.dblog", "app.dblog.models", "app.dblog.handler"}

@@ -18,9 +18,21 @@ from flask import Request, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from ...actor import Actor
-from ...redaction import REDACTED, is_secret
+from ...interrupts import reraise_interrupt
+from ...redaction import REDACTED, is_secret, redact_trace
 from ...serving import ACTOR, JOB, REQUEST_ID, served
-from .sanitize import NAME_LIMIT, RAISED, SCALARS, TEXT_LIMIT, TRUNCATED, clean_text, safe_argument, safe_str, to_json
+from .sanitize import (
+    NAME_LIMIT,
+    RAISED,
+    SCALARS,
+    TEXT_LIMIT,
+    TRUNCATED,
+    clean_name,
+    clean_text,
+    safe_argument,
+    safe_str,
+    to_json,
+)
 from .tracebacks import capture, without_chain
 
 if TYPE_CHECKING:
@@ -29,7 +41,7 @@ if TYPE_CHECKING:
 VERSION = 1
 LINE_LIMIT_BYTES = 1_048_576
 
-_HOST = clean_text(socket.gethostname(), NAME_LIMIT)
+_HOST = clean_name(socket.gethostname())
 # What logging and its formatters set. It is not read off a record, which a factory of somebody else's may have made.
 _STANDARD_FIELDS = {
     *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module", "lineno", "funcName"),
@@ -54,7 +66,8 @@ def encode(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> byt
     """
     try:
         line = _bounded(_event(record, actor, secret))
-    except Exception:
+    except BaseException as error:
+        reraise_interrupt(error)
         line = _bounded(_salvage(record, actor, secret))
     return line + b"\n"
 
@@ -109,7 +122,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
         # Of a record that comes from another process the exception's text is all there is.
         stack = "\n".join(filter(None, (record.exc_text, stack)))
     if stack:
-        event["stack"] = clean_text(stack)
+        event["stack"] = clean_text(stack, hide=redact_trace)
     if len(vars(record)) > _FEWEST_FIELDS and (extra := _extra(record)):
         event["extra"] = to_json(extra, secret)
     return event
@@ -123,7 +136,8 @@ def _salvage(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> d
             made = make()
             orjson.dumps(made)
             return made
-        except Exception as error:
+        except BaseException as error:
+            reraise_interrupt(error)
             return otherwise(RAISED.format(type(error).__name__))
 
     extra: dict[str, object] = {key: tried(partial(to_json, value, secret)) for key, value in _extra(record).items()}
@@ -153,12 +167,17 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 @lru_cache(maxsize=1_024)
 def _name(name: str | None) -> str:
-    return clean_text(name or "", NAME_LIMIT)
+    return clean_name(name or "")
+
+
+@lru_cache(maxsize=1_024)
+def _template(message: str) -> str:
+    return clean_text(message, NAME_LIMIT)
 
 
 @lru_cache(maxsize=4_096)
 def _source(module: str, line: int, function: str) -> str:
-    return clean_text(f"{module}:{line} {function}", NAME_LIMIT)
+    return clean_name(f"{module}:{line} {function}")
 
 
 def _level(record: logging.LogRecord) -> int:
@@ -195,9 +214,10 @@ def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str 
         return clean_text(message), None
     try:
         formatted = message % _safe_arguments(record.args, secret)
-    except Exception as error:
+    except BaseException as error:
+        reraise_interrupt(error)
         formatted = f"{message} {RAISED.format(type(error).__name__)} {to_json(record.args, secret)}"
-    return clean_text(formatted), _name(message) if len(message) <= NAME_LIMIT else clean_text(message, NAME_LIMIT)
+    return clean_text(formatted), _template(message) if len(message) <= NAME_LIMIT else clean_text(message, NAME_LIMIT)
 
 
 def _safe_arguments(args: object, secret: Pattern[str]) -> object:
@@ -206,7 +226,8 @@ def _safe_arguments(args: object, secret: Pattern[str]) -> object:
         return tuple([arg if type(arg) in SCALARS else safe_argument(arg, secret) for arg in args])
     if type(args) is dict:
         return {
-            key: REDACTED if is_secret(str(key), secret) else safe_argument(item, secret) for key, item in args.items()
+            key: REDACTED if is_secret(str(key)[:NAME_LIMIT], secret) else safe_argument(item, secret)
+            for key, item in args.items()
         }
     return safe_argument(args, secret)
 

@@ -5,10 +5,12 @@ The markers follow solid_errors' sanitizer: what was cut, hidden or failed stays
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from itertools import zip_longest
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any
@@ -18,6 +20,7 @@ from sqlalchemy import Row, inspect
 from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
+from ...interrupts import reraise_interrupt
 from ...redaction import REDACTED, is_secret, redact
 
 TRUNCATED = "[truncated]"
@@ -40,10 +43,10 @@ _CONTAINERS = (*_MAPPINGS, list, tuple, set, frozenset, Row)
 _PRINTED = (Enum, datetime, date, time, Decimal, UUID, PurePath)
 
 
-def clean_text(value: str, limit: int = TEXT_LIMIT) -> str:
+def clean_text(value: str, limit: int = TEXT_LIMIT, hide: Callable[[str], str] = redact) -> str:
     """Return the text in at most ``limit`` characters, storable as UTF-8 without NUL; a marker tells where it was cut.
 
-    Secrets that can be told by their form are hidden, see :func:`app.redaction.redact`.
+    :param hide: hides the secrets in it, see :mod:`app.redaction`
     """
     cut = len(value) > limit
     if cut:
@@ -52,17 +55,23 @@ def clean_text(value: str, limit: int = TEXT_LIMIT) -> str:
         value = value.replace("\0", "\\x00")
     if not value.isascii():
         value = value.encode("utf-8", "backslashreplace").decode()
-    value = redact(value)
+    value = hide(value)
     if cut or len(value) > limit:
         value = value[: limit - len(TRUNCATED)] + TRUNCATED
     return value
+
+
+def clean_name(value: str, limit: int = NAME_LIMIT) -> str:
+    """Return what programmers named: as :func:`clean_text`, without a search for secrets ("tokens:42 make")."""
+    return clean_text(value, limit, str)
 
 
 def safe_str(value: object, limit: int = VALUE_LIMIT, failed: str = RAISED) -> str:
     """Return ``str(value)`` as storable text, or ``failed`` with the exception's name where ``__str__`` raises."""
     try:
         return clean_text(str(value), limit)
-    except Exception as error:
+    except BaseException as error:
+        reraise_interrupt(error)
         return failed.format(type(error).__name__)
 
 
@@ -95,7 +104,7 @@ def safe_argument(value: object, secret: re.Pattern[str]) -> object:
         return value
     if (name := orm_placeholder(value)) is not None:
         return name
-    if not isinstance(value, _CONTAINERS):
+    if not isinstance(value, _CONTAINERS) and not _has_secret_field(value, secret):
         return value
     copy = _Copy(secret)
     copied = copy.of(value)
@@ -105,6 +114,12 @@ def safe_argument(value: object, secret: re.Pattern[str]) -> object:
 def to_json(value: object, secret: re.Pattern[str]) -> object:
     """Return a copy of ``value`` as JSON data: secret keys redacted; depth, number of items and lengths bounded."""
     return _Copy(secret).of(value)
+
+
+def _has_secret_field(value: object, secret: re.Pattern[str]) -> bool:
+    """Whether this is a dataclass's instance with a field that must not be shown."""
+    declared = getattr(type(value), "__dataclass_fields__", None)
+    return type(declared) is dict and any(is_secret(name, secret) for name in declared)
 
 
 class _Copy:
@@ -119,14 +134,15 @@ class _Copy:
         """Return the copy of a value; ``within`` has the ``id`` of each container around it, outermost first."""
         try:
             return self._of(value, within)
-        except Exception as error:
+        except BaseException as error:
+            reraise_interrupt(error)
             return self.mark(RAISED.format(type(error).__name__))
 
     def mark(self, instead: str) -> str:
         self.changed = True
         return instead
 
-    def _of(self, value: object, within: tuple[int, ...]) -> object:
+    def _of(self, value: Any, within: tuple[int, ...]) -> object:
         if value is None or type(value) is bool:
             return value
         if type(value) not in SCALARS and (name := orm_placeholder(value)) is not None:
@@ -143,13 +159,16 @@ class _Copy:
             return clean_text(
                 bytes(value[: VALUE_LIMIT + SECRET_OVERLAP]).decode("utf-8", "backslashreplace"), VALUE_LIMIT
             )
-        if not isinstance(value, _CONTAINERS):
+        has_secret_field = _has_secret_field(value, self.secret)
+        if not isinstance(value, _CONTAINERS) and not has_secret_field:
             return clean_text(repr(value), VALUE_LIMIT)
         if id(value) in within:
             return self.mark(RECURSION)
         if len(within) == MAX_DEPTH:
             return self.mark(DEPTH)
         within = (*within, id(value))
+        if has_secret_field:
+            return self.mapping({each.name: getattr(value, each.name) for each in fields(value) if each.repr}, within)
         return self.mapping(value, within) if isinstance(value, _MAPPINGS) else self.sequence(value, within)
 
     def mapping(self, value: Mapping[Any, Any] | Headers, within: tuple[int, ...]) -> dict[str, object]:
@@ -168,10 +187,13 @@ class _Copy:
             # An item of a list of headers, such as ("Authorization", "Bearer …").
             return [self.of(value[0]), self.mark(REDACTED)]
         copy: list[object] = []
-        for item in value:
+        # Of a named tuple, or of a row of a query.
+        names = getattr(value, "_fields", ())
+        for name, item in zip_longest(names, value):
             if self.items_left <= 0:
                 copy.append(self.mark(TRUNCATED))
                 break
             self.items_left -= 1
-            copy.append(self.of(item, within))
+            is_hidden = type(name) is str and is_secret(name, self.secret)
+            copy.append(self.mark(REDACTED) if is_hidden else self.of(item, within))
         return copy

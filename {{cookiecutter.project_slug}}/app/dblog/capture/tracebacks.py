@@ -6,14 +6,14 @@ thread.
 
 import linecache
 import traceback
-from contextlib import suppress
 from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any
 
 import orjson
 
-from .sanitize import NAME_LIMIT, TRUNCATED, clean_text, safe_str
+from ...interrupts import reraise_interrupt
+from .sanitize import TRUNCATED, clean_name, clean_text, safe_str
 
 MAX_FRAMES = 1_024
 MAX_EXCEPTIONS = 64
@@ -81,8 +81,8 @@ def _capture(error: BaseException, trace: TracebackType | None, frames_left: lis
     kind = type(error)
     captured: Captured = {
         # None on a class whose module was taken away; the interpreter itself cannot print such a class.
-        "module": clean_text(kind.__module__ or "builtins", NAME_LIMIT),
-        "name": clean_text(kind.__qualname__, NAME_LIMIT),
+        "module": clean_name(kind.__module__ or "builtins"),
+        "name": clean_name(kind.__qualname__),
         "text": safe_str(error, ERROR_LIMIT, "<exception str() failed>"),
         "frames": _frames(trace, frames_left),
     }
@@ -90,9 +90,11 @@ def _capture(error: BaseException, trace: TracebackType | None, frames_left: lis
     listed = isinstance(notes, (list, tuple))
     # How notes that are no list are printed differs between interpreters, too.
     if isinstance(error, _EXPLAINED) or not listed:
-        with suppress(Exception):
+        try:
             explained = traceback.TracebackException(kind, error, trace, limit=0, compact=True)
             captured["lines"] = [clean_text(line) for line in explained.format_exception_only()]
+        except BaseException as raised:
+            reraise_interrupt(raised)
     if notes and listed:
         captured["notes"] = [safe_str(note, failed="<note str() failed>") for note in notes[:MAX_NOTES]]
         captured["notes"] += [TRUNCATED] * (len(notes) > MAX_NOTES)
@@ -134,5 +136,5 @@ def _place(code: CodeType, trace: TracebackType) -> orjson.Fragment:
     positions = islice(code.co_positions(), trace.tb_lasti // 2, None)
     line, *columns = next(positions, (None, None, None, None))
     line = trace.tb_lineno if line is None else line
-    place = [clean_text(code.co_filename, PATH_LIMIT), line, clean_text(code.co_name, NAME_LIMIT), *columns]
+    place = [clean_name(code.co_filename, PATH_LIMIT), line, clean_name(code.co_name), *columns]
     return orjson.Fragment(orjson.dumps(place))

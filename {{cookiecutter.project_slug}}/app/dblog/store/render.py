@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from ...redaction import redact_code
 from ..capture.sanitize import TEXT_LIMIT, TRUNCATED, clean_text
 from ..capture.tracebacks import Captured
 from .folding import drop_sources, fold_cycles
@@ -81,7 +82,7 @@ def _page_frame(frame: list[Any], root: str, logged: float) -> dict[str, Any]:
 @lru_cache(maxsize=1_024)
 def _source(file: str, line: int, version: float) -> list[str]:
     lines = linecache.getlines(file)[max(0, line - SOURCE_LINES - 1) : line + SOURCE_LINES]
-    return [clean_text(source.rstrip("\n"), SOURCE_LINE_LIMIT) for source in lines]
+    return [clean_text(source.rstrip("\n"), SOURCE_LINE_LIMIT, redact_code) for source in lines]
 
 
 def _version(file: str, logged: float) -> float | None:
@@ -135,7 +136,7 @@ class _Stack(traceback.StackSummary):
                 )
                 text = super().format_frame_summary(plain, **options)
             # The rest of a traceback was cleaned in the caller; here the lines of the source come in.
-            frame_summary.text = clean_text(text)
+            frame_summary.text = clean_text(text, hide=redact_code)
         return frame_summary.text
 
 

@@ -9,7 +9,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from ...components import distance
-from ...terminal import inert, json_option, limit_option, plain_errors
+from ...terminal import escape_what_the_terminal_lacks, inert, json_option, limit_option, plain_errors
 from ..errors import Unreadable
 from ..models import OPEN, LogProblem
 from . import export, problems
@@ -22,7 +22,7 @@ from .status import report
 P = ParamSpec("P")
 T = TypeVar("T")
 
-cli = AppGroup("log", help="Read the log and look after it.")
+cli = AppGroup("log", help="Read the log and look after it.", callback=escape_what_the_terminal_lacks)
 
 _COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
 

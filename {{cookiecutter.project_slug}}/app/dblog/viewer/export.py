@@ -14,7 +14,7 @@ FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 COLUMNS = [column.name for column in ALL_COLUMNS]
 
 # A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def entries(filters: Filters) -> Iterator[Entry]:
@@ -57,5 +57,5 @@ def _cell(value: object) -> object:
 
 def _csv_line(cells: list[object]) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow(cells)
+    csv.writer(line, quoting=csv.QUOTE_ALL).writerow(cells)
     return line.getvalue()

@@ -1,0 +1,486 @@
+"""Texts with a secret, and texts that look like some of them and have none.
+
+The secrets are made up, and in pieces, so that no scanner of repositories takes them for real ones. ``§`` stands for
+the secret in its text.
+"""
+
+WORD = "hun" + "ter2"
+LONG = "wJalr" + "XUtnFEMI" + "K7MDENGb" + "PxRfiCY" + "1Example"
+HEX = "9f86d081" + "884c7d65" + "9a2feaa0" + "c55ad015"
+TOKEN = "Zx8k" + "Q2vLmP" + "0sT4uWy" + "B7nR"
+HEADER, BODY, SIGNED = (
+    "eyJ" + "hbGciOiJIUzI1NiJ9",
+    "eyJ" + "zdWIiOiI0MiJ9",
+    "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+)
+JWT = f"{HEADER}.{BODY}.{SIGNED}"
+BASIC = "YWRh" + "Omh1" + "bnRlcjI="
+BCRYPT = "$2" + "b$12$" + "EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW"
+PEM = "MIIEowIBAAKCAQEA" + "x4UbaDzY5xjW6hc9jwN0mX33XpTDVh"
+CARD = "4111" + "1111" + "1111" + "1111"
+
+
+def vendor(prefix: str, rest: str = TOKEN) -> tuple[str, str]:
+    return "Rejected §", prefix + rest
+
+
+SECRETS: list[tuple[str, str]] = [
+    # Said, assigned, in the output of programs
+    ("password=§", WORD),
+    ("login failed: user=ada password=§ from 10.0.0.5", WORD),
+    ("Password: §", WORD),
+    ("Passwort: §", WORD),
+    ("passwd = '§'", WORD),
+    ('pwd: "§"', WORD),
+    ("The password is §", WORD),
+    ("password '§' was refused", WORD),
+    ("trying passphrase: §", "correct horse battery staple"),
+    ("DB_PASSWORD=§", WORD),
+    ("export PGPASSWORD='§'", WORD),
+    ("MYSQL_PWD=§ mysqldump shop", WORD),
+    ("set smtp_pass to: smtp_pass=§", WORD),
+    ("db-pass: §", WORD),
+    ("SECRET_KEY=§", LONG),
+    ("DJANGO_SECRET_KEY = '§'", "django-insecure-" + "#k2v!x&l9(p)q"),
+    ("client_secret: §", LONG),
+    ("clientSecret=§,", LONG),
+    ("api_key=§", HEX),
+    ("API key: §", HEX),
+    ("apiKey: '§'", HEX),
+    ("x-api-key: §", HEX),
+    ("Invalid API key §", HEX),
+    ("signing_key=§", HEX),
+    ("signing key: §", HEX),
+    ("encryption-key: §", HEX),
+    ("aws_secret_access_key = §", LONG),
+    ("access token: §", TOKEN),
+    ("refresh_token=§", TOKEN),
+    ("Invalid token §", HEX),
+    ("reset token is §", HEX),
+    ("csrf_token=§", TOKEN),
+    ("sessionid=§; path=/", HEX),
+    ("session=§", HEX),
+    ("user_pin=§", "4831"),
+    ("PIN: §", "48312"),
+    ("otp=§", "483920"),
+    ("Your verification code: §", "483920"),
+    ("backup_code=§", "a1b2-c3d4"),
+    ("cvv=§", "837"),
+    ("card_cvc: §", "837"),
+    ("ssn=§", "078-05-" + "1120"),
+    ("SSN: §", "078-05-" + "1120"),
+    ("connection_string=§", f"Server=db;Uid=ada;Pwd={WORD}"),
+    ("jwt=§", "aaaa1111bbbb"),
+    ("mysqldump -u root -p§ shop", WORD),
+    ("sshpass -p § ssh ada@host", WORD),
+    ("curl -u ada:§ https://example.com", WORD),
+    ("backup.sh --password § --verbose", WORD),
+    ("backup.sh --db-password=§", WORD),
+    ("deploy --token § --env prod", TOKEN),
+    ("ALTER USER ada WITH PASSWORD '§'", WORD),
+    ("CREATE USER 'ada'@'%' IDENTIFIED BY '§'", WORD),
+    ("machine db login ada password §", WORD),
+    # JSON, reprs, forms
+    ('{"user": "ada", "password": "§"}', WORD),
+    ("{'user': 'ada', 'password': '§'}", WORD),
+    ('{"token":"§","id":5}', TOKEN),
+    (r'body: "{\"password\": \"§\", \"id\": 5}"', WORD),
+    ('{"pin": §}', "4831"),
+    ('{"passwords": ["§"]}', WORD),
+    ("{&quot;password&quot;: &quot;§&quot;}", WORD),
+    ("%7B%22password%22%3A%22§%22%7D", WORD),
+    ("username=ada&password=§&next=%2F", WORD),
+    ("user[password]=§&user[name]=ada", WORD),
+    ("user%5Bpassword%5D=§&a=1", WORD),
+    ("b'username=ada&password=§'", WORD),
+    (r"b'{\"password\": \"§\"}'", WORD),
+    ("Login(user='ada', password='§')", WORD),
+    ("Credentials(user='ada', api_key='§', active=True)", HEX),
+    ("namespace(secret='§')", WORD),
+    ("[('Authorization', 'Bearer §'), ('Host', 'a')]", TOKEN),
+    ("[(b'authorization', b'Basic §')]", BASIC),
+    ("ImmutableMultiDict([('username', 'ada'), ('password', '§')])", WORD),
+    ("requests.get(url, auth=('ada', '§'))", WORD),
+    ("<login><password>§</password></login>", WORD),
+    ('<input name="csrf_token" type="hidden" value="§">', TOKEN),
+    ('Content-Disposition: form-data; name="password"\r\n\r\n§\r\n--x', WORD),
+    ('[{"name": "DB_PASSWORD", "value": "§"}]', WORD),
+    ("spring.datasource.password=§", WORD),
+    ("password: str = '§'", WORD),
+    # Headers
+    ("Authorization: Bearer §", TOKEN),
+    ("Authorization: Basic §", BASIC),
+    ("authorization=Token §", HEX),
+    ("Proxy-Authorization: Basic §", BASIC),
+    ("sent Bearer § and got 401", TOKEN),
+    ("got Basic § from the client", BASIC),
+    ("Cookie: session=§; theme=dark", TOKEN),
+    ("Cookie: theme=dark; remember_token=§", TOKEN),
+    ("Set-Cookie: id=§; HttpOnly; Path=/", TOKEN),
+    ("X-Auth-Token: §", HEX),
+    ("X-CSRF-Token: §", TOKEN),
+    ("{'Cookie': 'session=§; a=b'}", TOKEN),
+    # Addresses
+    ("postgresql://ada:§@db:5432/shop", WORD),
+    ("redis://:§@cache:6379/0", WORD),
+    ("amqp://ada:§@mq//", "p@ss" + WORD),
+    ("mongodb+srv://ada:§@cluster0.example.net/shop?retryWrites=true", WORD),
+    ("https://ada:§@example.com/path", WORD),
+    ("cloning https://§@git.example.com/shop.git", HEX),
+    ("smtp://ada%40example.com:§@mail:587", WORD),
+    ("GET /reset?token=§ 200", HEX),
+    ("GET /reset?id=5&reset_token=§#top", HEX),
+    ("/callback?code=§&state=5", "4%2F0AX4XfWi" + "G7hs2kPq9ZtY1uV"),
+    ("/callback#access_token=§&token_type=bearer", TOKEN),
+    ("https://a.blob.core.windows.net/x?sv=2024&sig=§", "kX9%2Fq1Zb8Lw%3D"),
+    ("https://s3.example.com/x?X-Amz-Signature=§", HEX),
+    ("https://maps.example.com/geo?key=§", TOKEN),
+    ("next=%2Freset%3Ftoken%3D§", HEX),
+    # DSNs
+    ("host=db user=ada password=§ dbname=shop", WORD),
+    ("host=db password='§' dbname=shop", "it is " + WORD),
+    ("Driver={ODBC Driver 18};Server=db;UID=ada;PWD=§;Encrypt=yes", WORD),
+    ("Driver={x};Server=db;UID=ada;PWD={§};Encrypt=yes", "semi" + WORD),
+    ("Server=db;User Id=ada;Password=§;Trusted_Connection=no", WORD),
+    ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=§;EndpointSuffix=x", LONG + "=="),
+    ("Endpoint=sb://a/;SharedAccessKeyName=Root;SharedAccessKey=§", LONG + "="),
+    ("jdbc:mysql://db/shop?user=ada&password=§", WORD),
+    ("dsn: §", f"db1;uid=ada;{WORD}"),
+    # By form alone
+    ("signed in with §", JWT),
+    ("GET /confirm/§ 200", JWT),
+    ("cookie value §", ".eJ" + "wlzjEOwjAMAF" + "C7pGZw" + ".Zx8kQ2." + "vLmP0sT4uWyB7nRk3cD1eF5g"),
+    vendor("AK" + "IA", "IOSFODNN7" + "EXAMPLE"),
+    vendor("AS" + "IA", "IOSFODNN7" + "EXAMPLE"),
+    vendor("gh" + "p_"),
+    vendor("gh" + "s_"),
+    vendor("github" + "_pat_", "11ABCDEFG0_" + TOKEN),
+    vendor("gl" + "pat-"),
+    vendor("sk_" + "live_"),
+    vendor("rk_" + "test_"),
+    vendor("wh" + "sec_"),
+    vendor("xo" + "xb-", "123456789012-" + TOKEN),
+    vendor("xo" + "xp-", "123456789012-" + TOKEN),
+    vendor("xa" + "pp-", "1-A012-" + TOKEN),
+    ("posting to https://hooks.slack.com/services/§", "T0123/B4567/" + TOKEN),
+    ("https://discord.com/api/webhooks/1234567890/§", TOKEN + TOKEN),
+    ("https://api.telegram.org/bot§/sendMessage", "123456789:" + "AA" + HEX + "x"),
+    vendor("AI" + "za", "SyD" + TOKEN + "0123456789"),
+    vendor("ya" + "29.", "a0Af" + TOKEN),
+    vendor("GOC" + "SPX-"),
+    vendor("n" + "pm_", TOKEN + "abcdefghij"),
+    vendor("py" + "pi-", "AgE" + "IcHlwaS5vcmc" + TOKEN),
+    vendor("S" + "G.", TOKEN + "." + TOKEN),
+    vendor("sk" + "-", TOKEN + TOKEN),
+    vendor("sk" + "-ant-", "api03-" + TOKEN),
+    vendor("h" + "f_", TOKEN + "abcd"),
+    vendor("hv" + "s.", "CAESI" + TOKEN),
+    vendor("shp" + "at_", HEX),
+    vendor("dop" + "_v1_", HEX + HEX),
+    ("key material:\n-----BEGIN RSA PRIVATE " + "KEY-----\n§\n-----END RSA PRIVATE " + "KEY-----", PEM),
+    (r"'-----BEGIN PRIVATE " + r"KEY-----\n§\n-----END PRIVATE " + r"KEY-----\n'", PEM),
+    ("-----BEGIN OPENSSH PRIVATE " + "KEY-----\n§", PEM),
+    ("hash §", BCRYPT),
+    ("hash §", "$ar" + "gon2id$v=19$m=65536,t=3,p=4$" + TOKEN + "$" + LONG),
+    ("hash §", "scr" + "ypt:32768:8:1$" + "Zx8kQ2vLmP0sT4uW$" + HEX + HEX),
+    ("hash §", "pbk" + "df2_sha256$600000$" + "Zx8kQ2vL$" + LONG),
+    ("root:§:19000:0:99999:7:::", "$" + "6$" + "Zx8kQ2vL$" + LONG + HEX),
+    ("ada:§", "$ap" + "r1$" + "Zx8kQ2vL$" + "Zx8kQ2vLmP0sT4uWyB7nR"),
+    ("hash §", "$" + "y$j9T$" + "Zx8kQ2vL$" + LONG),
+    ("userPassword: §", "{SS" + "HA}" + TOKEN + TOKEN),
+    ("Failing row contains (5, ada, §, null).", WORD),
+    ("paid with §", CARD),
+    ("paid with §", "4111 " + "1111 " + "1111 " + "1111"),
+    ("paid with §", "5555-" + "5555-" + "5555-" + "4444"),
+    ("paid with § today", "3782" + "822463" + "10005"),
+    ("paid with §", "2223" + "0031" + "2200" + "3222"),
+    ('{"card": "§"}', "6011" + "1111" + "1111" + "1117"),
+    ("paid with §", "3056" + "930902" + "5904"),
+    ("paid with §", "3530" + "1113" + "3330" + "0000"),
+]
+
+HARMLESS = """\
+Stock of X-100 is low
+order 2026112800012345 was paid
+order 4000123412341235 was shipped
+order 1234567890123456 is waiting
+order 9876543210987654 is waiting
+customer 5000000000000001 called
+invoice 8800000000000042 sent
+transaction 1764297600000123 confirmed
+ISBN 978-3-16-148410-0
+ISBN 9783161484100
+EAN 4006381333931
+EAN 4012345678901
+IMEI 490154203237518
+tracking number 00340434161094042557
+phone +49 30 901820 12 34
+phone +1-202-555-0143
+IBAN of the shop: see the contract
+3fa85f64-5717-4562-b3fc-2c963f66afa6
+Job 3fa85f64-5717-4562-b3fc-2c963f66afa6 finished
+request id 3fa85f6457174562b3fc2c963f66afa6
+request_id=3fa85f6457174562b3fc2c963f66afa6
+X-Request-ID: a1b2-c3
+Root=1-67891233-abcdef012345678912345678
+commit 1558685b8e3a0f7c9d2e4a6b8c0d1e2f3a4b5c6d
+deployed 1558685 to production
+sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709
+md5 d41d8cd98f00b204e9800998ecf8427e
+md5: d41d8cd98f00b204e9800998ecf8427e
+etag "33a64df551425fcc55e4d42a148795d9f25f89d4"
+ETag: W/"0815"
+trace 4bf92f3577b34da6a3ce929d0e0e4736
+traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+object 507f1f77bcf86cd799439011
+ulid 01ARZ3NDEKTSV4RRFFQ69G5FAV
+GET /shops?code=DE 200
+GET /shops?code=DE&page=2 200
+/countries?code=DE-BY
+/vouchers?code=SUMMER2026
+/search?q=token+ring&page=2
+/search?q=password+manager
+/search?keyword=shoes&sort=price
+/list?sort_key=created&monkey=1
+/list?primary_key=5
+/list?key=name
+/page?id=5#section-3
+/page#code=DE
+https://example.com/posts/12?page=3
+http://localhost:8080/path?email=ada@example.com
+http://host:80/a@b
+https://example.com/@ada
+mailto:ada@example.com
+git@github.com:ada/shop.git
+ssh://git@github.com/ada/shop.git
+https://github.com/ada/shop/commit/1558685b8e3a0f7c9d2e4a6b8c0d1e2f3a4b5c6d
+s3://bucket/2026/11/28/archive.tar.gz
+sqlite:////srv/shop/instance/app.db
+postgresql://db/shop
+postgresql://ada@db/shop
+pin the version
+pin the version: 1.2.3
+pinned Flask==3.1.3
+pip install Flask>=3.1.3,<4
+GPIO pin 17 went high
+pin=17
+pin: GPIO4
+shipping=5.90
+opinion: good
+spinning up 3 workers
+secretary: Bob
+the secret of success
+keyboard=de
+keyword: shoes
+monkey=5
+primary key: id
+foreign key: user_id
+key: name
+KeyError: 'password'
+KeyError: 'token'
+missing key: name
+sort key: created_at
+status code: 404
+exit code=1
+exit code: 137
+error code: E1234
+country_code=DE
+zip code: 10117
+postal_code=10117
+code=DE
+code: 200
+barcode=4006381333931
+encoding=utf-8
+decode error at 5
+password changed
+Password changed for user ada
+password: must be at least 8 characters
+password: This field is required.
+Password: required
+password: too short
+passwords do not match
+password is required
+password is too short
+The password of ada was changed
+Invalid password for ada
+wrong password
+password=None
+password=''
+"password": ""
+"password": null
+{'password': None, 'user': 'ada'}
+{'password': ['This field is required.']}
+{'password': ['Field must be at least 8 characters long.']}
+password=********
+password=%s
+password=%(password)s
+password={password}
+password=<redacted>
+password=[redacted]
+password=${DB_PASSWORD}
+password: "***"
+has_password=True
+password_changed_at=2026-11-28T02:31:53
+password_length=12
+password_policy=strict
+password_file=/run/secrets/db
+PasswordTooShort: 8 characters are needed
+passwords.py:12
+File "/srv/app/passwords.py", line 12, in check
+File "/srv/app/tokens.py", line 5, in make_token
+app/secrets.py:40: DeprecationWarning
+tests/test_token.py:12: AssertionError
+token expired
+Token: expired
+token: missing
+Invalid token
+invalid token
+InvalidTokenError: Signature has expired
+ExpiredSignatureError: Signature has expired
+CSRFError: The CSRF token is missing.
+The CSRF token is missing.
+The CSRF session token is missing.
+csrf: failed
+csrf_enabled=True
+Unexpected token: }
+SyntaxError: Unexpected token < in JSON at position 0
+token_type=bearer
+token_count=512
+max_tokens=4096
+"max_tokens": 4096
+prompt_tokens=120 completion_tokens=64 total_tokens=184
+tokens: 512
+tokens=15
+tokenizer=bert-base-uncased
+token of user 5 was renewed
+Revoked token 42
+2 secrets found
+secrets: 3
+secret "db-creds" not found
+cookies: 4
+cookies=enabled
+cookie_name=shop_session
+cookiecutter=1.7.3
+cookiecutter: 2.6.0
+session closed
+session=closed
+session: open
+session 42 opened
+Session <Session 5> closed
+auth=basic
+auth: ok
+auth failed
+author=Ada
+author: Ada Lovelace
+authority=example.com
+authenticated=True
+Basic authentication failed
+basic understanding
+Bearer authentication is required
+bearer of bad news
+WWW-Authenticate: Basic realm="shop"
+signature=v1
+signature: valid
+design=flat
+signal=15
+sig=15
+pass=12 fail=0
+pass: 12, fail: 3
+passed=12
+passes: 3
+bypass=off
+compass=NE
+passenger: Ada
+passport control
+credentials: missing
+credentials were refused
+dsn is not set
+bearer=unknown
+otp: enabled
+<User 5>
+<User(id=5, name='ada')>
+User(id=5, name='ada', email='ada@example.com')
+Point(x=1.5, y=2)
+Decimal('3.14')
+datetime.datetime(2026, 11, 28, 2, 31, 53)
+UUID('3fa85f64-5717-4562-b3fc-2c963f66afa6')
+PosixPath('/srv/shop/app.log')
+namespace(a=1, b='two')
+<Response 1842 bytes [200 OK]>
+<Request 'http://localhost/' [GET]>
+ImmutableMultiDict([('q', 'shoes'), ('page', '2')])
+[('Host', 'localhost'), ('Accept', '*/*')]
+['username', 'password', 'email']
+('username', 'password')
+f() got an unexpected keyword argument 'token'
+'NoneType' object has no attribute 'password'
+b'\\x89PNG\\r\\n\\x1a\\n'
+iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4.png
+data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA
+image-3fa85f6457174562b3fc2c963f66afa6-large.jpg
+dist/main.8f3a9c1b2d4e5f60.js
+0.4111111111111111
+3.141592653589793238
+1764297600.123456
+1764297600123
+2026-11-28 02:31:53,123
+2026-11-28T02:31:53.123456+00:00
+[28/Nov/2026:02:31:53 +0000] "GET / HTTP/1.1" 200 5316
+127.0.0.1 - - [28/Nov/2026 02:31:53] "GET /posts HTTP/1.1" 200 -
+10.0.0.5:54321
+[::1]:8080
+2001:0db8:85a3:0000:0000:8a2e:0370:7334
+00:1a:2b:3c:4d:5e
+Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0
+SELECT users.id, users.password_hash FROM users WHERE users.id = ?
+INSERT INTO users (username, password_hash) VALUES (?, ?)
+UNIQUE constraint failed: users.email
+duplicate key value violates unique constraint "uq_users_email"
+Key (email)=(ada@example.com) already exists.
+column "token" of relation "users" does not exist
+SAVEPOINT sa_savepoint_1
+costs $5 or $10
+price=$1,200.50
+regex ^\\$1\\$
+echo $HOME $PATH
+${HOME}/bin
+five * five = 25
+*** starting ***
+-----BEGIN CERTIFICATE-----
+-----BEGIN PUBLIC KEY-----
+ssh-ed25519 fingerprint of host db1
+Sk-learn 1.5 is installed
+sk-learn-estimator
+gh_pages branch
+AKIA is a prefix
+eyJ is how JSON begins in base64
+hf_transfer is enabled
+npm_config_registry is set
+xoxo from all of us
+Retry-After: 30
+retries=3 delay=0.5 jitter=0.1
+took 13 ms, 5 queries
+worker 12345 (pid: 678) exited
+Exception on /posts/12 [GET]
+ValueError: invalid literal for int() with base 10: 'x'
+ZeroDivisionError: division by zero
+progress: 100%
+100% of 5 done
+user=ada action=login result=ok
+{"user": "ada", "items": [1, 2, 3], "ok": true}
+{"level": "info", "msg": "started", "port": 5000}
+naïve café – 東京 🎉
+-p 8080:80
+psql -p 5432 -U ada shop
+rsync -u src dst
+run --verbose --key-file ./tls.pem
+run --no-token
+the code is 42
+the key is under the mat
+SSN is not stored
+CVV: not stored
+state=open
+state: CA
+hash=1558685
+""".splitlines()
