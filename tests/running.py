@@ -41,7 +41,6 @@ class Site:
         except requests.RequestException:
             return False
 
-
     def first_admin_token(self) -> str:
         """What `flask run` prints while there is no account."""
         found = re.search(r"/login with this token: (\S+)", self.output.read_text())

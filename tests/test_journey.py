@@ -127,7 +127,8 @@ def test_records_wait_for_a_log_without_tables(project: Path, venv: Path) -> Non
     run(flask, "db", "upgrade", cwd=project, env=later)
     run(flask, "log", "flush", cwd=project, env=later)
     listed = run(flask, "log", "list", "--json", "--logger", "app.accounts.throttle", cwd=project, env=later)
-    assert [json.loads(line)["message"] for line in listed.stdout.splitlines()] == ["A login failed: ada from 127.0.0.1"]
+    messages = [json.loads(line)["message"] for line in listed.stdout.splitlines()]
+    assert messages == ["A login failed: ada from 127.0.0.1"]
 
 
 BROKEN = {

@@ -200,6 +200,43 @@ def test_remove_the_example(project: Path, venv: Path) -> None:
         assert Visitor(site).see("/posts").status_code == 404
 
 
+UPLOAD = """
+import io, re
+from app import create_app
+from app.accounts.models import User
+from app.covers import bp
+from app.database import db
+
+app = create_app({"TESTING": True, "LOGIN_DISABLED": True})
+app.register_blueprint(bp)
+with app.app_context():
+    db.create_all()
+    db.session.add(User(username="ada", password_hash="-"))
+    db.session.commit()
+client = app.test_client()
+token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get("/login").text)[1]
+for megabytes in (5, 11):
+    file = io.BytesIO(b"x" * megabytes * 1024 * 1024)
+    answer = client.post("/covers", data={"cover": (file, "cover.jpg"), "csrf_token": token})
+    print(answer.status_code, answer.json["bytes"] if answer.is_json else "")
+"""
+
+
+def test_generated_chapter_take_uploads(project: Path, venv: Path) -> None:
+    [code] = lines(project / "README.md", "Take uploads", "python")
+    (project / "app/covers.py").write_text(code)
+    assert run(venv / "python", "-c", UPLOAD, cwd=project).stdout.split("\n")[:2] == ["200 5242880", "413 "]
+
+
+def test_proxies_overwrite_what_is_believed(project: Path) -> None:
+    text = chapter((project / "README.md").read_text("utf-8"), "Deploy")
+    [nginx] = blocks(text, "nginx")
+    [caddy] = blocks(text, "caddy")
+    for header in ("X-Request-ID", *(f"X-Forwarded-{name}" for name in ("For", "Proto", "Host", "Port", "Prefix"))):
+        assert f"proxy_set_header {header} " in nginx
+        assert re.search(rf"header_up -?{header}\b", caddy)
+
+
 def test_every_variable_is_explained(default_project: Path) -> None:
     table = chapter((default_project / "README.md").read_text("utf-8"), "Configure")
     explained = set(re.findall(r"`([A-Z][A-Z_]+)`", table))

@@ -38,7 +38,15 @@ def lacking_settings(config: Mapping[str, Any]) -> Iterator[str]:
     if config["PROXY_HOPS"] == 0 and config["BIND_HOST"] in ("127.0.0.1", "[::1]", "localhost"):
         yield (
             f"PROXY_HOPS is 0 while gunicorn listens on {config['BIND_HOST']}, where only a proxy reaches it: all"
-            " visitors would have the proxy's address, and come over http. Set it to the number of proxies."
+            " visitors would have the proxy's address and come over http, and guesses of passwords for many accounts"
+            " would not be refused. Set it to the number of proxies."
+        )
+    if config["RATELIMIT_ENABLED"] is False:
+        yield "RATELIMIT_ENABLED is off, so nobody who guesses passwords is refused: drop it."
+    elif config["RATELIMIT_STORAGE_URI"] == "memory://" and (config["WEB_CONCURRENCY"] or 1) > 1:
+        yield (
+            f"RATELIMIT_STORAGE_URI is memory://, so each of the {config['WEB_CONCURRENCY']} workers counts wrong"
+            " passwords for itself: name a store for all, such as redis://127.0.0.1:6379."
         )
     if config["PROXY_HEADERS"] and config["PROXY_HOPS"] == 0:
         yield "PROXY_HEADERS has no effect while PROXY_HOPS is 0: set both, or neither."

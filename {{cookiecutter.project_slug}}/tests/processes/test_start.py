@@ -1,11 +1,13 @@
 """Commands and servers as processes of their own: how they start, and how a mistake ends them."""
 
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -55,6 +57,61 @@ def status(url: str) -> int:
     except HTTPError as error:
         error.close()
         return error.code
+
+
+def test_gunicorn_obeys_what_is_set(copied: Path, command: Command, serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    (copied / ".env").write_text(f"SECRET_KEY={KEY}\nBIND_HOST=127.0.0.1\nPORT={port}\nWEB_CONCURRENCY=2\n")
+    del command.environment["SECRET_KEY"], command.environment["FLASK_SKIP_DOTENV"]
+    with serve("gunicorn", "app:create_app()") as server:
+        assert server.url == f"http://127.0.0.1:{port}"
+        assert status(f"{server.url}/healthz") == 200
+    said = "".join(server.lines)
+    assert "Using worker: gthread" in said
+    assert said.count("Booting worker") == 2
+    assert "TRUSTED_HOSTS is empty" in said
+
+
+def test_the_check_of_the_configuration_leaves_the_application_alone(command: Command) -> None:
+    """Importing all of it a second time doubled what gunicorn's start costs."""
+    script = "import runpy; exec(runpy.run_path('gunicorn.conf.py')['READ_SETTINGS']); print(*sys.modules)"
+    ended = command("-c", script, PORT="8123", WEB_CONCURRENCY="3")
+    settings, modules = ended.stdout.splitlines()
+    assert settings == '["127.0.0.1", 8123, 3]'
+    imported = {name for name in modules.split() if name.startswith("app.")}
+    assert imported <= {f"app.{name}" for name in ("config", "cookies", "engines", "parsers", "scratch", "sqlite")}
+    assert not {"flask_sqlalchemy", "flask_migrate", "flask_limiter", "wtforms"} & {*modules.split()}
+
+
+def test_idle_connections_keep_nobody_waiting(command: Command, serve: Serve) -> None:
+    command("flask", "db", "upgrade")
+    with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()") as server, ExitStack() as stack:
+        address = urlsplit(server.url)
+        for _ in range(3):
+            idle = stack.enter_context(socket.create_connection((address.hostname, address.port)))
+            form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100"
+            idle.sendall(f"POST /login HTTP/1.1\r\nHost: localhost\r\n{form}\r\n\r\na=".encode())
+        assert status(f"{server.url}/healthz") == 200
+
+
+def test_gunicorn_itself_believes_no_neighbour(command: Command, serve: Serve) -> None:
+    command("flask", "db", "upgrade")
+    forged = {"X-Forwarded-Proto": "https", "SCRIPT_NAME": "/login", "X-Forwarded-Prefix": "/evil"}
+    with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()") as server:
+        page = urlopen(Request(f"{server.url}/login", headers=forged))
+        with page:
+            assert "Strict-Transport-Security" not in page.headers
+            assert 'href="/static/site.css"' in page.read().decode()
+
+
+def test_gunicorn_below_a_prefix(command: Command, serve: Serve) -> None:
+    command("flask", "db", "upgrade")
+    with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()", SCRIPT_NAME="/shop") as server:
+        with urlopen(f"{server.url}/shop/logs") as page:
+            assert page.url == f"{server.url}/shop/login?next=/shop/logs"
+            assert 'href="/shop/static/site.css"' in page.read().decode()
+        assert status(f"{server.url}/shop/readyz") == 200
 
 
 def test_commands_need_no_database(command: Command, tmp_path: Path) -> None:
