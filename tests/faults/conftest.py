@@ -75,13 +75,14 @@ class Site:
         return os.environ | own | settings | self.env | dict(changes or {})
 
     def run(
-        self, *words: str | Path, check: bool = True, changes: Mapping[str, str] | None = None
+        self, *words: str | Path, check: bool = True, changes: Mapping[str, str] | None = None, typed: str = ""
     ) -> "subprocess.CompletedProcess[str]":
-        """Run Python to its end; words are its arguments."""
+        """Run Python to its end; words are its arguments, `typed` its standard input."""
         done = subprocess.run(
             [self.python, *words],
             cwd=self.folder,
             env=self.environment(changes),
+            input=typed,
             capture_output=True,
             text=True,
             timeout=300,
@@ -107,8 +108,8 @@ class Site:
             text=True,
         )
 
-    def flask(self, *words: str, **changes: str) -> str:
-        return self.run("-m", "flask", *words, changes=changes).stdout
+    def flask(self, *words: str, typed: str = "", **changes: str) -> str:
+        return self.run("-m", "flask", *words, changes=changes, typed=typed).stdout
 
     def flush(self, **changes: str) -> None:
         self.flask("log", "flush", "--timeout", "200", **changes)
