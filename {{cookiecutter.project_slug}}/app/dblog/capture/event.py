@@ -33,7 +33,7 @@ from .sanitize import (
     safe_str,
     to_json,
 )
-from .tracebacks import capture, without_chain
+from .tracebacks import PATH_LIMIT, capture, without_chain
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -108,6 +108,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
         "logger": _name(record.name),
         "message": message,
         "source": _source(record.module, record.lineno, record.funcName),
+        "file": _file(record.pathname),
         "host": _HOST,
         "pid": record.process,
         "thread": _name(record.threadName),
@@ -147,6 +148,7 @@ def _salvage(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> d
         "message": tried(lambda: _message(record, secret)[0]),
         "source": tried(lambda: safe_str(f"{record.module}:{record.lineno} {record.funcName}", NAME_LIMIT)),
         "thread": tried(lambda: safe_str(record.threadName, NAME_LIMIT)),
+        "file": tried(lambda: safe_str(record.pathname, PATH_LIMIT)),
     }
     if isinstance(record.created, float) and _EARLIEST < record.created < _LATEST:
         event["time"] = record.created
@@ -178,6 +180,11 @@ def _template(message: str) -> str:
 @lru_cache(maxsize=4_096)
 def _source(module: str, line: int, function: str) -> str:
     return clean_name(f"{module}:{line} {function}")
+
+
+@lru_cache(maxsize=1_024)
+def _file(path: str) -> str:
+    return clean_name(path, PATH_LIMIT)
 
 
 def _level(record: logging.LogRecord) -> int:

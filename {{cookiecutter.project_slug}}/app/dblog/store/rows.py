@@ -1,5 +1,6 @@
 """An event as the columns of ``log_entry``. The expensive work is done here, in the writer's thread."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from .. import grouping
 from ..capture.sanitize import clean_text
 from ..journal.files import Event
+from .message_key import find_key, own_key
 from .render import frames_for_page, render
 
 TITLE_LIMIT = 500
@@ -54,17 +56,27 @@ def _of_exception(event: Event, root: str) -> Row:
         "exception": name,
         "trace": trace,
         "frames": chain,
-        "fingerprint": grouping.of_exception(name, chain[-1]["frames"], root),
+        "fingerprint": _fingerprint(event, name, chain[-1]["frames"], root),
         "title": clean_text(f"{name}: {captured['text']}", TITLE_LIMIT),
     }
 
 
+def _fingerprint(event: Event, name: str, frames: Sequence[grouping.Frame], root: str) -> str:
+    if key := own_key(event):
+        return grouping.fingerprint(grouping.KEY, key)
+    frame = grouping.deciding_frame(frames)
+    call = () if frame and frame["project"] else (event["logger"], find_key(event).text)
+    return grouping.of_exception(name, frame, root, call)
+
+
 def _of_message(event: Event) -> Row:
-    template = event.get("template") or event["message"]
+    found = find_key(event)
+    key = own_key(event)
+    of_logger = grouping.fingerprint(found.rule, event["logger"], found.text)
     return {
         "exception": None,
         "trace": event.get("stack"),
         "frames": None,
-        "fingerprint": grouping.fingerprint(event["logger"], template),
-        "title": clean_text(template, TITLE_LIMIT),
+        "fingerprint": grouping.fingerprint(grouping.KEY, key) if key else of_logger,
+        "title": clean_text(found.title, TITLE_LIMIT),
     }

@@ -1,0 +1,56 @@
+"""What a message has in common with the others of its problem, by the first of the rules that fits it."""
+
+from typing import NamedTuple
+
+import orjson
+
+from .. import grouping
+from ..journal.files import Event
+from .source_templates import find_template
+
+#: Where a line of JSON has its message.
+_JSON_KEYS = ("event", "message", "msg")
+
+
+class MessageKey(NamedTuple):
+    """A rule of :data:`app.dblog.grouping.RULES`, the text that the rule makes of the message, and one for reading."""
+
+    rule: str
+    text: str
+    title: str
+
+
+def find_key(event: Event) -> MessageKey:
+    """Return what the event's message has in common with those of its problem."""
+    template = event.get("template")
+    if template and grouping.has_word(template):
+        return MessageKey(grouping.TEMPLATE, template, template)
+    message = _of_json(event["message"])
+    # "module:line function", see docs/journal.md.
+    place, _, function = (event.get("source") or "").partition(" ")
+    line = place.rpartition(":")[2]
+    if (
+        (file := event.get("file"))
+        and line.isdecimal()
+        and (found := find_template(file, int(line), function, message))
+    ):
+        return MessageKey(grouping.SOURCE, *found)
+    normalised = grouping.normalise(message)
+    return MessageKey(grouping.NORMALISED, normalised, normalised or message)
+
+
+def own_key(event: Event) -> str | None:
+    """Return the key that the application gave as ``extra={"problem": …}``, None if it gave none."""
+    key = (event.get("extra") or {}).get("problem")
+    return key if isinstance(key, str) and key else None
+
+
+def _of_json(message: str) -> str:
+    """Return what a message in JSON says, as structlog makes it; any other as it is."""
+    if message.startswith("{"):
+        try:
+            said = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            return message
+        return next((said[key] for key in _JSON_KEYS if isinstance(said.get(key), str)), message)
+    return message
