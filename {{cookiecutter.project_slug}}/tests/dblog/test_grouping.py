@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
+from app.accounts.models import User
 from app.config import PROJECT
 from app.dblog import grouping
 from app.dblog.capture.event import encode
 from app.dblog.store import logging_calls, source_templates
 from app.dblog.store.rows import make_row
 from app.redaction import secret_names
+
+from ..conftest import login
+from .log_rows import problem_id, put, row
 
 Rows = list[dict[str, Any]]
 
@@ -399,3 +405,11 @@ def test_each_rule_is_explained(kept: Keep) -> None:
     assert explained == {*grouping.RULES.values()}
     assert grouping.explain("1-of-an-earlier-version") == ""
     assert all(len(row["fingerprint"]) <= 40 for row in kept.rows())
+
+
+def test_the_page_of_a_problem_says_why_its_records_are_one(app: Flask, client: FlaskClient, admin: User) -> None:
+    login(client, admin)
+    for rule, words in grouping.RULES.items():
+        name = grouping.fingerprint(rule, "shop")
+        put(app, row(fingerprint=name))
+        assert words in client.get(f"/logs/problems/{problem_id(app, name)}").text

@@ -4,6 +4,7 @@ from flask import abort, current_app, redirect, render_template, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from ...listing import BadFilter
+from ..grouping import explain
 from ..models import OPEN
 from . import problems
 from .blueprint import bp
@@ -50,6 +51,7 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         recent=recent,
         counts=counts,
         chart_bars=heights(counts),
+        rule=explain(problem.fingerprint),
         why=why_grouped(entry, problem.title, root) if entry else None,
         errors=frame_runs(entry) if entry else [],
         root=root,
