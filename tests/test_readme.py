@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 from conftest import BIN, ROOT, git, run
 from running import Site, Visitor, serve, wait_until
 
@@ -136,6 +137,30 @@ class Page(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     book_id: Mapped[int] = mapped_column(ForeignKey("books.id", ondelete="CASCADE"))
 """
+
+
+def test_serve_an_api(project: Path, venv: Path) -> None:
+    [code] = lines(project / "README.md", "Serve an API", "python")
+    (project / "app/api").mkdir()
+    (project / "app/api/__init__.py").write_text(code)
+    for check in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy", "app")):
+        run(venv / check[0], *check[1:], cwd=project)
+    wiring = project / "app/__init__.py"
+    line = "    app.register_blueprint(accounts.bp)\n"
+    wiring.write_text(
+        wiring.read_text().replace(line, f"{line}    from . import api\n\n    app.register_blueprint(api.bp)\n")
+    )
+    with serve(venv / "flask", "run", cwd=project) as site:
+        run(venv / "flask", "user", "create", "ada", "--password-stdin", cwd=project, typed="a long password")
+        url, form = f"{site.url}/api", {"username": "ada", "password": "a long password"}
+        assert requests.get(f"{url}/me", timeout=60).json()["status"] == 401
+        assert requests.get(f"{url}/nothing", timeout=60).json()["status"] == 404
+        assert requests.post(f"{url}/token", form | {"password": "x"}, timeout=60).json()["status"] == 401
+        token = requests.post(f"{url}/token", form, timeout=60).json()["token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert requests.get(f"{url}/me", headers=bearer, timeout=60).json() == {"username": "ada"}
+        run(venv / "flask", "user", "password", "ada", "--password-stdin", cwd=project, typed="another long one")
+        assert requests.get(f"{url}/me", headers=bearer, timeout=60).status_code == 401
 
 
 def test_dropping_a_column_of_a_parent_keeps_the_children(project: Path, venv: Path) -> None:

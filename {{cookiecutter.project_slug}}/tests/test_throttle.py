@@ -16,6 +16,7 @@ from app.accounts.throttle import address, all_visitors_look_alike
 from app.config import ConfigError
 from app.database import db
 from app.dblog.models import LogEntry
+from app.extensions import limiter
 
 from .conftest import PASSWORD, csrf_token, login
 
@@ -151,7 +152,11 @@ def test_the_throttle_can_be_turned_off(make_app: Callable[..., Flask], app: Fla
     assert {guess(free.test_client()) for _ in range(15)} == {200}
 
 
-def test_a_store_that_is_away_locks_nobody_out(make_app: Callable[..., Flask], app: Flask, user: User) -> None:
+def test_a_store_that_is_away_locks_nobody_out(
+    make_app: Callable[..., Flask], app: Flask, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The limiter is one for all applications of a process, and goes on believing it for a while.
+    monkeypatch.setattr(limiter, "_storage_dead", False)
     away = make_app(RATELIMIT_STORAGE_URI="redis://127.0.0.1:1", WTF_CSRF_ENABLED=False)
     client = away.test_client()
     assert Counter(guess(client) for _ in range(12)) == {200: 10, 429: 2}
@@ -162,3 +167,18 @@ def test_a_store_that_is_away_locks_nobody_out(make_app: Callable[..., Flask], a
 def test_a_store_that_is_unknown_is_a_mistake_in_the_configuration(make_app: Callable[..., Flask], uri: str) -> None:
     with pytest.raises(ConfigError, match="RATELIMIT_STORAGE_URI: expected memory:// or an address such as redis://"):
         make_app(RATELIMIT_STORAGE_URI=uri)
+
+
+def test_several_processes_count_together(make_app: Callable[..., Flask], app: Flask, user: User) -> None:
+    """Two applications stand for two processes; without a Redis there is nothing to be tried."""
+    redis = pytest.importorskip("redis")
+    uri = "redis://127.0.0.1:6379/15"
+    try:
+        redis.Redis.from_url(uri).flushdb()
+    except redis.ConnectionError:
+        pytest.skip("no Redis is running")
+    answers: Counter[int] = Counter()
+    for _ in range(2):
+        client = make_app(RATELIMIT_STORAGE_URI=uri, WTF_CSRF_ENABLED=False, PROXY_HOPS=1).test_client()
+        answers.update(guess(client) for _ in range(6))
+    assert answers == {200: 10, 429: 2}
