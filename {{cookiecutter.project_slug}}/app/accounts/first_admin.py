@@ -48,7 +48,7 @@ def create(token: str, username: str, password: str) -> User:
         if any_account():
             raise AccountError("The first account has been made already.")
         if not compare_digest(token.strip().encode(), os.environ.get(TOKEN, "").encode()):
-            raise AccountError("That is not the token that `flask run` printed in the terminal.")
+            raise AccountError("That is not the token that flask run printed in the terminal.")
         user = create_user(username, password, is_admin=True)
         del os.environ[TOKEN]
         return user

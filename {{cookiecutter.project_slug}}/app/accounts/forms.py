@@ -23,9 +23,9 @@ class LoginForm(Form):
 class FirstAdminForm(Form):
     token = StringField(
         "Token",
-        [DataRequired("Type the token that `flask run` printed.")],
-        description="In the terminal, where `flask run` printed it.",
-        render_kw={"autocomplete": "off"},
+        [DataRequired("Type the token that flask run printed.")],
+        description="In the terminal, where flask run printed it.",
+        render_kw={"autocomplete": "off", "autofocus": True},
     )
     username = StringField(
         "User name", [DataRequired("Choose a user name."), Length(max=MAX_NAME)], render_kw=USER_NAME
