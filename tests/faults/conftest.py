@@ -21,19 +21,20 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 @dataclass
 class Counts:
-    """What is in the log: each message, how often; and the sums of the three tables of counts."""
+    """What is in the log: each message, how often; the sums of the three tables of counts; records without a row."""
 
     messages: dict[str, int]
     problems: int
     hours: int
     problem_hours: int
+    without_row: int
 
     @property
     def rows(self) -> int:
         return sum(self.messages.values())
 
     def agree(self) -> bool:
-        return self.rows == self.problems == self.hours == self.problem_hours
+        return self.rows + self.without_row == self.problems == self.hours == self.problem_hours
 
 
 class Program(subprocess.Popen[str]):
@@ -71,7 +72,8 @@ class Site:
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
         own = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        settings = {"LOG_FILE": "", "SECRET_KEY": secrets.token_hex()}
+        # A record that is only counted could not be looked for.
+        settings = {"LOG_FILE": "", "SECRET_KEY": secrets.token_hex(), "LOG_STORM_ROWS": "0"}
         return os.environ | own | settings | self.env | dict(changes or {})
 
     def run(

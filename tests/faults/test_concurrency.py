@@ -20,6 +20,16 @@ def test_from_everywhere(site: Site, way: str) -> None:
     assert counts.agree()
 
 
+def test_from_forks_in_a_storm(any_site: Site) -> None:
+    """Processes that count one problem agree on when to stop storing, but for a batch, and count each record once."""
+    said = int(any_site.program("many", "forks", LOG_STORM_ROWS="50").stdout)
+    any_site.flush(LOG_STORM_ROWS="50")
+    counts = any_site.counts()
+    assert counts.agree()
+    assert counts.problems == said
+    assert 50 <= counts.rows == len(counts.messages) < said
+
+
 def test_an_idle_child_that_outlives_its_parent_keeps_no_lock(site: Site) -> None:
     with site.start("many", "orphan") as parent:
         assert parent.stdout

@@ -120,6 +120,8 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "LOG_RETENTION_DAYS": read("LOG_RETENTION_DAYS", integer(most=36_500), 30),
         # Beyond this number the oldest rows are pruned, so that a flood of errors does not fill the disk; 0 keeps all.
         "LOG_MAX_ROWS": read("LOG_MAX_ROWS", integer(), 5_000_000),
+        # Of one problem so many rows an hour are stored, then one in a hundred, and all are counted; 0 stores all.
+        "LOG_STORM_ROWS": read("LOG_STORM_ROWS", integer(), 10_000),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": read("LOG_REDACT", comma_separated, []),
         # A session that is unused for so long is over; 0: only its 14 days count.

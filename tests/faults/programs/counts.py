@@ -18,6 +18,7 @@ with create_app().app_context(), db.engines["log"].connect() as log:
                 "problems": int(log.scalar(select(func.sum(LogProblem.count))) or 0),
                 "hours": int(log.scalar(select(func.sum(LogHour.count))) or 0),
                 "problem_hours": int(log.scalar(select(func.sum(LogProblemHour.count))) or 0),
+                "without_row": int(log.scalar(select(func.sum(LogHour.without_row))) or 0),
             }
         )
     )

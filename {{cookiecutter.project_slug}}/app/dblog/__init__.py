@@ -16,8 +16,8 @@ A record walks through these rooms from left to right. The room is the rule: a f
 - :mod:`.store`, the writer's thread and the log's own engine: ``writer`` (when to bring records to the database),
   ``shipping`` (which: those of this process, then of dead ones), ``batch`` (one commit; records that the database
   refuses are set aside), ``rows`` (an event as columns), ``render`` (frames as text and for the page), ``folding``
-  (frames that repeat), ``upsert`` (each record once, and counted), ``retention`` (pruning), ``cli``
-  (``flask log flush`` and ``prune``).
+  (frames that repeat), ``upsert`` (each record once, and counted), ``storms`` (records that are only counted),
+  ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
 - :mod:`.viewer`, SELECT and what people decide: ``filters``, ``queries`` (lists and searches), ``counts`` (totals and
   histogram), ``problems`` (lists and decisions), ``follow``, ``status``, ``views`` and ``problem_views`` (pages, JSON),
   ``blueprint`` (guard, errors), ``format``, ``charts``, ``export``, ``cli``, ``templates/``, ``static/``.
@@ -59,7 +59,7 @@ T = TypeVar("T")
 MB = 1024 * 1024
 #: For an application whose configuration does not name them.
 DEFAULTS = {"LOG_DB_LEVEL": "WARNING", "LOG_JOURNAL_MAX_MB": 256, "LOG_JOURNAL_FSYNC": False, "LOG_REDACT": ()}
-DEFAULTS |= {"LOG_RETENTION_DAYS": 30, "LOG_MAX_ROWS": 5_000_000}
+DEFAULTS |= {"LOG_RETENTION_DAYS": 30, "LOG_MAX_ROWS": 5_000_000, "LOG_STORM_ROWS": 10_000}
 
 cli.add_command(flush_command)
 cli.add_command(prune_command)
@@ -94,7 +94,8 @@ def init_app(
         config["LOG_JOURNAL_DIR"] = Path(scratch_folder() if app.testing else app.instance_path, "journal")
     own, most = os.path.join(os.path.abspath(root or app.root_path), ""), config["LOG_JOURNAL_MAX_MB"] * MB
     journal = Journal(Path(config["LOG_JOURNAL_DIR"]), most, config["LOG_JOURNAL_FSYNC"], own)
-    writer = Writer(log_engine(app), journal, own, config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"])
+    keep = config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"], config["LOG_STORM_ROWS"]
+    writer = Writer(log_engine(app), journal, own, *keep)
     secret = secret_names(config["LOG_REDACT"])
     level = config["LOG_DB_LEVEL"]
     handler = DatabaseLogHandler(level, journal, writer, actor, secret)

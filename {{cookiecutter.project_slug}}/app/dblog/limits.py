@@ -21,7 +21,7 @@ def find_cutoffs(log: Connection | Session, days: int, max_rows: int, now: datet
     this_hour = hour_of(now)
     cutoffs = {AGE: this_hour - timedelta(days=days)} if days else {}
     if max_rows:
-        hours = select(LogHour.hour, func.sum(LogHour.count)).where(LogHour.hour <= this_hour)
+        hours = select(LogHour.hour, func.sum(LogHour.count - LogHour.without_row)).where(LogHour.hour <= this_hour)
         kept = 0
         for hour, count in log.execute(hours.group_by(LogHour.hour).order_by(LogHour.hour.desc())):
             kept += count
@@ -41,7 +41,7 @@ def estimate_older(log: Connection | Session, cutoff: datetime) -> int:
     if oldest is None or oldest >= cutoff:
         return 0
     first = hour_of(oldest)
-    counts = select(func.sum(LogHour.count))
+    counts = select(func.sum(LogHour.count - LogHour.without_row))
     in_first = int(log.scalar(counts.where(LogHour.hour == first)) or 0)
     after = int(log.scalar(counts.where(LogHour.hour > first, LogHour.hour < cutoff)) or 0)
     return max(1, round(in_first * (1 - (oldest - first) / HOUR))) + after

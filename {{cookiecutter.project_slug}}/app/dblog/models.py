@@ -1,4 +1,4 @@
-"""The log's tables, all on the bind ``log``: rows, problems, and counts by the hour."""
+"""The log's tables, all on the bind ``log``: rows, problems, counts by the hour, and places in journals."""
 
 from datetime import datetime
 from typing import Any
@@ -75,7 +75,7 @@ class LogProblem(Model):
 
 
 class LogHour(Model):
-    """How many records of a level a logger made in one hour (its start, UTC)."""
+    """How many records of a level a logger made in one hour (its start, UTC), and how many of them have no row."""
 
     __tablename__ = "log_hour"
     __bind_key__ = "log"
@@ -84,10 +84,11 @@ class LogHour(Model):
     level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     logger: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
+    without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class LogProblemHour(Model):
-    """How many records of a problem were made in one hour (its start, UTC)."""
+    """How many records of a problem were made in one hour (its start, UTC), and how many of them have no row."""
 
     __tablename__ = "log_problem_hour"
     __bind_key__ = "log"
@@ -95,5 +96,17 @@ class LogProblemHour(Model):
     fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
     hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
+    without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
     __table_args__ = (Index(None, "hour"), {"mysql_charset": "utf8mb4"})
+
+
+class LogPosition(Model):
+    """The last record of a journal in a batch that was not stored in full, so that a replay counts none again."""
+
+    __tablename__ = "log_position"
+    __bind_key__ = "log"
+
+    journal: Mapped[str] = mapped_column(exact_text(32), primary_key=True)
+    segment: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger)

@@ -93,6 +93,7 @@ def upgrade_log() -> None:
         sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("logger", key(200), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("hour", "level", "logger", name=op.f("pk_log_hour")),
         mysql_charset="utf8mb4",
     )
@@ -101,13 +102,23 @@ def upgrade_log() -> None:
         sa.Column("fingerprint", key(40), nullable=False),
         sa.Column("hour", UTCDateTime(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", "hour", name=op.f("pk_log_problem_hour")),
         mysql_charset="utf8mb4",
     )
     op.create_index(op.f("ix_log_problem_hour_hour"), "log_problem_hour", ["hour"])
+    op.create_table(
+        "log_position",
+        sa.Column("journal", key(32), nullable=False),
+        sa.Column("segment", sa.BigInteger(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("journal", name=op.f("pk_log_position")),
+        mysql_charset="utf8mb4",
+    )
 
 
 def downgrade_log() -> None:
+    op.drop_table("log_position")
     op.drop_table("log_problem_hour")
     op.drop_table("log_hour")
     op.drop_table("log_problem")

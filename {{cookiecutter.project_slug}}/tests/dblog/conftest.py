@@ -39,9 +39,10 @@ def make_writer(app: Flask, folder: Path) -> Iterator[Callable[..., Writer]]:
 
     made: list[Writer] = []
 
-    def make(max_bytes: int = MB) -> Writer:
+    def make(max_bytes: int = MB, storm_rows: int = 0) -> Writer:
+        journal = Journal(folder, max_bytes, fsync=False)
         with app.app_context():
-            made.append(Writer(db.engines["log"], Journal(folder, max_bytes, fsync=False), f"{PROJECT}/"))
+            made.append(Writer(db.engines["log"], journal, f"{PROJECT}/", storm_rows=storm_rows))
         return made[-1]
 
     yield make

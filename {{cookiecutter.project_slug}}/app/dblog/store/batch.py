@@ -18,12 +18,17 @@ LOST_CONNECTIONS = 3
 Refuse = Callable[[str, Event, Exception], None]
 
 
-def store_batch(engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, root: str, refuse: Refuse) -> None:
+def store_batch(
+    engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, root: str, storm_rows: int, refuse: Refuse
+) -> bool:
     """Commit the events, apart from those that are refused; raises if the database takes no row at present.
+
+    Return whether a place in the journal is stored, see :func:`app.dblog.store.upsert.insert_and_count`.
 
     :param events: each with its id
     :param replay: whether the database may have some of them already
     :param root: see :func:`app.dblog.store.rows.make_row`
+    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
     :param refuse: is called before any later event is committed
     """
     failures = 0
@@ -31,22 +36,23 @@ def store_batch(engine: Engine, events: Sequence[tuple[str, Event]], replay: boo
         try:
             rows = [make_row(event_id, event, root) for event_id, event in events]
             with engine.begin() as connection:
-                insert_and_count(connection, rows, replay)
-            return
+                return insert_and_count(connection, rows, replay, storm_rows)
         except Exception as error:
             disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
             if (is_transient(error) and not disconnected) or not _takes_rows(engine):
                 raise
             failures += 1
-            if replay and len(events) > 1:
-                break
-            if replay and (failures >= LOST_CONNECTIONS or not disconnected):
-                return refuse(*events[0], error)
+            tries = LOST_CONNECTIONS if len(events) == 1 else 2
+            if replay and not (disconnected and failures < tries):
+                if len(events) > 1:
+                    break
+                refuse(*events[0], error)
+                return False
         # The fault is in the data. The commit may have happened all the same, so what follows is a replay.
         replay = True
     half = len(events) // 2
-    store_batch(engine, events[:half], True, root, refuse)
-    store_batch(engine, events[half:], True, root, refuse)
+    first = store_batch(engine, events[:half], True, root, storm_rows, refuse)
+    return store_batch(engine, events[half:], True, root, storm_rows, refuse) or first
 
 
 def _takes_rows(engine: Engine) -> bool:

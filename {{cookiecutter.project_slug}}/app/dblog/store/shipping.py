@@ -13,6 +13,7 @@ from ..journal.dead import DeadJournals
 from ..journal.files import Event, State, parse, quarantine
 from ..journal.read import OwnReader, Reader
 from .batch import store_batch
+from .storms import forget_places
 
 SHIP_BATCH = 500
 #: How often new records of this process go before those of dead ones.
@@ -26,18 +27,25 @@ class Shipping:
 
     :param engine: the log's own engine
     :param root: the project's folder with a separator at its end, to tell its own frames from a library's
+    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
     :param warn: prints a sentence on stderr, though not again and again
     """
 
-    def __init__(self, engine: Engine, journal: Journal, root: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, engine: Engine, journal: Journal, root: str, storm_rows: int, warn: Callable[[str], None]
+    ) -> None:
         self.engine = engine
         self.journal = journal
         self.root = root
+        self.storm_rows = storm_rows
         self.warn = warn
         self.dead = DeadJournals(journal)
         self._own: OwnReader | None = None
         self._adopted: Reader | None = None
         self._own_at = 0.0
+        self._has_place = False
+        # Journals that were removed, and whose places are still to be.
+        self._gone: list[str] = []
 
     def begin(self) -> None:
         """Start a round, which ends when :meth:`ship_batch` finds nothing more."""
@@ -75,6 +83,13 @@ class Shipping:
         """Delete this process's journal, which has been shipped to its end and is closed."""
         if self._own is not None:
             self._own.remove()
+            self._gone += [self._own.name] * self._has_place
+
+    def forget_gone(self) -> None:
+        """Delete the places of journals that were removed; raises what the database raises."""
+        if self._gone:
+            forget_places(self.engine, self._gone)
+            self._gone.clear()
 
     def let_go(self) -> None:
         """Let another process adopt the journal that this one was shipping."""
@@ -108,6 +123,7 @@ class Shipping:
 
     def _ship_adopted(self) -> bool:
         """Ship a batch of the journal of a dead process; there is one at a time, since each keeps files open."""
+        self.forget_gone()
         dead = self._adopted = self._adopted or self.dead.adopt_next()
         if dead is None:
             return False
@@ -123,6 +139,7 @@ class Shipping:
             self._leave(dead)
         elif not self._report_losses(dead.name, dead.state):
             dead.remove()
+            self._gone.append(dead.name)
             self._adopted = None
         return True
 
@@ -144,7 +161,8 @@ class Shipping:
 
     def _store(self, events: Sequence[tuple[str, Event]], replay: bool, root: str = "") -> None:
         # Of a project that was moved, what a dead process left names the files where they were.
-        store_batch(self.engine, events, replay, root or self.root, self._refuse)
+        has_place = store_batch(self.engine, events, replay, root or self.root, self.storm_rows, self._refuse)
+        self._has_place = self._has_place or has_place
 
     def _refuse(self, event_id: str, event: Event, error: Exception) -> None:
         warn_on_stderr(f"one record was refused and put in quarantine ({short_error(error)})")

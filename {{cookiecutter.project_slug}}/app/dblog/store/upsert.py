@@ -13,6 +13,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ...inserts import insert_rows
 from ..models import OPEN, RESOLVED, LogEntry, LogHour, LogProblem, LogProblemHour
+from . import storms
 from .rows import Row
 
 _entry, _problem, _hour, _problem_hour = (
@@ -20,22 +21,32 @@ _entry, _problem, _hour, _problem_hour = (
 )
 
 
-def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool) -> None:
+def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, storm_rows: int = 0) -> bool:
     """Insert the rows and count them; the caller commits.
+
+    Return whether a place in the journal is stored, since some rows were only counted, now or before.
 
     :param replay: some of the rows may be there already (after an ambiguous commit, or from a dead process's journal);
         those are neither inserted nor counted again
+    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
     """
+    reached: dict[str, storms.Place] = {}
     if replay:
         ids = [row["event_id"] for row in rows]
         known = set(connection.scalars(select(_entry.c.event_id).where(_entry.c.event_id.in_(ids))))
-        rows = [row for row in rows if row["event_id"] not in known]
+        reached = storms.read_places(connection, storms.last_places(rows))
+        rows = [row for row in rows if row["event_id"] not in known and not storms.is_behind(row, reached)]
     if not rows:
-        return
-    insert_rows(connection, _entry, rows)
+        return bool(reached)
+    stored = storms.choose_rows(connection, rows, storm_rows)
+    if stored:
+        insert_rows(connection, _entry, stored)
     _count_problems(connection, rows)
     for table in (_hour, _problem_hour):
-        connection.execute(_upsert_count(connection.dialect.name, table), _counts(table, rows))
+        connection.execute(_upsert_count(connection.dialect.name, table), _counts(table, rows, stored))
+    if len(stored) < len(rows):
+        storms.write_places(connection, storms.last_places(rows))
+    return bool(reached) or len(stored) < len(rows)
 
 
 def _count_problems(connection: Connection, rows: Sequence[Row]) -> None:
@@ -101,18 +112,23 @@ def _insert_if_absent(dialect: str) -> Insert:
     return upsert.on_conflict_do_nothing(index_elements=[_problem.c.fingerprint])
 
 
-def _counts(table: Table, rows: Sequence[Row]) -> list[Row]:
+def _counts(table: Table, rows: Sequence[Row], stored: Sequence[Row]) -> list[Row]:
     names = [column.name for column in table.primary_key]
     counts = Counter(map(itemgetter(*names), rows))
-    return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in sorted(counts.items())]
+    of_stored = counts if stored is rows else Counter(map(itemgetter(*names), stored))
+    return [
+        {**dict(zip(names, key, strict=True)), "count": count, "without_row": count - of_stored[key]}
+        for key, count in sorted(counts.items())
+    ]
 
 
 @cache
 def _upsert_count(dialect: str, table: Table) -> Insert:
-    """Return an INSERT that adds to the count where there is one. To look first is what two processes do at once."""
+    """Return an INSERT that adds to the counts where there are some. To look first is what two processes do at once."""
+    names = ("count", "without_row")
     if dialect in ("mysql", "mariadb"):
         replace = mysql.insert(table)
-        return replace.on_duplicate_key_update(count=table.c["count"] + replace.inserted["count"])
+        return replace.on_duplicate_key_update({name: table.c[name] + replace.inserted[name] for name in names})
     upsert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    total = table.c["count"] + upsert.excluded["count"]
-    return upsert.on_conflict_do_update(index_elements=list(table.primary_key), set_={"count": total})
+    totals = {name: table.c[name] + upsert.excluded[name] for name in names}
+    return upsert.on_conflict_do_update(index_elements=list(table.primary_key), set_=totals)

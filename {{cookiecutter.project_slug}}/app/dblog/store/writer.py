@@ -8,8 +8,10 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import explain_outage, is_transient, short_error, warn_on_stderr
 from ..journal.append import Journal
@@ -36,14 +38,18 @@ class Writer:
     :param root: the project's folder with a separator at its end, to tell its own frames from a library's
     :param keep_days: older rows are deleted; 0 keeps all
     :param keep_rows: beyond this number the oldest rows are deleted; 0 keeps all
+    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
     """
 
-    def __init__(self, engine: Engine, journal: Journal, root: str, keep_days: int = 0, keep_rows: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, journal: Journal, root: str, keep_days: int = 0, keep_rows: int = 0, storm_rows: int = 0
+    ) -> None:
         self.engine = engine
         self.journal = journal
         self.root = root
         self.keep_days = keep_days
         self.keep_rows = keep_rows
+        self.storm_rows = storm_rows
         #: Returns why the application's records do not arrive, None if they do.
         self.why_silent: Callable[[], str | None] = lambda: None
         self._reset()
@@ -57,7 +63,7 @@ class Writer:
         self._deadline: float | None = None
         self._delay = FIRST_DELAY_SECONDS
         self._warn_again_at: dict[str, float] = {}
-        self._shipping = Shipping(self.engine, self.journal, self.root, self.warn)
+        self._shipping = Shipping(self.engine, self.journal, self.root, self.storm_rows, self.warn)
         # Held while the thread is in the database or opens files. A child that is forked meanwhile would wait for ever
         # for a lock that the database's library had taken, or keep that of a dead process's journal.
         self._in_database = threading.Lock()
@@ -136,6 +142,8 @@ class Writer:
                 self._shipping.remove_own()
         # A thread that still uses a connection closes it itself, at its end.
         if self._thread is None or not self._thread.is_alive():
+            with suppress(SQLAlchemyError):
+                self._shipping.forget_gone()
             self.engine.dispose()
 
     def before_fork(self) -> None:

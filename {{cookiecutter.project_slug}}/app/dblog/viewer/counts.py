@@ -1,8 +1,8 @@
 """Total, facets and histogram of a list of rows, from the counts that the writer keeps by the hour.
 
 No row is counted here, so every number is one of whole hours. Where the filter's times are on the hour, those are the
-rows that the list shows. Where they are not, the histogram shows each hour that the filter touches, and no total is
-claimed.
+rows that the list shows: records without a row, see LOG_STORM_ROWS, are not among them. Where they are not, the
+histogram shows each hour that the filter touches, and no total is claimed.
 """
 
 from collections import Counter
@@ -77,7 +77,12 @@ def overview(log: Session, filters: Filters) -> Overview | None:
 
 def count_rows(log: Session) -> int:
     """Return how many rows the log has."""
-    return int(log.scalar(select(func.sum(LogHour.count))) or 0)
+    return int(log.scalar(select(func.sum(LogHour.count - LogHour.without_row))) or 0)
+
+
+def count_without_row(log: Session) -> int:
+    """Return how many records were only counted, see LOG_STORM_ROWS."""
+    return int(log.scalar(select(func.sum(LogHour.without_row))) or 0)
 
 
 def _bars(start: datetime, end: datetime) -> tuple[int, dict[datetime, Bar]]:
@@ -101,7 +106,9 @@ def _sums(
     log: Session, hours: Sequence[ColumnElement[bool]], logger: str | None, by_day: bool
 ) -> Iterator[tuple[datetime, int, int]]:
     """Yield an hour (or the start of a day, UTC), a level, and how many rows there are of both."""
-    sums = select(LogHour.hour, LogHour.level, func.sum(LogHour.count).label("count")).where(*hours)
+    sums = select(LogHour.hour, LogHour.level, func.sum(LogHour.count - LogHour.without_row).label("count")).where(
+        *hours
+    )
     if logger:
         sums = sums.where(LogHour.logger == logger)
     query: Select[Any, Any, Any] = sums.group_by(LogHour.hour, LogHour.level)
@@ -117,7 +124,7 @@ def _sums(
 
 def _loggers(log: Session, hours: Sequence[ColumnElement[bool]], lowest: int) -> list[tuple[str, int]]:
     """Return the loggers with the most rows, and how many."""
-    total = func.sum(LogHour.count)
+    total = func.sum(LogHour.count - LogHour.without_row)
     query = select(LogHour.logger, total).where(*hours, LogHour.level >= lowest).group_by(LogHour.logger)
     ranked = log.execute(query.order_by(total.desc(), LogHour.logger).limit(MAX_LOGGERS))
     return [(logger, int(count)) for logger, count in ranked]

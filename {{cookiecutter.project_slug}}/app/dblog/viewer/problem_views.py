@@ -43,6 +43,7 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         entry = problems.last_entry(log, problem)
         recent = page(log, Filters(problem=problem_id), size=RECENT_ROWS)
         counts = problems.charts(log, [problem])[problem_id]
+        without_row = problems.count_without_row(log, problem)
     root = current_app.extensions["dblog"].writer.root
     return render_template(
         "dblog/problem.html",
@@ -50,6 +51,7 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         entry=entry,
         recent=recent,
         counts=counts,
+        without_row=without_row,
         chart_bars=heights(counts),
         rule=explain(problem.fingerprint),
         why=why_grouped(entry, problem.title, root) if entry else None,

@@ -83,6 +83,12 @@ def charts(log: Session, problems: Sequence[LogProblem]) -> Mapping[int, list[in
     return charts
 
 
+def count_without_row(log: Session, problem: LogProblem) -> int:
+    """Return how many of the problem's records were only counted, see LOG_STORM_ROWS."""
+    hours = select(func.sum(LogProblemHour.without_row))
+    return int(log.scalar(hours.where(LogProblemHour.fingerprint == problem.fingerprint)) or 0)
+
+
 def as_json(problem: LogProblem) -> dict[str, Any]:
     """Return all columns, times as ISO 8601 UTC, and the level's name beside its number."""
     return columns_as_json({column.key: getattr(problem, column.key) for column in LogProblem.__mapper__.column_attrs})

@@ -16,7 +16,7 @@ from ..journal.append import Journal
 from ..journal.files import QUARANTINE, count_lines
 from ..journal.waiting import look
 from ..models import LogEntry
-from .counts import count_rows
+from .counts import count_rows, count_without_row
 from .queries import reading
 
 if TYPE_CHECKING:
@@ -58,16 +58,19 @@ def health(own: Journal, silence: str | None = None, most_files: int | None = No
 def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> dict[str, Any]:
     """The health, and what the database says of itself: number of rows and time of the newest.
 
+    ``records_without_row`` were only counted, see LOG_STORM_ROWS.
+
     :param max_rows: of how many rows more is too many; 0 is no limit. ``rows_above_limit`` are those that pruning has
         not come to yet, or that are of the current hour, which it does not touch
     :param most_files: see :func:`health`
     """
-    facts: dict[str, Any] = dict.fromkeys(("rows", "rows_above_limit", "newest", *PRUNING))
+    facts: dict[str, Any] = dict.fromkeys(("rows", "records_without_row", "rows_above_limit", "newest", *PRUNING))
     facts |= health(log.journal, log.writer.why_silent(), most_files)
     facts["level"] = logging.getLevelName(log.handler.level)
     try:
         with reading() as session:
             facts["rows"] = rows = count_rows(session)
+            facts["records_without_row"] = count_without_row(session)
             facts["rows_above_limit"] = max(0, rows - max_rows) if max_rows else 0
             facts["newest"] = session.scalar(select(func.max(LogEntry.created_at)))
             facts |= _pruning(session, current_app.config[limits.AGE], max_rows)
