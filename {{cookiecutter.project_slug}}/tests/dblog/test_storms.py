@@ -171,7 +171,7 @@ def test_a_commit_whose_answer_is_lost_while_records_wait_in_memory(
     ship(writer)
 
 
-HEIR = "from app import create_app, dblog; create_app(); print('ready', flush=True); dblog.flush(100)"
+HEIR = "from app import create_app, dblog; create_app(); dblog.flush(100)"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
@@ -187,7 +187,7 @@ def test_heirs_that_are_killed_while_they_ship(
     while list(folder.glob("*.jsonl")):
         assert time.monotonic() < end
         before = counts(log)[1] or 0
-        with subprocess.Popen([sys.executable, "-c", HEIR], cwd=PROJECT, env=settings, stdout=subprocess.PIPE) as heir:
+        with subprocess.Popen([sys.executable, "-c", HEIR], cwd=PROJECT, env=settings) as heir:
             while heir.poll() is None and kills < 4:
                 if (counts(log)[1] or 0) > before + 500 * kills:
                     heir.kill()
