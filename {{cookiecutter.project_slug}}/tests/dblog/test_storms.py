@@ -135,7 +135,8 @@ def lose_answers(log: Engine, every: int) -> list[int]:
             driver: Any = connection.connection.dbapi_connection
             if log.dialect.name == "sqlite":
                 # What follows is a rollback, which needs a transaction.
-                driver.executescript("COMMIT; BEGIN")
+                driver.commit()
+                driver.execute("BEGIN")
             else:
                 driver.commit()
             raise DBAPIError("COMMIT", None, Exception("the answer is lost"), connection_invalidated=True)
