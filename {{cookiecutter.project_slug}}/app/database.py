@@ -1,9 +1,11 @@
 """Two databases, the application's and the log's, each with an engine of its own."""
 
+import enum
 import json
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,9 +27,12 @@ HOUR = timedelta(hours=1)
 
 
 class Base(DeclarativeBase):
-    # A database on MariaDB or MySQL may have been made for fewer characters. A model with __table_args__ of its own
-    # repeats this.
-    __table_args__: Any = {"mysql_charset": "utf8mb4"}  # noqa: RUF012  # not changed, only replaced
+    # A database on MariaDB or MySQL may have been made for fewer characters, and SQLite would give the id of a deleted
+    # row to a new one. A model with __table_args__ of its own repeats both.
+    __table_args__: Any = {  # noqa: RUF012  # not changed, only replaced
+        "mysql_charset": "utf8mb4",
+        "sqlite_autoincrement": True,
+    }
     # Constraints need names, or a migration cannot drop them.
     metadata = sa.MetaData(
         naming_convention={
@@ -122,6 +127,24 @@ class JSONText(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+# What `Mapped[…]` alone stands for: types that keep every value on each database, and that revisions can change.
+Base.registry.update_type_annotation_map(
+    {
+        datetime: UTCDateTime,
+        # MySQL makes no such column without a length; the others need none.
+        str: sa.String().with_variant(mysql.VARCHAR(255), "mysql", "mariadb"),
+        # Its name, as text: PostgreSQL's own enums are types that a revision neither makes nor drops.
+        enum.Enum: sa.Enum(enum.Enum, native_enum=False, length=64),
+        # MySQL's default has no digits after the point.
+        Decimal: sa.Numeric(18, 4),
+        # MySQL's FLOAT keeps seven digits.
+        float: sa.Double,
+        dict[str, Any]: JSONText,
+        list[Any]: JSONText,
+    }
+)
+
+
 def init_app(app: Flask) -> None:
     """Make both engines from SQLALCHEMY_DATABASE_URI and SQLALCHEMY_BINDS["log"].
 
@@ -187,6 +210,48 @@ def make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
             except sa.exc.SQLAlchemyError:
                 # Another process makes them at this moment, or they cannot be made: what needs them will say so.
                 connection.rollback()
+
+
+@sa.event.listens_for(Session, "after_begin")
+def keep_foreign_keys(_session: Session, _transaction: object, connection: sa.Connection) -> None:
+    """Let foreign keys hold on SQLite in every Session over the models' tables, whoever made its engine.
+
+    Connections with other tables stay as they are. So do those that say in their ``info`` what becomes of foreign keys.
+
+    :raises sqlalchemy.exc.InvalidRequestError: foreign keys are off, and a transaction that is open keeps them so
+    """
+    if connection.dialect.name != "sqlite" or "foreign_keys" in connection.info:
+        return
+    cursor = connection.connection.cursor()
+    if not foreign_keys_hold(cursor) and has_tables_of_models(cursor):
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if not foreign_keys_hold(cursor):
+            raise sa.exc.InvalidRequestError(
+                "Foreign keys are off in this SQLite connection, and cannot be turned on while its transaction is open:"
+                " commit before you give it to a Session, or call app.sqlite.set_up_sqlite with its engine."
+            )
+    if foreign_keys_hold(cursor):
+        connection.info["foreign_keys"] = "on"
+    cursor.close()
+
+
+def foreign_keys_hold(cursor: Any) -> bool:
+    return bool(cursor.execute("PRAGMA foreign_keys").fetchone()[0])
+
+
+def has_tables_of_models(cursor: Any) -> bool:
+    """Return whether a SQLite database has a table of these models, which may be some revisions behind or ahead."""
+    found: dict[str, set[str]] = {}
+    query = "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+    for table, column in cursor.execute(query).fetchall():
+        found.setdefault(table, set()).add(column)
+    for metadata in db.metadatas.values():
+        if any(table.foreign_keys for table in metadata.tables.values()):
+            for table in metadata.tables.values():
+                theirs, ours = found.get(table.name, set()), {column.name for column in table.columns}
+                if theirs and (theirs <= ours or ours <= theirs):
+                    return True
+    return False
 
 
 def current_time(session: sa.Connection | Session) -> datetime:

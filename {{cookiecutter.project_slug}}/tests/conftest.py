@@ -155,6 +155,11 @@ def app(make_app: Callable[..., Flask], database_urls: dict[str, str], migrated:
 
 
 @pytest.fixture
+def _push_request_context() -> None:
+    """Takes the place of pytest-flask's, where that is installed, which holds one request open for a whole test."""
+
+
+@pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
 

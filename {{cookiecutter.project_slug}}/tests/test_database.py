@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import sqlalchemy.exc
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Column, MetaData, Table, create_engine, insert, select, text
-from sqlalchemy.exc import IntegrityError, StatementError
-from sqlalchemy.orm import Session
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select, text
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, StatementError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 from app.accounts.models import User
 from app.config import database_url
@@ -18,6 +19,7 @@ from app.database import BigId, JSONText, LongText, Model, begin, db, exact_text
 
 from .conftest import SERVER, login
 
+on_sqlite = pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="elsewhere foreign keys always hold")
 on_server = pytest.mark.skipif(SERVER.startswith("sqlite"), reason="about servers only")
 
 
@@ -162,4 +164,84 @@ def end_connections(url: str) -> None:
         assert found
         for connection_id in found:
             connection.execute(text(end.format(connection_id)))
+    engine.dispose()
+
+
+def foreign_keys(session: Session) -> int:
+    connection = session.connection(bind_arguments={"mapper": User})
+    return int(connection.exec_driver_sql("PRAGMA foreign_keys").scalar() or 0)
+
+
+@on_sqlite
+def test_foreign_keys_hold_in_every_session(app: Flask, user: User, database_urls: dict[str, str]) -> None:
+    url = database_url(database_urls["DATABASE_URL"])
+    with app.app_context():
+        db.session.execute(text("CREATE TABLE children (user_id INTEGER REFERENCES users ON DELETE CASCADE)"))
+        db.session.commit()
+    engine = create_engine(url)
+    ways: list[Callable[[], Session]] = [
+        lambda: Session(engine),
+        sessionmaker(engine),
+        scoped_session(sessionmaker(engine)),
+        lambda: Session(engine.connect()),
+        lambda: Session(binds={User: engine}),
+    ]
+    for make in ways:
+        engine.dispose()
+        with make() as session:
+            session.scalars(select(User)).all()
+            assert foreign_keys(session) == 1
+    engine.dispose()
+    with Session(engine) as session, pytest.raises(IntegrityError):
+        session.execute(text("INSERT INTO children VALUES (99)"))  # and nothing of the ORM before
+    engine.dispose()
+    with Session(engine) as session:
+        session.execute(text("INSERT INTO children VALUES (:id)"), {"id": user.id})
+        session.delete(session.get_one(User, user.id))
+        session.commit()
+        assert session.scalar(text("SELECT count(*) FROM children")) == 0
+    engine.dispose()
+
+
+@on_sqlite
+def test_foreign_keys_of_others_stay_as_they_are(tmp_path: Path) -> None:
+    class Theirs(DeclarativeBase):
+        pass
+
+    class Account(Theirs):
+        __tablename__ = "users"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        iban: Mapped[str]
+
+    engine = create_engine(f"sqlite:///{tmp_path}/theirs.db")
+    Theirs.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.scalars(select(Account)).all()
+        assert foreign_keys(session) == 0
+    engine.dispose()
+
+
+@on_sqlite
+def test_a_transaction_that_keeps_foreign_keys_off_is_one_sentence(app: Flask, database_urls: dict[str, str]) -> None:
+    engine = create_engine(database_url(database_urls["DATABASE_URL"]))
+    with engine.connect() as connection:
+        connection.execute(text("UPDATE users SET email = NULL"))
+        with Session(connection) as session, pytest.raises(InvalidRequestError, match="cannot be turned on"):
+            session.scalars(select(User)).all()
+        connection.commit()
+        with Session(connection) as session:
+            session.scalars(select(User)).all()
+            assert foreign_keys(session) == 1
+    engine.dispose()
+
+
+def test_an_id_is_never_used_again(scratch: Callable[[], str]) -> None:
+    things = Table("things", MetaData(), Column("id", Integer, primary_key=True), **Model.__table_args__)
+    engine = create_engine(database_url(scratch()))
+    with engine.begin() as connection:
+        things.create(connection)
+        connection.execute(insert(things), {"id": 7})
+        connection.execute(things.delete())
+        assert connection.execute(insert(things)).inserted_primary_key == (8,)
     engine.dispose()
