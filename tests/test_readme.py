@@ -181,8 +181,11 @@ def test_dropping_a_column_of_a_parent_keeps_the_children(project: Path, venv: P
 
 def test_models_without_flask(project: Path, venv: Path) -> None:
     in_shell(venv, project, "flask db upgrade && echo 'a long password' | flask user create ada --password-stdin")
-    [script] = lines(project / "README.md", "Models without Flask", "python")
+    [script, log_too] = lines(project / "README.md", "Models without Flask", "python")
     assert run(venv / "python", "-c", script, cwd=project).stdout == "ada\n"
+    run(venv / "python", "-c", f"{log_too}import logging; logging.error('of a script')", cwd=project)
+    in_shell(venv, project, "flask log flush")
+    assert "of a script" in in_shell(venv, project, "flask log list")
 
 
 def test_transactions_on_sqlite(project: Path, venv: Path) -> None:
@@ -213,16 +216,20 @@ def test_remove_the_example(project: Path, venv: Path) -> None:
     text = chapter((project / "README.md").read_text("utf-8"), "Remove the example")
     in_shell(venv, project, "flask db upgrade")
     in_shell(venv, project, "rm -r app/blog tests/test_blog.py")
-    for path in in_shell(venv, project, "grep -rlI --include=*.py --include=*.html '\\bblog' app").splitlines():
-        source = (project / path).read_text()
-        kept = [line for line in source.splitlines(keepends=True) if not re.search(r"\bblog\b", line)]
-        (project / path).write_text("".join(kept))
+    [find] = re.findall(r"`(grep [^`]+)`", text)
+    found = in_shell(venv, project, find).splitlines()
+    assert len(found) == 6
+    for path in {line.partition(":")[0] for line in found}:
+        source = (project / path).read_text().splitlines(keepends=True)
+        (project / path).write_text("".join(line for line in source if not re.search(r"\bblog\b", line)))
     in_shell(venv, project, " && ".join(re.findall(r"`(flask db [^`]+)`", text)))
     in_shell(venv, project, "flask db check")
     assert run("ls", "migrations/versions", cwd=project).stdout.count("posts") == 2
     with serve(venv / "flask", "run", cwd=project) as site:
         assert Visitor(site).see("/").status_code == 200
         assert Visitor(site).see("/posts").status_code == 404
+    with serve(venv / "flask", "--no-debug", "run", cwd=project) as site:
+        assert Visitor(site).see("/").status_code == 200
 
 
 UPLOAD = """

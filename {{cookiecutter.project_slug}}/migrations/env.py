@@ -13,10 +13,11 @@ from alembic import context
 from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import Connection, Engine, String, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateSchema
 
+import migrations.dialects  # noqa: F401  # alembic takes its classes by the names of their databases
 from migrations.autogenerate import mend, render_item
 
 LOCK_SECONDS = 60
@@ -24,8 +25,6 @@ LOCK_SECONDS = 60
 LOCK_NUMBER = 7_236_501_837
 #: MySQL's are named, for the whole server, in at most 64 characters.
 LOCK_NAME = "CONCAT('migrate ', MD5(DATABASE()))"
-#: What a revision's id may have; alembic's own 32 are too few for a number and a sentence.
-REVISION_ID_CHARACTERS = 128
 
 migrate = current_app.extensions["migrate"]
 db = migrate.db
@@ -108,8 +107,6 @@ def configure(bind: str | None, **target: Any) -> None:
         **options,
         **target,
     )
-    # alembic makes this table for ids of 32 characters, and has no option for more.
-    context.get_context()._version.c.version_num.type = String(REVISION_ID_CHARACTERS)
 
 
 def tables_of(bind: str | None) -> Any:
@@ -174,11 +171,13 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
     sqlite: Any = connection.connection.dbapi_connection
     (wait,) = sqlite.execute("PRAGMA busy_timeout").fetchone()
     sqlite.execute("PRAGMA foreign_keys=OFF")
+    connection.info["foreign_keys"] = "off"  # for sessions in a revision
     sqlite.execute(f"PRAGMA busy_timeout={LOCK_SECONDS * 1000}")
     try:
         yield
     finally:
         sqlite.execute("PRAGMA foreign_keys=ON")
+        del connection.info["foreign_keys"]
         sqlite.execute(f"PRAGMA busy_timeout={wait}")
 
 

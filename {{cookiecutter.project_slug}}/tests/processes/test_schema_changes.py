@@ -1,0 +1,254 @@
+"""What developers do to a schema, with the commands that README names, up and down, on whichever database."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from ..conftest import Command
+
+SHOP = """
+import enum
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Model
+
+
+class Status(enum.Enum):
+    NEW = 1
+    PAID = 2
+
+
+class Owner(Model):
+    __tablename__ = "owners"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    town: Mapped[str | None] = mapped_column(String(20), index=True)
+
+
+class Pet(Model):
+    __tablename__ = "pets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("owners.id", ondelete="CASCADE"))
+"""
+
+ALL_TYPES = """
+    born: Mapped[datetime]
+    status: Mapped[Status]
+    size: Mapped[Literal["S", "XL"]]
+    price: Mapped[Decimal]
+    facts: Mapped[dict[str, Any]]
+    names: Mapped[list[Any]]
+    more: Mapped[dict[str, Any]] = mapped_column(JSON)
+    story: Mapped[str]
+    weight: Mapped[float]
+    code: Mapped[UUID]
+    age: Mapped[timedelta]
+    day: Mapped[date]
+    hour: Mapped[time]
+    picture: Mapped[bytes]
+    tame: Mapped[bool]
+"""
+
+ROWS = """
+from sqlalchemy import inspect
+from app import create_app
+from app.database import db
+from app.shop import *
+with create_app().app_context():
+"""
+
+
+@pytest.fixture
+def shop(copied: Path, command: Command) -> Path:
+    """The module of the models, in a copy of the project with a migrated database."""
+    with (copied / "app/accounts/models.py").open("a") as file:
+        file.write("\nimport app.shop\n")
+    models = copied / "app/shop.py"
+    models.write_text(SHOP)
+    assert command("flask", "db", "upgrade").returncode == 0
+    return models
+
+
+@pytest.fixture
+def flask_db(command: Command) -> Callable[..., str]:
+    def run(*args: str, fails: bool = False) -> str:
+        result = command("flask", "db", *args)
+        assert (result.returncode != 0) is fails, result.stderr
+        assert "Traceback" not in result.stderr
+        return result.stdout + result.stderr
+
+    return run
+
+
+@pytest.fixture
+def migrate(flask_db: Callable[..., str], command: Command) -> Callable[..., str]:
+    """Writes a revision, lints it, and takes it up, down and up again."""
+
+    def run(message: str, change: Callable[[str], str] = str) -> str:
+        said = flask_db("migrate", "-m", message)
+        [revision] = (command.folder / "migrations/versions").glob(f"*_{message.replace(' ', '_')}.py")
+        revision.write_text(change(revision.read_text()))
+        linted = command("ruff", "check", "--no-cache", "migrations")
+        assert linted.returncode == 0, linted.stdout
+        assert command("ruff", "format", "--no-cache", "--check", "migrations").returncode == 0
+        for step in ("upgrade", "downgrade", "upgrade"):
+            flask_db(step)
+        flask_db("check")
+        return said
+
+    return run
+
+
+def add_rows(command: Command, code: str) -> str:
+    result = command("-c", ROWS + code)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def replace(models: Path, old: str, new: str) -> None:
+    code = models.read_text()
+    assert code.count(old) == 1
+    models.write_text(code.replace(old, new))
+
+
+def test_a_new_model_of_every_type(shop: Path, migrate: Callable[..., str], command: Command) -> None:
+    shop.write_text(SHOP + ALL_TYPES)
+    migrate("pets")
+    added = add_rows(
+        command,
+        """
+    row = dict(
+        born=datetime.fromisoformat("2024-02-29T12:00:00.123456+02:00"), status=Status.PAID, size="XL",
+        price=Decimal("12345678901.2345"), facts={"b": 1, "a": [None]}, names=["x"], more={}, story="s",
+        weight=0.1234567890123, code=UUID(int=7), age=timedelta(hours=3), day=date(2024, 2, 29), hour=time(12),
+        picture=bytes([0, 255]), tame=True)
+    db.session.add(Owner(id=1, name="Ada"))
+    db.session.flush()
+    db.session.add(Pet(id=1, owner_id=1, **row))
+    db.session.commit()
+    pet = db.session.get(Pet, 1)
+    print([name for name in row if getattr(pet, name) != row[name]], pet.born.tzinfo)
+""",
+    )
+    assert added == "[] UTC\n"
+
+
+def test_changes_below_rows(
+    shop: Path, migrate: Callable[..., str], command: Command, database_urls: dict[str, str]
+) -> None:
+    migrate("pets")
+    add_rows(
+        command,
+        """
+    db.session.add_all([Owner(id=1, name="Ada", town="York"), Owner(id=9, name="Bob")])
+    db.session.flush()
+    db.session.add(Pet(id=1, owner_id=1))
+    db.session.delete(db.session.get(Owner, 9))
+    db.session.commit()
+""",
+    )
+    # An enum, and columns that may not be NULL, have a value in the rows that are there.
+    new = [
+        "status: Mapped[Status] = mapped_column(default=Status.NEW)",
+        "tame: Mapped[bool] = mapped_column(default=True)",
+        "legs: Mapped[int] = mapped_column(default=4)",
+        'call: Mapped[str] = mapped_column(server_default="here")',
+    ]
+    replace(shop, "    owner_id", "".join(f"    {line}\n" for line in new) + "    owner_id")
+    migrate("not null")
+    # An index that the foreign key then uses.
+    replace(shop, 'ondelete="CASCADE")', 'ondelete="CASCADE"), index=True')
+    migrate("index")
+    # A column gets another name, which is for a person to say.
+    replace(shop, "    town:", "    city:")
+    migrate("city", rename)
+    shown = add_rows(
+        command,
+        """
+    pet, owner = db.session.get(Pet, 1), db.session.get(Owner, 1)
+    print(pet.owner_id, pet.status, pet.tame, pet.legs, pet.call, owner.city)
+    db.session.add(Owner(name="Cid"))
+    db.session.commit()
+    print(max(db.session.scalars(db.select(Owner.id))) > 9)
+""",
+    )
+    assert shown == "1 Status.NEW True 4 here York\nTrue\n", "the tables were made anew, and remember the ids"
+    # A parent's column goes, then a child's with its foreign key and index, then both tables.
+    replace(shop, "    city: Mapped[str | None] = mapped_column(String(20), index=True)\n", "")
+    migrate("no city")
+    assert "1 Status.NEW" in add_rows(
+        command, "    print(db.session.get(Pet, 1).owner_id, db.session.get(Pet, 1).status)"
+    )
+    replace(
+        shop, '    owner_id: Mapped[int] = mapped_column(ForeignKey("owners.id", ondelete="CASCADE"), index=True)\n', ""
+    )
+    said = migrate("no owner")
+    assert "pets.owner_id back without values" in said
+    shop.write_text("")
+    migrate("nothing left")
+    [written] = (command.folder / "migrations/versions").glob("*_nothing_left.py")
+    assert "drop_index" not in written.read_text()
+    engine = create_engine(database_urls["DATABASE_URL"])
+    assert not {"owners", "pets"} & set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def rename(revision: str) -> str:
+    """The revision that README shows, in the place of a new column and a lost one."""
+    # Written on MariaDB, the old body has types of its own.
+    code = revision.partition("def upgrade()")[0].replace("from sqlalchemy.dialects import mysql\n", "")
+    for name, old, new in (("upgrade", "town", "city"), ("downgrade", "city", "town")):
+        code += f"""def {name}() -> None:
+    op.drop_index("ix_owners_{old}", "owners")
+    with op.batch_alter_table("owners") as batch_op:
+        batch_op.alter_column("{old}", new_column_name="{new}", existing_type=sa.String(20))
+    op.create_index("ix_owners_{new}", "owners", ["{new}"])
+
+
+"""
+    return code.rstrip() + "\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("legs: Mapped[int]", "pets.legs may not be NULL"),
+        ("born: Mapped[datetime] = mapped_column(default=lambda: None)", "pets.born may not be NULL"),
+        ("status: Mapped[Status | None] = mapped_column(Enum(Status))", "pets.status is a native enum"),
+    ],
+)
+def test_what_no_revision_can_do_is_said_at_once(
+    shop: Path, migrate: Callable[..., str], flask_db: Callable[..., str], line: str, sentence: str
+) -> None:
+    replace(shop, "import JSON,", "import JSON, Enum,")
+    migrate("pets")
+    before = sorted(shop.parent.parent.glob("migrations/versions/*.py"))
+    replace(shop, "    owner_id", f"    {line}\n    owner_id")
+    assert sentence in flask_db("migrate", "-m", "more", fails=True)
+    assert sorted(shop.parent.parent.glob("migrations/versions/*.py")) == before
+
+
+def test_a_column_that_may_not_be_null_any_more(shop: Path, flask_db: Callable[..., str], command: Command) -> None:
+    flask_db("migrate", "-m", "pets")
+    flask_db("upgrade")
+    replace(shop, "town: Mapped[str | None]", "town: Mapped[str]")
+    assert "owners.town may not be NULL any more" in flask_db("migrate", "-m", "town")
+
+
+def test_a_session_in_a_revision(shop: Path, flask_db: Callable[..., str], command: Command) -> None:
+    flask_db("revision", "-m", "data", "--rev-id", "1000")
+    revision = command.folder / "migrations/versions/1000_data.py"
+    lines = "from sqlalchemy.orm import Session\n    with Session(op.get_bind()) as session:\n"
+    lines += "        session.execute(sa.text('UPDATE users SET email = NULL'))"
+    revision.write_text(revision.read_text().replace("pass", lines, 1))
+    flask_db("upgrade")
