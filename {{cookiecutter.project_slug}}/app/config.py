@@ -38,6 +38,8 @@ PROJECT = Path(__file__).parent.parent
 INSTANCE = PROJECT / "instance"
 
 MiB = 1024 * 1024
+# As long as libraries want a key to be, PyJWT's HS512 for example, or they warn.
+FOR_DEBUGGING = "for debugging and for tests only, no secret: it stands in the source code"
 ONE_YEAR_SECONDS = 365 * 24 * 60 * 60
 
 # For each beginning of a URL: the driver it gets, and the extra that installs the driver.
@@ -94,7 +96,7 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         # The site's name on its pages.
         "SITE_NAME": overrides.get("SITE_NAME", site["name"]),
         # Signs the session cookie: whoever knows it can log in as anybody.
-        "SECRET_KEY": read("SECRET_KEY", key, "" if served else "for debugging and for tests only: no secret"),
+        "SECRET_KEY": read("SECRET_KEY", key, "" if served else FOR_DEBUGGING),
         # Earlier keys, whose cookies are still accepted.
         "SECRET_KEY_FALLBACKS": read("SECRET_KEY_FALLBACKS", lambda keys: [*map(key, comma_separated(keys))], []),
         # The application's data. A SQLite path is relative to instance/.

@@ -55,7 +55,7 @@ _HASH = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # PostgreSQL quotes the whole row, password hash included, when a constraint refuses it.
-_FAILING_ROW = re.compile(r"(Failing row contains )\(.*", re.DOTALL)
+_FAILING_ROW = re.compile(r"(Failing row contains )\(.*+", re.DOTALL)
 
 # Issuers by prefix and length; Luhn alone would take one in ten long numbers.
 _CARD = re.compile(

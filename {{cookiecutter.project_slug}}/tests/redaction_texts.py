@@ -484,3 +484,29 @@ state=open
 state: CA
 hash=1558685
 """.splitlines()
+
+#: Repeated, each makes an expression begin over and over.
+REPEATED = (
+    *(
+        "password=",
+        "{password=",
+        "password='",
+        'password="',
+        "pin=",
+        "pin: 1 ",
+        "password: a b ",
+        "<password ",
+        "--token ",
+    ),
+    *("eyJ", ".eJ", "://a:", "&a=", "?code=", "&", "4111 ", "4111", "mysql ", "sk-", "sk-1", "ghp_", "Bearer ", "x"),
+    *("-----BEGIN PRIVATE KEY-----", "-----BEGIN A B C ", "$1$", "$argon2", "scrypt", "{SSHA", "password value=", " "),
+    *(
+        "password\n",
+        "x: int = ",
+        '"secret", ',
+        "%22token",
+        "&quot;key&quot;:",
+        '  File "a", line 1\n    x\n',
+        "cookie: a",
+    ),
+)

@@ -1,19 +1,71 @@
 """What is hidden and what is not, by the texts of redaction_texts.py."""
 
-from app.redaction import redact
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from app import redaction, secret_forms
+from app.redaction import is_secret, redact, redact_code, redact_trace, secret_names
 
 from .redaction_texts import HARMLESS, SECRETS
 
 
-def left() -> list[str]:
-    return [text for text, secret in SECRETS if secret in redact(text.replace("§", secret))]
-
-
 def test_secrets_are_hidden() -> None:
     assert len(SECRETS) >= 115
-    assert left() == []
+    assert [text for text, secret in SECRETS if secret in redact(text.replace("§", secret))] == []
 
 
 def test_harmless_texts_stay() -> None:
     assert len(HARMLESS) >= 200
     assert [redact(text) for text in HARMLESS if redact(text) != text] == []
+
+
+def test_names() -> None:
+    names = secret_names(["tax-file"])
+    for name in (
+        "user_pin",
+        "userPin",
+        "otp",
+        "cvv",
+        "ssn",
+        "jwt",
+        "DSN",
+        "connection_string",
+        "Signing-Key",
+        "tax_file",
+    ):
+        assert is_secret(name, names), name
+    for name in ("opinion", "shipping", "max_tokens", "token_type", "author", "keyboard", "passwords.py", "tax_file_2"):
+        assert not is_secret(name, names), name
+
+
+def test_source_lines() -> None:
+    """Code stays, what it has for a secret does not."""
+    stays = "    user = login(password=form.password.data, token=make_token(user))"
+    assert redact_code(stays) == stays
+    assert "hunter" not in redact_code('    connect(password="hunter", dsn=f"host=db password=hunter")')
+    frame = f'  File "/srv/app.py", line 5, in view\n{stays}\n'
+    assert redact_trace(f"{frame}ValueError: password=hunter2") == f"{frame}ValueError: password=[redacted]"
+
+
+def repeats(parsed: Any) -> Iterator[int]:
+    """Yield how often each repetition repeats that can give back what it took."""
+    for operation, argument in parsed:
+        if str(operation) in ("MAX_REPEAT", "MIN_REPEAT"):
+            yield argument[1]
+        for part in argument if isinstance(argument, (list, tuple)) else (argument,):
+            for each in part if isinstance(part, list) else (part,):
+                if type(each).__name__ == "SubPattern":
+                    yield from repeats(each)
+
+
+def test_the_time_grows_with_the_length() -> None:
+    """No repetition that gives back what it took is long; those that take any number give nothing back."""
+    parser = re._parser  # type: ignore[attr-defined]  # the standard library's own, public as sre_parse until 3.11
+    patterns = [
+        each for module in (redaction, secret_forms) for each in vars(module).values() if type(each) is re.Pattern
+    ]
+    assert len(patterns) > 15
+    for pattern in patterns:
+        if pattern not in (redaction._PLACEHOLDER, redaction._BY_PART, redaction._NO_SECRET):  # of short texts
+            assert [most for most in repeats(parser.parse(pattern.pattern, pattern.flags)) if most > 512] == [], pattern

@@ -11,13 +11,28 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import Engine, Integer, MetaData, String, bindparam, create_engine, delete, event, select, text, update
+from sqlalchemy import (
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import Session, declarative_base, mapped_column, with_loader_criteria
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declarative_base, mapped_column, with_loader_criteria
 
 from app import dblog
 from app.accounts.models import User
 from app.audit.models import AuditEntry
+from app.audit.options import options
+from app.audit.values import to_json
 from app.config import database_url
 from app.database import db
 from app.dblog.models import LogEntry
@@ -428,6 +443,26 @@ def test_excluded_fields_are_not_looked_at(session: Session) -> None:
     book.touched = 1
     session.commit()
     assert "views" not in str(trail(session))
+
+
+def test_what_is_named_like_a_secret_is_masked() -> None:
+    """Without a word from the model; within an object of JSON, too."""
+
+    class Device(DeclarativeBase):
+        pass
+
+    class Key(Device):
+        __tablename__ = "keys"
+        __audit__ = True
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        password: Mapped[str]
+        token: Mapped[str]
+        client_secret: Mapped[str]
+        label: Mapped[str]
+
+    assert options(inspect(Key)).masked == {"password", "token", "client_secret"}
+    assert to_json({"a": [{"api_key": SECRET, "b": 1}]}) == {"a": [{"api_key": "[redacted]", "b": 1}]}
 
 
 @pytest.mark.parametrize("mark", ["__audit_masked__", "__audit_excluded__"])

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask, request
@@ -31,6 +31,7 @@ from app.dblog.models import LogEntry, LogHour, LogProblem
 from app.redaction import REDACTED
 
 from ..conftest import KEY, login
+from ..redaction_texts import REPEATED, SECRETS
 
 # Not from getLogger: the console's handler, and pytest's, raise at some of these records.
 logger = logging.Logger("values")
@@ -259,11 +260,46 @@ def test_secrets(log: Flask, kept: Callable[[], str]) -> None:
     assert len(entries()) == len(SECRETIVE)
 
 
+class Login(NamedTuple):
+    user: str
+    password: str
+
+
+@dataclass
+class Credentials:
+    user: str
+    user_pin: int | str
+    iban: str = "none"
+
+
+def test_secrets_by_form(log: Flask, kept: Callable[[], str]) -> None:
+    """In messages, arguments, extra, bytes, exceptions and their notes."""
+    for around, secret in SECRETS:
+        whole = around.replace("§", secret)
+        logger.error("%s", whole, extra={"raw": whole.encode(), "deep": [{"text": whole}]})
+        error = ValueError(whole)
+        error.add_note(whole)
+        logger.error("failed", exc_info=error)
+    found = kept()
+    # A shorter one may be a part of a time or of an id.
+    assert [secret for _, secret in SECRETS if len(secret) > 5 and secret in found] == []
+
+
+def test_secrets_in_fields(log: Flask) -> None:
+    for value in (Login("ada", "abcdef"), Credentials("ada", "abcdef"), {"a": [Login("ada", "abcdef")]}):
+        logger.error("%s", value, extra={"value": value})
+        assert "abcdef" not in newest().message
+        assert "abcdef" not in json.dumps(newest().extra)
+        assert "ada" in newest().message
+
+
 def test_no_text_holds_a_log_call_up() -> None:
     """Each took the square of its length in an expression that repeats: minutes, at these lengths."""
     texts = ("'http://x/' + '?' * 65_000", "'://?' + '?token' * 10_000", "'$' + 'scrypt' * 10_900", "'$argon2' * 9_000")
     load = "from app.dblog.capture.sanitize import clean_text"
-    calls = "; ".join(f"clean_text({each})" for each in texts)
+    calls = "; ".join(
+        [*(f"clean_text({each})" for each in texts), f"[clean_text(each * 9_000) for each in {REPEATED}]"]
+    )
     subprocess.run(
         [sys.executable, "-c", f"{load}; {calls}"],
         cwd=PROJECT,
