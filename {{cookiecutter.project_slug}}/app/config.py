@@ -31,6 +31,7 @@ from .parsers import (
     strong_secret,
     trusted_hosts,
 )
+from .private_files import why_not_ours
 from .scratch import scratch_folder
 from .sqlite import in_memory
 
@@ -113,7 +114,7 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         # The lowest level that /logs shows; OFF records nothing.
         "LOG_DB_LEVEL": read("LOG_DB_LEVEL", level_or_off, "WARNING"),
         # Records wait here for the database; the folder must survive a restart to be of use.
-        "LOG_JOURNAL_DIR": read("LOG_JOURNAL_DIR", project_path, scratch_folder() if testing else "instance/journal"),
+        "LOG_JOURNAL_DIR": read("LOG_JOURNAL_DIR", journal_folder, scratch_folder() if testing else "instance/journal"),
         # Records beyond this are dropped and counted, so that a lost database does not fill the disk.
         "LOG_JOURNAL_MAX_MB": read("LOG_JOURNAL_MAX_MB", integer(least=1), 256),
         # Survive power loss too, at a hundred times the cost of a record.
@@ -219,6 +220,14 @@ def reader(overrides: Mapping[str, object], mistakes: list[str]) -> Read:
             return None
 
     return read
+
+
+def journal_folder(value: str | os.PathLike[str]) -> str:
+    """Return the path, of a folder into which nobody else can put files."""
+    path = project_path(value)
+    if path and (why := why_not_ours(Path(path))):
+        raise ValueError(why)
+    return path
 
 
 def project_path(value: str | os.PathLike[str]) -> str:

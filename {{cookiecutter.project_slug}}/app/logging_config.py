@@ -17,6 +17,7 @@ from flask.logging import default_handler, wsgi_errors_stream
 
 from .interrupts import reraise_interrupt
 from .parsers import OFF
+from .private_files import make_file
 from .redaction import redact, redact_trace
 from .serving import REQUEST_ID, current_environ
 from .terminal import inert
@@ -133,6 +134,8 @@ def rotating_file(app: Flask) -> logging.Handler:
         backupCount=app.config["LOG_FILE_COUNT"],
         encoding="utf-8",
         unicode_error_policy="replace",
+        # Of the file, of those that it is rotated to, and of the lock file beside it.
+        chmod=0o600,
     )
     handler.setLevel(app.config["LOG_FILE_LEVEL"])
     handler.setFormatter(LineFormatter())
@@ -152,11 +155,12 @@ def replace_handlers(target: logging.Logger, handlers: Sequence[logging.Handler]
 def why_unwritable(path: Path) -> str | None:
     """Return why the file or the lock file beside it cannot be written, None if they can."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_file(path)
         path.open("a").close()
         # The folder is tried too: rotating and locking make files beside it.
         tempfile.TemporaryFile(dir=path.parent).close()
         lock = Path(*ConcurrentRotatingFileHandler.baseLockFilename(str(path)))
+        make_file(lock)
         with lock.open("a") as file, suppress(portalocker.AlreadyLocked):
             portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
     except OSError as error:

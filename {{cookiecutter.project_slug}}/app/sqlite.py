@@ -22,6 +22,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, GenerativeSelect, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
+from .private_files import make_file
+
 # Statements that are known to read, or that SQLite refuses within a transaction, by their first word. A list of writes
 # instead would miss some, and a write outside of a transaction survives the rollback.
 READS = {"SELECT", "VALUES", "EXPLAIN", "PRAGMA", "ATTACH", "DETACH", "VACUUM", "BEGIN"}
@@ -53,7 +55,8 @@ def set_up_sqlite(engine: Engine) -> None:
     path = engine.url.database or ":memory:"
     if not path.startswith((":", "file:")):
         with contextlib.suppress(OSError):  # connecting says what is wrong
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            # SQLite gives the files beside it the same rights.
+            make_file(Path(path))
     engine.dialect.statement_compiler = Compiler
     event.listen(engine, "connect", set_pragmas)
     event.listen(engine, "before_cursor_execute", begin_if_needed)

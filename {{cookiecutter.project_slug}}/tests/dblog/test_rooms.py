@@ -13,7 +13,17 @@ from app.config import PROJECT
 PORTABLE = {
     f"app.{name}"
     for name in (
-        *("actor", "components", "database", "engines", "inserts", "interrupts", "listing", "negotiation"),
+        *(
+            "actor",
+            "components",
+            "database",
+            "engines",
+            "inserts",
+            "interrupts",
+            "listing",
+            "negotiation",
+            "private_files",
+        ),
         *("redaction", "request_id", "scratch", "secret_forms", "serving", "sqlite", "terminal"),
     )
 }

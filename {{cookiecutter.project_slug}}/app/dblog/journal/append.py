@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from ...private_files import NO_LINKS, make_folder
 from .files import Segments, State, create_locked, is_at, journals, pending_bytes, read_state, segment_path, write_state
 
 SEGMENT_BYTES = 8 * 1024 * 1024
@@ -153,7 +154,7 @@ class Journal:
     def _restore(self) -> None:
         lock, newest = self._lock_path, segment_path(self.folder, self.name, self.segment)
         if not is_at(self._lock_fd, lock):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.folder)
             held, self._lock_fd = self._lock_fd, create_locked(lock)
             os.close(held)
         if self._fd >= 0 and not is_at(self._fd, newest):
@@ -169,7 +170,7 @@ class Journal:
     def _replace_segment(self, fd: int, path: Path) -> None:
         """Write to another file from now on, and let go of the last one."""
         try:
-            read_fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            read_fd = os.open(path, os.O_RDONLY | NO_LINKS | getattr(os, "O_BINARY", 0))
         except OSError:
             os.close(fd)
             raise
@@ -263,7 +264,7 @@ class Journal:
             self._restore()
         else:
             # The lock tells every process that this one lives.
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.folder)
             self._lock_fd = create_locked(self._lock_path)
             write_state(self.folder, self.name, self.state)
         path = segment_path(self.folder, self.name, self.segment + 1)

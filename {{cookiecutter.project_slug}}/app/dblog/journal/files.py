@@ -23,6 +23,7 @@ from typing import Any
 import orjson
 import portalocker
 
+from ...private_files import NO_LINKS, make_folder
 from ..capture.event import VERSION
 
 STATE_BYTES = 2_048
@@ -36,7 +37,7 @@ Event = dict[str, Any]
 Segments = dict[int, Path]
 
 _WINDOWS = os.name == "nt"
-_OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
+_OPEN = os.O_RDWR | NO_LINKS | getattr(os, "O_BINARY", 0)
 
 
 @dataclass
@@ -138,7 +139,7 @@ def pending_bytes(state: State, segments: Segments) -> int:
 
 def write_state(folder: Path, name: str, state: State) -> None:
     """Overwrite the state in place, which works on a full disk too; raises OSError."""
-    fd = os.open(folder / f"{name}.state", os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+    fd = os.open(folder / f"{name}.state", os.O_WRONLY | os.O_CREAT | NO_LINKS | getattr(os, "O_BINARY", 0), 0o600)
     with open(fd, "wb", buffering=0) as file:
         file.write(orjson.dumps(state).ljust(STATE_BYTES - 1) + b"\n")
 
@@ -240,7 +241,7 @@ def count_lines(path: Path, offset: int = 0) -> int:
 
 def quarantine(folder: Path, event_id: str, event: Event, reason: str) -> None:
     """Keep a record that no database takes, with the reason, for a person to look at; raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(folder / QUARANTINE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    make_folder(folder)
+    fd = os.open(folder / QUARANTINE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINKS, 0o600)
     with open(fd, "ab", buffering=0) as file:
         file.write(orjson.dumps({"event_id": event_id, "reason": reason, "record": event}) + b"\n")

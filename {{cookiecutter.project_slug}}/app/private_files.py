@@ -1,0 +1,49 @@
+"""Folders and files that only the user who runs the application can read, from their first byte on."""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+# Windows has other rights: what a user makes in the own profile is the user's.
+_HAS_MODES = hasattr(os, "geteuid")
+#: A last part of a path that is a link is not followed: it may lead into a file of somebody else's.
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder (0700) and those above it that are missing; one that is there stays as it is. Raises OSError."""
+    for missing in reversed([folder, *folder.parents]):
+        with suppress(FileExistsError):
+            missing.mkdir(mode=0o700)
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file (0600), in a folder as :func:`make_folder` makes it; one that is there stays as it is.
+
+    Raises OSError, also where the path is a link to nothing.
+    """
+    make_folder(path.parent)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        return
+    path.stat()
+
+
+def why_not_ours(folder: Path) -> str | None:
+    """Return why others can put files into a folder, None if they cannot or if it is still to be made."""
+    if not _HAS_MODES:
+        return None
+    try:
+        found = folder.lstat()
+    except OSError:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return f"{folder} is a link; expected the folder itself"
+    if not stat.S_ISDIR(found.st_mode):
+        return None
+    if found.st_uid != os.geteuid():
+        return f"{folder} belongs to another user; expected a folder of the user who runs this"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write to {folder}; expected a folder of one user alone (chmod 700)"
+    return None
