@@ -110,8 +110,9 @@ def refuse_unstorable_text(engine: sa.Engine) -> None:
     """Raise UnstorableText on every database for a text that PostgreSQL would fail at."""
 
     @sa.event.listens_for(engine, "before_cursor_execute")
-    def look(_connection: object, _cursor: object, _statement: str, given: Any, _context: object, many: bool) -> None:
-        rows: Iterable[Any] = given if many else (given,)
+    def look(_connection: object, _cursor: object, _statement: str, given: Any, _context: object, _many: bool) -> None:
+        # A list has a row for each element; many rows in one statement come as one.
+        rows: Iterable[Any] = given if isinstance(given, list) else (given,)
         for row in rows:
             for value in row.values() if isinstance(row, Mapping) else row or ():
                 if isinstance(value, str) and not is_storable(value):
