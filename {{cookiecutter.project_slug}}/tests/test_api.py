@@ -71,7 +71,7 @@ def test_errors_are_json(api: FlaskClient, accept: str, path: str, status: int) 
     assert api.post("/api/me", headers={"Accept": accept}).json["status"] == 405  # type: ignore[index]  # it is JSON
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/apiary", "/posts/new"])
+@pytest.mark.parametrize("path", ["/nothing", "/apiary", "/account"])
 def test_other_pages_are_as_before(api: FlaskClient, path: str) -> None:
     answer = api.get(path, headers={"Accept": "*/*"})
     assert answer.mimetype == "text/html"
