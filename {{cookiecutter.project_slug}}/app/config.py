@@ -125,6 +125,8 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "LOG_MAX_ROWS": read("LOG_MAX_ROWS", integer(), 5_000_000),
         # Of one problem so many rows an hour are stored, then one in a hundred, and all are counted; 0 stores all.
         "LOG_STORM_ROWS": read("LOG_STORM_ROWS", integer(), 10_000),
+        # Beyond this number the problems with the fewest rows go, apart from those with a decision; 0 keeps all.
+        "LOG_MAX_PROBLEMS": read("LOG_MAX_PROBLEMS", integer(), 10_000),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": read("LOG_REDACT", comma_separated, []),
         # A session that is unused for so long is over; 0: only its 14 days count.

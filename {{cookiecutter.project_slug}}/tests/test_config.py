@@ -51,6 +51,7 @@ def test_defaults() -> None:
         "LOG_JOURNAL_FSYNC": False,
         "LOG_RETENTION_DAYS": 30,
         "LOG_MAX_ROWS": 5_000_000,
+        "LOG_MAX_PROBLEMS": 10_000,
         "LOG_REDACT": [],
         "PROXY_HOPS": 0,
         "PROXY_HEADERS": [],

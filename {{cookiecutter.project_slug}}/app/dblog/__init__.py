@@ -60,6 +60,7 @@ MB = 1024 * 1024
 #: For an application whose configuration does not name them.
 DEFAULTS = {"LOG_DB_LEVEL": "WARNING", "LOG_JOURNAL_MAX_MB": 256, "LOG_JOURNAL_FSYNC": False, "LOG_REDACT": ()}
 DEFAULTS |= {"LOG_RETENTION_DAYS": 30, "LOG_MAX_ROWS": 5_000_000, "LOG_STORM_ROWS": 10_000}
+DEFAULTS |= {"LOG_MAX_PROBLEMS": 10_000}
 
 cli.add_command(flush_command)
 cli.add_command(prune_command)
@@ -94,7 +95,7 @@ def init_app(
         config["LOG_JOURNAL_DIR"] = Path(scratch_folder() if app.testing else app.instance_path, "journal")
     own, most = os.path.join(os.path.abspath(root or app.root_path), ""), config["LOG_JOURNAL_MAX_MB"] * MB
     journal = Journal(Path(config["LOG_JOURNAL_DIR"]), most, config["LOG_JOURNAL_FSYNC"], own)
-    keep = config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"], config["LOG_STORM_ROWS"]
+    keep = config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"], config["LOG_STORM_ROWS"], config["LOG_MAX_PROBLEMS"]
     writer = Writer(log_engine(app), journal, own, *keep)
     secret = secret_names(config["LOG_REDACT"])
     level = config["LOG_DB_LEVEL"]

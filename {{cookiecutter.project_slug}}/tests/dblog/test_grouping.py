@@ -125,6 +125,14 @@ def argument(name: str, number: int) -> None:
     logger.error("Template of %s is %s", name, number)
 
 
+def arguments_put_in_by_another(name: str, number: int) -> None:
+    put_in("Price of %s is %s", name, number)
+
+
+def put_in(text: str, *values: object) -> None:
+    logger.error(text % values, stacklevel=2)
+
+
 def text_alone(name: str, number: int) -> None:
     logger.error("%s", f"Printer {number} has no paper")
 
@@ -139,7 +147,17 @@ def secret(name: str, number: int) -> None:
 
 CALLS: Sequence[Callable[[str, int], None]] = (
     *(f_string, formatted, formatted_by_name, added, early, early_by_name, of_lines, chained, variable, extended),
-    *(of_the_module, reused, in_a_lambda, by_level, argument, text_alone, constant_with_digits, secret),
+    *(
+        of_the_module,
+        reused,
+        in_a_lambda,
+        by_level,
+        argument,
+        text_alone,
+        arguments_put_in_by_another,
+        constant_with_digits,
+        secret,
+    ),
 )
 NAMES = ("tea", "green tea", "café\nau lait", "Search for", "{}", "%s", "17", "")
 

@@ -728,9 +728,9 @@ def test_a_server_that_passes_nothing_over(aged: Flask, version: tuple[int, ...]
 def test_a_prune_that_cannot_have_its_lock_gives_up(site: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     gave_up = threading.Event()
 
-    def watched(engine: Engine, cutoff: datetime) -> int | None:
+    def watched(engine: Engine, cutoff: datetime, decided_before: datetime) -> int | None:
         try:
-            return prune(engine, cutoff)
+            return prune(engine, cutoff, decided_before)
         finally:
             gave_up.set()
 

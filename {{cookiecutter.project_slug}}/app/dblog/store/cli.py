@@ -12,7 +12,7 @@ from ...terminal import plain_errors
 from ..errors import Unreadable, retry_while_busy
 from ..journal.waiting import look, waiting_records
 from ..models import LogEntry
-from .retention import count_older, find_cutoff, prune
+from .retention import count_older, find_cutoff, prune, year_before
 from .writer import Writer
 
 POLL_SECONDS = 0.1
@@ -79,9 +79,12 @@ def prune_command(days: int | None, dry_run: bool, yes: bool) -> None:
         question = f"Every row of the log, {total:,} in all, is from before {hour}. Is the clock right? Delete them all"
         click.confirm(question, abort=True)
     gone = 0
+    decided_before = year_before(engine)
     with click.progressbar(length=total, label="Pruning") as bar:
         started = time.monotonic()
-        while (rows := retry_while_busy(partial(prune, engine, cutoff), engine, PRUNE_SECONDS)) is not None:
+        while (
+            rows := retry_while_busy(partial(prune, engine, cutoff, decided_before), engine, PRUNE_SECONDS)
+        ) is not None:
             gone += rows
             bar.update(rows)
             # As long again for those who write.

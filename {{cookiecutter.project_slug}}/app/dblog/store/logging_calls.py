@@ -72,7 +72,10 @@ def read_calls(source: bytes) -> Sequence[Call]:
         calls = []
         for node, scope in found:
             arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-            patterns = [pattern for each in arguments for pattern in _ways(each, scope, MAX_DEPTH) if _says(pattern)]
+            ways = [way for each in arguments for way in _ways(each, scope, MAX_DEPTH)]
+            # Some loggers, such as structlog's, put the arguments in before the record is made.
+            ways += [_compact(_percent(text, ast.Tuple(node.args[1:]), scope)) for text in _templates(node)]
+            patterns = [way for way in ways if _says(way)]
             if patterns:
                 last = node.end_lineno or node.lineno
                 calls.append(Call(node.lineno, last, scope.function, _is_logging(node), patterns))
@@ -117,6 +120,13 @@ def _note_assignment(node: ast.AST, scope: _Scope) -> None:
 def _is_logging(node: ast.Call) -> bool:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     return name in _LOGGING
+
+
+def _templates(node: ast.Call) -> Iterator[str]:
+    """Yield the text that a call has before its other arguments."""
+    match node.args:
+        case [ast.Constant(value=str() as text), _, *_]:
+            yield clean_text(text)
 
 
 def _says(pattern: Pattern) -> bool:

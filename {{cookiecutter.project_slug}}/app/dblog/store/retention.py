@@ -5,10 +5,10 @@ A problem's count says how often it was seen since it was first seen, so pruning
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, and_, delete, func, select
+from sqlalchemy import Connection, Dialect, Engine, and_, delete, func, or_, select
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -18,6 +18,12 @@ from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
 
 #: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
 BATCH_ROWS = 200
+
+#: How many problems are dropped in a transaction: they are few columns, and indexed only twice.
+DROPPED_PROBLEMS = 1_000
+#: A problem with a decision goes so long after it was last seen.
+KEPT_IF_DECIDED = timedelta(days=365)
+UNDECIDED = LogProblem.status == OPEN
 
 #: The first records of a process go before, and a process that ends at once has no time for this.
 START_SECONDS = 1.0
@@ -30,6 +36,8 @@ LOOK_SECONDS = 60.0
 #: At most so many times as long as a step is the pause after it.
 REST = 15
 RETRY_SECONDS = 30.0
+#: How often to look whether there are too many problems.
+PROBLEMS_SECONDS = 60.0
 
 #: SQLite has no clock of its own. The host's is believed when it has run evenly with the monotonic one for so long.
 EVEN_SECONDS = 600.0
@@ -43,16 +51,19 @@ class Retention:
 
     :param days: how long rows are kept; 0 keeps all
     :param max_rows: how many rows are kept; 0 keeps all
+    :param max_problems: how many problems are kept; 0 keeps all
     """
 
-    def __init__(self, engine: Engine, days: int, max_rows: int) -> None:
+    def __init__(self, engine: Engine, days: int, max_rows: int, max_problems: int = 0) -> None:
         self.engine = engine
         self.days = days
         self.max_rows = max_rows
-        self.due = time.monotonic() + START_SECONDS
+        self.max_problems = max_problems
+        self.due = self._problems_due = time.monotonic() + START_SECONDS
         #: The host's clock less the monotonic one, and since when that has not changed.
         self._offset, self._even_since = time.time() - time.monotonic(), time.monotonic()
         self._cutoff: datetime | None = None
+        self._decided_before: datetime | None = None
         self._round_ends = self._look_at = 0.0
         self._seconds_a_row = 0.0
 
@@ -61,7 +72,10 @@ class Retention:
         uneven = self._seconds_until_even()
         if time.monotonic() >= self.due:
             self.due = (uneven or self._work()) + time.monotonic()
-        return max(0.0, self.due - time.monotonic())
+        if self.max_problems and time.monotonic() >= self._problems_due:
+            self._problems_due = self._drop_problems() + time.monotonic()
+        next_due = min(self.due, self._problems_due) if self.max_problems else self.due
+        return max(0.0, next_due - time.monotonic())
 
     def _seconds_until_even(self) -> float:
         """Return for how many seconds more the clock must run evenly to be believed; a server's is believed at once."""
@@ -81,7 +95,7 @@ class Retention:
             if self._cutoff is not None:
                 if started >= self._look_at:
                     self._look(self._cutoff, started)
-                if prune(self.engine, self._cutoff) is not None:
+                if prune(self.engine, self._cutoff, self._decided_before) is not None:
                     took = time.monotonic() - started
                     return max(0.0, min(REST * took, BATCH_ROWS * self._seconds_a_row - took))
         except Exception:
@@ -90,12 +104,21 @@ class Retention:
         self._cutoff = None
         return EVERY_SECONDS
 
+    def _drop_problems(self) -> float:
+        started = time.monotonic()
+        try:
+            dropped = drop_problems(self.engine, self.max_problems)
+        except Exception:
+            return RETRY_SECONDS
+        return time.monotonic() - started if dropped else PROBLEMS_SECONDS
+
     def _begin_round(self, started: float) -> None:
         now = None
         if self.engine.dialect.name == "sqlite":
             # As the clock has run, even if it jumps in this moment.
             now = datetime.fromtimestamp(started + self._offset, UTC)
         self._cutoff = find_cutoff(self.engine, self.days, self.max_rows, now)
+        self._decided_before = year_before(self.engine, now)
         self._round_ends = started + ROUND_SECONDS
         self._look_at = 0.0
 
@@ -119,16 +142,26 @@ def find_cutoff(engine: Engine, days: int, max_rows: int, now: datetime | None =
         return max(limits.find_cutoffs(connection, days, max_rows, now).values(), default=None)
 
 
+def year_before(engine: Engine, now: datetime | None = None) -> datetime:
+    """Return the time before which a problem was last seen that goes, whatever was decided about it.
+
+    :param now: as for :func:`find_cutoff`
+    """
+    with engine.connect() as connection:
+        return (now or current_time(connection)) - KEPT_IF_DECIDED
+
+
 def count_older(engine: Engine, cutoff: datetime) -> int:
     """Return how many rows are from before the cutoff."""
     with engine.connect() as connection:
         return connection.scalar(select(func.count()).where(LogEntry.created_at < cutoff)) or 0
 
 
-def prune(engine: Engine, cutoff: datetime) -> int | None:
-    """Delete the oldest 200 rows from before the cutoff, and the open problems and counts that have no row any more.
+def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = None) -> int | None:
+    """Delete the oldest 200 rows from before the cutoff, and the problems and counts that have no row any more.
 
     :param cutoff: the start of an hour
+    :param decided_before: a problem about which something was decided stays if it was seen since then; None keeps all
     :return: the number of rows deleted; None if nothing is left to delete
     """
     with engine.begin() as connection:
@@ -143,19 +176,39 @@ def prune(engine: Engine, cutoff: datetime) -> int | None:
         empty_before = min(cutoff, hour_of(oldest)) if oldest else cutoff
         # With one problem a row there is as much to delete of these tables: the problems go with their rows.
         found = (
-            _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff)
+            _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff, decided_before)
             + _delete_oldest(connection, LogHour.hour, LogHour.hour, empty_before)
             + _delete_oldest(connection, LogProblemHour.fingerprint, LogProblemHour.hour, empty_before)
         )
     return len(ids) if ids or found else None
 
 
-def _delete_problems(connection: Connection, before: datetime) -> int:
-    """Delete up to 200 open problems that were last seen before a time, and their counts; return how many there were.
+def drop_problems(engine: Engine, most: int) -> int:
+    """Delete up to 1,000 of the problems that are too many, and return how many of them there were.
+
+    Those with the fewest rows go, and of these what was not seen for the longest time. By that time alone a flood of
+    different texts would drive out all that matters. What something was decided about stays.
+
+    :param most: how many problems are kept
+    """
+    with engine.connect() as connection:
+        too_many = (connection.scalar(select(func.count()).select_from(LogProblem)) or 0) - most
+    if too_many <= 0:
+        return 0
+    with engine.begin() as connection:
+        least = select(LogProblem.fingerprint).where(UNDECIDED).order_by(LogProblem.count, LogProblem.last_seen)
+        names = connection.scalars(least.limit(min(too_many, DROPPED_PROBLEMS))).all()
+        connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), UNDECIDED))
+    return len(names)
+
+
+def _delete_problems(connection: Connection, before: datetime, decided_before: datetime | None) -> int:
+    """Delete up to 200 problems that were last seen before a time, and their counts; return how many there were.
 
     A problem that is seen again in this moment stays.
     """
-    gone = and_(LogProblem.status == OPEN, LogProblem.last_seen < before)
+    decided = UNDECIDED if decided_before is None else or_(UNDECIDED, LogProblem.last_seen < decided_before)
+    gone = and_(LogProblem.last_seen < before, decided)
     names = connection.scalars(
         select(LogProblem.fingerprint).where(gone).order_by(LogProblem.last_seen).limit(BATCH_ROWS)
     ).all()

@@ -5,10 +5,11 @@ Everything is written in the order of its key: writers that take the same locks 
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from operator import itemgetter
 
-from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, select, update
+from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, func, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ...inserts import insert_rows
@@ -72,8 +73,19 @@ def _count_problems(connection: Connection, rows: Sequence[Row]) -> None:
     if _count_in(connection, problems) < len(problems):
         known = set(connection.scalars(select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))))
         new = [each for each in problems if each["fingerprint"] not in known]
-        connection.execute(_insert_if_absent(connection.dialect.name), [each | {"count": 0} for each in new])
+        # A problem that was dropped for want of room is not new because it is seen again.
+        seen = _first_seen(connection, new)
+        first = [min(each["first_seen"], seen.get(each["fingerprint"], each["first_seen"])) for each in new]
+        absent = [each | {"count": 0, "first_seen": time} for each, time in zip(new, first, strict=True)]
+        connection.execute(_insert_if_absent(connection.dialect.name), absent)
         _count_in(connection, new)
+
+
+def _first_seen(connection: Connection, problems: Sequence[Row]) -> dict[str, datetime]:
+    """Return by fingerprint when the oldest row of a problem was made; nothing for one without rows."""
+    names = [each["fingerprint"] for each in problems]
+    oldest = select(_entry.c.fingerprint, func.min(_entry.c.created_at)).where(_entry.c.fingerprint.in_(names))
+    return dict(connection.execute(oldest.group_by(_entry.c.fingerprint)).all())
 
 
 def _count_in(connection: Connection, problems: Sequence[Row]) -> int:

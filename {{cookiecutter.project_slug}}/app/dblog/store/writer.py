@@ -39,10 +39,18 @@ class Writer:
     :param keep_days: older rows are deleted; 0 keeps all
     :param keep_rows: beyond this number the oldest rows are deleted; 0 keeps all
     :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
+    :param keep_problems: beyond this number the problems with the fewest rows are deleted; 0 keeps all
     """
 
     def __init__(
-        self, engine: Engine, journal: Journal, root: str, keep_days: int = 0, keep_rows: int = 0, storm_rows: int = 0
+        self,
+        engine: Engine,
+        journal: Journal,
+        root: str,
+        keep_days: int = 0,
+        keep_rows: int = 0,
+        storm_rows: int = 0,
+        keep_problems: int = 0,
     ) -> None:
         self.engine = engine
         self.journal = journal
@@ -50,6 +58,7 @@ class Writer:
         self.keep_days = keep_days
         self.keep_rows = keep_rows
         self.storm_rows = storm_rows
+        self.keep_problems = keep_problems
         #: Returns why the application's records do not arrive, None if they do.
         self.why_silent: Callable[[], str | None] = lambda: None
         self._reset()
@@ -69,7 +78,7 @@ class Writer:
         self._in_database = threading.Lock()
         self._fork_waited = False
         self._child_name = ""
-        self._retention = Retention(self.engine, self.keep_days, self.keep_rows)
+        self._retention = Retention(self.engine, self.keep_days, self.keep_rows, self.keep_problems)
 
     # Called by any thread
 

@@ -14,6 +14,10 @@ from .format import frame_runs, why_grouped
 from .queries import page, reading
 
 RECENT_ROWS = 20
+GONE = (
+    "There is no problem of this number, or not any more: a problem goes with its last row, if nothing was decided"
+    " about it, and when there are more problems than LOG_MAX_PROBLEMS."
+)
 
 
 @bp.get("/logs/problems")
@@ -39,7 +43,7 @@ def show_problems() -> ResponseReturnValue:
 @bp.get("/logs/problems/<int:problem_id>")
 def show_problem(problem_id: int) -> ResponseReturnValue:
     with reading() as log:
-        problem = problems.find_problem(log, problem_id) or abort(404)
+        problem = problems.find_problem(log, problem_id) or abort(404, GONE)
         entry = problems.last_entry(log, problem)
         recent = page(log, Filters(problem=problem_id), size=RECENT_ROWS)
         counts = problems.charts(log, [problem])[problem_id]
@@ -67,7 +71,7 @@ def change_problem(problem_id: int) -> ResponseReturnValue:
     if status not in problems.STATUSES:
         raise BadFilter(f"status: one of {', '.join(problems.STATUSES)}; not “{status[:50]}”.")
     if problem_id >= 2**63 or not problems.decide(problem_id, status):
-        abort(404)
+        abort(404, GONE)
     tab = request.form.get("list")
     if tab in (*problems.STATUSES, problems.ALL):
         return redirect(url_for("dblog.show_problems", status=tab), 303)

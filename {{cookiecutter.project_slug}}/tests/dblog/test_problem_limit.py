@@ -1,0 +1,114 @@
+"""How many problems are kept, which go, and that what is gone and seen again is not new."""
+
+import time
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.orm import Session
+
+from app.accounts.models import User
+from app.database import hour_of, utcnow
+from app.dblog.models import LogEntry, LogProblem
+from app.dblog.store import retention
+from app.dblog.store.retention import Retention, drop_problems, prune
+
+from ..conftest import login
+from .log_rows import problem_id, put, row
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def problems(log: Engine) -> dict[str, LogProblem]:
+    with Session(log, expire_on_commit=False) as session:
+        return {each.fingerprint: each for each in session.scalars(select(LogProblem))}
+
+
+def decide(log: Engine, status: str, fingerprint: str) -> None:
+    with log.begin() as connection:
+        change = text("UPDATE log_problem SET status = :status WHERE fingerprint = :fingerprint")
+        connection.execute(change, {"status": status, "fingerprint": fingerprint})
+
+
+def test_the_fewest_rows_go_first_and_then_the_longest_unseen(app: Flask, log: Engine) -> None:
+    put(
+        app,
+        *(row(fingerprint="2n-often", age=9 * DAY) for _ in range(3)),
+        *(row(fingerprint="2n-twice", age=8 * DAY) for _ in range(2)),
+        *(row(fingerprint=f"2n-once-{age}", age=age * HOUR) for age in range(1, 6)),
+        row(fingerprint="2n-muted", age=9 * DAY),
+    )
+    decide(log, "muted", "2n-muted")
+    assert drop_problems(log, 8) == 0
+    assert drop_problems(log, 5) == 3
+    assert {*problems(log)} == {"2n-often", "2n-twice", "2n-once-1", "2n-once-2", "2n-muted"}
+    assert drop_problems(log, 5) == 0
+    assert drop_problems(log, 2) == 3
+    assert {*problems(log)} == {"2n-often", "2n-muted"}
+    decide(log, "resolved", "2n-often")
+    # Decisions are kept, however many.
+    assert drop_problems(log, 1) == 0
+
+
+def test_a_flood_of_different_texts_drives_out_nothing_that_matters(app: Flask, log: Engine) -> None:
+    put(app, *(row(fingerprint=f"2t-real-{number}", age=9 * DAY) for number in range(30) for _ in range(2)))
+    for batch in range(5):
+        put(app, *(row(fingerprint=f"2n-flood-{batch}-{number}") for number in range(500)))
+    own = Retention(log, days=0, max_rows=0, max_problems=100)
+    end = time.monotonic() + 300
+    while len(problems(log)) > 100 and time.monotonic() < end:
+        own.due = own._problems_due = 0.0
+        own.step()
+    left = problems(log)
+    assert len(left) == 100
+    assert sum(name.startswith("2t-real") for name in left) == 30
+    lines = app.test_cli_runner().invoke(args=["log", "problems"]).output.splitlines()
+    assert len(lines) == 50
+
+
+def test_the_limit_is_the_configurations(app: Flask) -> None:
+    writer = app.extensions["dblog"].writer
+    assert (writer.keep_problems, writer._retention.max_problems) == (10_000, 10_000)
+
+
+def test_a_problem_that_was_dropped_and_is_seen_again_is_not_new(app: Flask, log: Engine) -> None:
+    put(app, row(fingerprint="2n-old", age=9 * DAY), *(row(fingerprint="2n-often") for _ in range(3)))
+    first_seen = problems(log)["2n-old"].first_seen
+    assert drop_problems(log, 1) == 1
+    put(app, row(fingerprint="2n-old"), row(fingerprint="2n-new"))
+    found = problems(log)
+    assert found["2n-old"].first_seen == first_seen
+    assert found["2n-new"].first_seen > utcnow() - HOUR
+    with log.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(LogEntry)) == 6
+
+
+@pytest.mark.parametrize("status", ["open", "muted", "resolved"])
+def test_a_problem_with_a_decision_goes_a_year_after_it_was_last_seen(app: Flask, log: Engine, status: str) -> None:
+    put(app, row(fingerprint="2n-old", age=400 * DAY), row(fingerprint="2n-late", age=300 * DAY))
+    decide(log, status, "2n-old")
+    decide(log, status, "2n-late")
+    cutoff = hour_of(utcnow()) - 30 * DAY
+    while prune(log, cutoff, retention.year_before(log)) is not None:
+        pass
+    assert {*problems(log)} == (set() if status == "open" else {"2n-late"})
+
+
+def test_the_year_is_counted_by_the_clock_that_is_believed(log: Engine) -> None:
+    now = datetime.fromisoformat("2030-01-01T00:00:00+00:00")
+    assert retention.year_before(log, now) == now - timedelta(days=365)
+
+
+def test_the_address_of_a_problem_that_is_gone_says_so(
+    app: Flask, log: Engine, client: FlaskClient, admin: User
+) -> None:
+    put(app, row(fingerprint="2n-once"), *(row(fingerprint="2n-often") for _ in range(3)))
+    address = f"/logs/problems/{problem_id(app, '2n-once')}"
+    drop_problems(log, 1)
+    login(client, admin)
+    page = client.get(address)
+    assert page.status_code == 404
+    assert "not any more" in page.text
