@@ -23,7 +23,7 @@ def add(app: Flask, name: str) -> None:
 def origins(app: Flask) -> dict[str, tuple[str | None, int | None, str | None]]:
     """Request, user and address of each account's entry, by the account's name."""
     with app.app_context():
-        found = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "insert"))
+        found = db.session.scalars(select(AuditEntry).filter_by(action="insert", model="User"))
         return {each.changes["username"][1]: (each.request_id, each.user_id, each.ip) for each in found}
 
 

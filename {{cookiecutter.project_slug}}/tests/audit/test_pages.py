@@ -308,7 +308,7 @@ def test_prune_asks_before_it_takes_every_entry(app: Flask, runner: FlaskCliRunn
         (["list", "--user", "ada"], "user: a whole number"),
         (["list", "--model", "\udcff"], "model: contains"),
         (["show", "Book", "9"], "The trail has nothing about Book 9."),
-        (["prune"], "Missing option '--days'"),
+        (["prune"], "AUDIT_RETENTION_DAYS is 0, which keeps all: name a number of --days."),
     ],
 )
 def test_mistakes_are_one_sentence(runner: FlaskCliRunner, args: list[str], said: str) -> None:

@@ -794,13 +794,13 @@ def test_ten_viewers_and_a_writer(make_app: Callable[..., Flask], admin: User, m
     put(app, *(row(f"m{number}", **ERROR) for number in range(200)))
     problem = f"/logs/problems/{problem_id(app)}"
     token = csrf_token(viewer.get(problem).text)
-    cookie = viewer.get_cookie("session")
+    cookie = viewer.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie
     stop, wrong = threading.Event(), []
 
     def view(number: int) -> None:
         client = app.test_client()
-        client.set_cookie("session", cookie.value)
+        client.set_cookie(cookie.key, cookie.value)
         for turn in range(12):
             for address in ("/logs", "/logs.json?level=ERROR", "/logs?q=nothing", "/logs/problems", "/logs/status"):
                 answer = client.get(address)

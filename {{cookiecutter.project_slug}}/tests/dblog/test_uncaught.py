@@ -43,7 +43,7 @@ SHARED = RuntimeError("one object for all requests")
 @pytest.fixture
 def app(app: Flask) -> Flask:
     """The application as it is served: not under TESTING, which would have Flask propagate."""
-    app.config.update(PROPAGATE_EXCEPTIONS=False)
+    app.config.update(PROPAGATE_EXCEPTIONS=False, PROXY_HOPS=1)  # the ids that `ask` sends are believed
 
     @app.before_request
     def log_in() -> None:

@@ -464,7 +464,7 @@ def test_exceptions_that_resist(log: Flask) -> None:
 
 @pytest.mark.parametrize("debug", [True, False])
 def test_an_exception_that_cannot_be_marked(make_app: Callable[..., Flask], debug: bool) -> None:
-    app = make_app(DEBUG=debug, TESTING=False, SECRET_KEY=KEY, LOG_FILE="")
+    app = make_app(DEBUG=debug, TESTING=False, SECRET_KEY=KEY, LOG_FILE="", TRUSTED_HOSTS="localhost")
     app.config["PROPAGATE_EXCEPTIONS"] = debug
 
     @app.get("/raise")
