@@ -28,6 +28,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/uv run benchmarks/handler.py
 	$(BIN)/uv run benchmarks/audit.py
+	$(BIN)/uv run benchmarks/grouping.py
 	$(BIN)/uv run benchmarks/logins.py
 
 ## Every page of the log and some others as pictures, wide and narrow, light and dark, in .demo/screenshots

@@ -1,13 +1,23 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
+#     "alembic>=1.20.1,<2",
+#     "concurrent-log-handler>=0.9.31,<1",
 #     "drain3>=0.9.11,<1",
-#     "Flask>=3.1.3,<4",
+#     "Flask-Limiter>=4.1.1,<5",
+#     "Flask-Login>=0.6.3,<1",
+#     "Flask-Migrate>=4.1,<5",
 #     "Flask-SQLAlchemy>=3.1.1,<4",
+#     "Flask-WTF>=1.3,<2",
+#     "Flask>=3.1.3,<4",
 #     "orjson>=3.13,<4",
 #     "portalocker>=4.4,<5",
+#     "psycopg[binary]>=3.3,<4",
+#     "python-dotenv>=1.2,<2",
 #     "SQLAlchemy>=2.1.9,<3",
 #     "structlog>=25.5,<27",
+#     "WTForms>=3.3,<4",
+#     "zxcvbn>=4.5,<5",
 # ]
 # ///
 """How well records are grouped into problems: `uv run benchmarks/grouping.py [FOLDER]`, a minute.
