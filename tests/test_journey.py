@@ -153,6 +153,32 @@ def test_configuration_errors_are_told_once_and_together(project: Path, venv: Pa
         assert said.count(name) == 1, said
 
 
+KEY = "SECRET_KEY=abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [f"{KEY}\n".encode("utf-16"), f"{KEY}\n".encode("utf-16-le"), f"# für\n{KEY}\n".encode("latin-1")],
+    ids=["utf-16", "utf-16 without a mark", "latin-1"],
+)
+@pytest.mark.parametrize("command", ["gunicorn app:create_app()", "python -c __import__('app').create_app()"])
+def test_env_in_another_encoding_is_named(project: Path, venv: Path, command: str, written: bytes) -> None:
+    (project / ".env").write_bytes(written)
+    program, *words = command.split()
+    words += ["--bind", "127.0.0.1:0"] if program == "gunicorn" else []
+    ended = run(venv / program, *words, cwd=project, check=False)
+    assert ended.returncode != 0
+    said = ended.stdout + ended.stderr
+    assert f"{project / '.env'} is not in UTF-8: save it in this encoding." in said.splitlines()
+    assert "Traceback" not in said
+
+
+def test_env_as_windows_saves_it_is_read_from_its_first_line(project: Path, venv: Path) -> None:
+    (project / ".env").write_bytes(f"{KEY}\r\nLOG_LEVEL=ERROR\r\n".encode("utf-8-sig"))
+    show = "app = __import__('app').create_app(); print(app.secret_key, app.config['LOG_LEVEL'])"
+    assert run(venv / "python", "-c", show, cwd=project).stdout == f"{KEY.split('=')[1]} ERROR\n"
+
+
 def test_commands_of_the_project(project: Path, venv: Path) -> None:
     def flask(*words: str) -> str:
         return run(venv / "flask", *words, cwd=project).stdout

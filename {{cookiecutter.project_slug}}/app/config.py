@@ -88,7 +88,7 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
     debug = bool(overrides.get("DEBUG", get_debug_flag()))
     served = not debug and not testing
     if get_load_dotenv():
-        load_dotenv(PROJECT / ".env")
+        load_env_file(PROJECT / ".env")
     read = reader(overrides, mistakes)
     key = strong_secret if served else any_secret
 
@@ -183,6 +183,19 @@ def with_databases(given: Mapping[str, object], mistakes: list[str]) -> dict[str
         elif given.get("TESTING"):
             found[variable] = URL.create("sqlite", database=f"{scratch_folder()}/scratch.db")
     return found
+
+
+def load_env_file(path: Path) -> None:
+    """Put the variables of a file into the environment, where what is there already stays.
+
+    Raises ConfigError if the file is not in UTF-8; editors on Windows write other encodings, or UTF-8 with a mark.
+    """
+    try:
+        load_dotenv(path, encoding="utf-8-sig")
+    except ValueError:  # the bytes cannot be decoded, or make a NUL character, which no variable may have
+        message = f"{path} is not in UTF-8: save it in this encoding."
+        print(message, file=sys.stderr)
+        raise ConfigError(message) from None
 
 
 def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, object]:
