@@ -31,13 +31,15 @@ DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt"
 # uv and pip refuse a project that depends on its own name, directly or through others.
 # fmt: off
 PACKAGES = {
-    "alembic", "ast-serialize", "blinker", "cffi", "click", "colorama", "concurrent-log-handler", "cryptography",
-    "flask", "flask-login", "flask-migrate", "flask-sqlalchemy", "flask-wtf", "gevent", "greenlet",
-    "gunicorn", "hypothesis", "iniconfig", "itsdangerous", "jinja2", "librt", "mako", "markupsafe",
-    "mypy", "mypy-extensions", "orjson", "packaging", "pathspec", "pip", "pluggy", "portalocker", "psycopg",
-    "psycopg-binary", "pycparser", "pygments", "pymysql", "pytest", "python-dotenv", "pywin32", "ruff",
+    "alembic", "ast-serialize", "async-timeout", "blinker", "cffi", "click", "colorama",
+    "concurrent-log-handler", "cryptography", "deprecated", "flask", "flask-limiter", "flask-login",
+    "flask-migrate", "flask-sqlalchemy", "flask-wtf", "gevent", "greenlet", "gunicorn", "hypothesis",
+    "iniconfig", "itsdangerous", "jinja2", "librt", "limits", "mako", "markupsafe", "mypy", "mypy-extensions",
+    "ordered-set", "orjson", "packaging", "pathspec", "pip", "pluggy", "portalocker", "psycopg",
+    "psycopg-binary", "pycparser", "pygments", "pymysql", "pytest", "python-dotenv", "pywin32", "redis", "ruff",
     "setuptools", "sortedcontainers", "sqlalchemy", "types-flask-migrate", "types-flask-sqlalchemy",
-    "types-wtforms", "typing-extensions", "tzdata", "uv", "werkzeug", "wtforms", "zope-event", "zope-interface",
+    "types-wtforms", "types-zxcvbn", "typing-extensions", "tzdata", "uv", "werkzeug", "wrapt", "wtforms",
+    "zope-event", "zope-interface", "zxcvbn",
 }
 # fmt: on
 
