@@ -50,14 +50,19 @@ class Site:
 
 @contextmanager
 def serve(
-    *command: str | Path, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 60, answers: str = ""
+    *command: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    seconds: float = 60,
+    answers: str = "",
+    prefix: str = "",
 ) -> Iterator[Site]:
     """Run a server until the block ends. "PORT" in the command and FLASK_RUN_PORT are a free port.
 
-    `answers` is what the command is told at its prompts.
+    `answers` is what the command is told at its prompts, `prefix` the sub-path that the site is below.
     """
     port = free_port()
-    site = Site(f"http://127.0.0.1:{port}", cwd.parent / f"output-{port}.txt")
+    site = Site(f"http://127.0.0.1:{port}{prefix}", cwd.parent / f"output-{port}.txt")
     words = [str(word).replace("PORT", str(port)) for word in command]
     # Visitors come over plain http, for which a server outside debug has no session.
     environment = os.environ | {"FLASK_RUN_PORT": str(port), "SESSION_COOKIE_SECURE": "0", **(env or {})}

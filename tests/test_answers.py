@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import BIN, FOLDER, ROOT, Bake, files, run
 from dotenv import dotenv_values
+from readmes import faults, headings
 
 HOSTILE = [
     "O'Neil's \"big\" app",
@@ -46,8 +47,8 @@ def test_answer_comes_back_as_it_was_typed(bake: Bake, tmp_path: Path, answer: s
     assert tomllib.loads((project / "app/site.toml").read_text("utf-8")) == {"name": answer}
     assert one_line(answer) in (project / "LICENSE").read_text("utf-8")
     assert len(dotenv_values(project / ".env")["SECRET_KEY"] or "") >= 32
-    title = (project / "README.md").read_text("utf-8").splitlines()[0].removeprefix("# ")
-    assert re.sub(r"\\(.)", r"\1", title) == one_line(answer)
+    assert [*faults(project / "README.md")] == []
+    assert headings((project / "README.md").read_text("utf-8"))[0] == (1, one_line(answer))
 
 
 @pytest.mark.parametrize("name", ["🚀", "  ", "2048", "Flask", "con", "x" * 300, "---", "App_"])
@@ -89,6 +90,11 @@ def test_every_combination_of_choices(
 
     assert (project / "app/blog").exists() == (example == "yes")
     nothing_unrendered(project)
+    assert [*faults(project / "README.md")] == []
+
+
+def test_readme_of_the_template_is_markdown() -> None:
+    assert [*faults(ROOT / "README.md")] == []
 
 
 def nothing_unrendered(project: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from conftest import run
+from readmes import chapter
 from running import Visitor, serve
-from test_readme import chapter, in_shell
+from test_readme import in_shell
 
 
 @pytest.mark.slow  # all of the project's own tests, once more

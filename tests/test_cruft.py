@@ -1,10 +1,12 @@
 """cruft makes the same project, and brings later changes of the template into it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from conftest import BIN, FOLDER, files, git, run
+from readmes import chapter
 
 HOSTILE = {"project_name": '{{ 7 }} "a" \\ 🚀', "author_name": "{% x %}", "project_slug": "my_flask_app"}
 
@@ -73,3 +75,42 @@ def test_change_of_the_template_merges(changing_template: Path, tmp_path: Path, 
     after = files(project)
     for name in (".env", "pyproject.toml", "app/site.toml"):
         assert after[name] == before[name]
+
+
+def follow(project: Path, title: str, *deleted: str) -> None:
+    """What the README says for a part that is not wanted: its files go, and cruft is told so."""
+    run("bash", "-c", f"rm -r {' '.join(deleted)}", cwd=project)
+    text = chapter((project / "README.md").read_text("utf-8"), title)
+    [skip] = re.findall(r"`(skip = \[[^`]+\])`", text)
+    settings = project / "pyproject.toml"
+    settings.write_text(settings.read_text("utf-8").replace('skip = [".env"]', skip), "utf-8")
+    assert skip in settings.read_text("utf-8")
+    commit(project)
+
+
+@pytest.mark.parametrize(
+    ("title", "deleted", "new"),
+    [
+        ("Audit changes", ["app/audit", "tests/*audit*"], ["app/audit/news.py", "tests/test_audit_news.py"]),
+        ("Remove the example", ["app/blog", "tests/test_blog.py"], ["app/blog/news.py", "tests/test_blog_news.py"]),
+    ],
+)
+def test_what_was_dropped_does_not_come_back(
+    changing_template: Path, tmp_path: Path, title: str, deleted: list[str], new: list[str]
+) -> None:
+    project = create(changing_template, tmp_path / "new")
+    follow(project, title, *deleted)
+
+    source = changing_template / FOLDER
+    for name in [*new, "app/news.py"]:
+        (source / name).write_text('"""New in the template."""\n')
+    for pattern in deleted:
+        for path in source.glob(pattern):
+            for file in [path] if path.is_file() else path.rglob("*.py"):
+                file.write_text(file.read_text("utf-8") + "\n# Changed in the template\n", "utf-8")
+    commit(changing_template)
+
+    update(project)
+    assert [*project.rglob("*.rej")] == []
+    changed = {line[3:] for line in git("status", "--porcelain", cwd=project).splitlines()}
+    assert changed == {".cruft.json", "app/news.py"}

@@ -1,32 +1,23 @@
 """What the two READMEs tell people to type works as it stands there."""
 
+import json
 import os
 import re
+import textwrap
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
-from conftest import BIN, ROOT, git, run
+from conftest import BIN, ROOT, git, reachable, run
+from readmes import blocks, chapter, code, commands, lines
 from running import Site, Visitor, serve, wait_until
 
 # Enter at every prompt, more often than there are prompts.
 DEFAULTS = "\n" * 20
-
-
-def chapter(text: str, title: str) -> str:
-    """A README's text from a heading to the next of its rank."""
-    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
-def lines(readme: Path, title: str, language: str = "sh") -> list[str]:
-    return blocks(chapter(readme.read_text("utf-8"), title), language)
 
 
 @pytest.fixture
@@ -90,6 +81,31 @@ def test_a_test_of_ones_own(project: Path, venv: Path) -> None:
     assert "ada" in in_shell(venv, project, "flask user list")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("which", "name"), [(0, "PostgreSQL"), (1, "MariaDB")])
+def test_generated_chapter_test_on_servers(user: dict[str, str], project: Path, which: int, name: str) -> None:
+    _, text = lines(project / "README.md", "Test")
+    command = text.splitlines()[which]
+    url, rest = re.findall(r"DATABASE_URL=(\S+) (uv run --extra \w+ pytest)$", command)[0]
+    assert url.split("://")[0] == reachable(name).split("://")[0]
+    script = f"DATABASE_URL={reachable(name)} {rest} -q tests/test_database.py"
+    assert " passed" in run("bash", "-e", "-c", script, cwd=project, env=os.environ | user).stdout
+
+
+@pytest.mark.slow
+def test_moving_to_a_server(user: dict[str, str], project: Path) -> None:
+    [text] = lines(project / "README.md", "Configure")
+    script = re.sub("(?<=DATABASE_URL=).*", f"{reachable('PostgreSQL').rpartition('/')[0]}/readme_{os.getpid()}", text)
+    assert script != text
+    script = script.replace("\nflask", "\nuv run --extra postgresql flask")
+    database = f"readme_{os.getpid()}"
+    run("psql", reachable("PostgreSQL"), "-c", f"CREATE DATABASE {database}", cwd=project)
+    try:
+        run("bash", "-e", "-c", script, cwd=project, env=os.environ | user)
+    finally:
+        run("psql", reachable("PostgreSQL"), "-c", f"DROP DATABASE {database}", cwd=project)
+
+
 def in_shell(venv: Path, project: Path, script: str) -> str:
     """Run lines with the environment's commands first, as in an activated one."""
     path = {"PATH": f"{venv}{os.pathsep}{os.environ['PATH']}"}
@@ -129,6 +145,22 @@ def test_add_a_model(project: Path, venv: Path) -> None:
     assert "_log" not in revision.read_text(), "it reads like a revision of a single database"
 
 
+def test_renaming_a_column(project: Path, venv: Path) -> None:
+    [body] = lines(project / "README.md", "Change the schema", "python")
+    in_shell(venv, project, "flask db upgrade")
+    add_books(venv, project)
+    for name in ("models", "views"):
+        module = project / f"app/books/{name}.py"
+        module.write_text(module.read_text().replace("title:", "name:").replace("Book.title", "Book.name"))
+    in_shell(venv, project, 'flask db revision -m "Rename"')
+    [revision] = (project / "migrations/versions").glob("*_rename.py")
+    text = revision.read_text()
+    revision.write_text(re.sub("(?<=    )pass\n", textwrap.indent(body, "    ").lstrip(), text, count=1))
+    in_shell(venv, project, "flask db upgrade && flask db check")
+    shown = in_shell(venv, project, "echo 'print(db.session.scalars(select(Book.name)).all())' | flask shell")
+    assert "['Flatland']" in shown
+
+
 CHILD = """
 
 class Page(Model):
@@ -159,6 +191,9 @@ def test_serve_an_api(project: Path, venv: Path) -> None:
         token = requests.post(f"{url}/token", form, timeout=60).json()["token"]
         bearer = {"Authorization": f"Bearer {token}"}
         assert requests.get(f"{url}/me", headers=bearer, timeout=60).json() == {"username": "ada"}
+        [curl] = lines(project / "README.md", "Serve an API")
+        curl = curl.replace("http://127.0.0.1:5000", site.url).replace("=…", "='a long password'").replace("…", token)
+        assert '"username": "ada"' in in_shell(venv, project, curl)
         run(venv / "flask", "user", "password", "ada", "--password-stdin", cwd=project, typed="another long one")
         assert requests.get(f"{url}/me", headers=bearer, timeout=60).status_code == 401
 
@@ -210,6 +245,139 @@ def test_read_the_log(project: Path, venv: Path) -> None:
     wait_until(lambda: "Stock of tea is low" in in_shell(venv, project, "flask log list --logger shop"))
     [commands] = lines(project / "README.md", "Read the log")
     in_shell(venv, project, commands.replace("show 42", "show 1"))
+
+
+def test_audit_changes(project: Path, venv: Path) -> None:
+    [model] = lines(project / "README.md", "Audit changes", "python")
+    in_shell(venv, project, "flask db upgrade")
+    add_books(venv, project)
+    models = project / "app/books/models.py"
+    marks = "".join(line for line in model.splitlines(keepends=True) if "__audit" in line)
+    assert marks.count("\n") == 3
+    line = '    __tablename__ = "books"\n'
+    columns = "    isbn: Mapped[str | None] = mapped_column(String(13))\n    views: Mapped[int | None]\n"
+    models.write_text(models.read_text().replace(line, line + marks) + columns)
+    in_shell(venv, project, 'flask db migrate -m "More columns" && flask db upgrade')
+    change = "book = db.session.get(Book, 1); book.title, book.isbn, book.views = 'New', '978', 7; db.session.commit()"
+    in_shell(venv, project, f"flask shell <<'END'\n{change}\nEND")
+    shown = in_shell(venv, project, "flask audit show Book 1")
+    assert "New" in shown
+    assert "isbn" in shown
+    assert "978" not in shown
+    assert "views" not in shown
+
+    [text] = lines(project / "README.md", "Audit changes")
+    in_shell(venv, project, "echo 'a long password' | flask user create ada --password-stdin")
+    assert "ada" in in_shell(venv, project, text)
+
+
+def test_what_carrying_installs_is_among_the_dependencies(default_project: Path) -> None:
+    install, _ = lines(default_project / "README.md", "Carry the log into another application")
+    needed = set(install.removeprefix("pip install ").split())
+    described = tomllib.loads((default_project / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert needed <= {re.split(r"[\[<>=]", requirement)[0] for requirement in described}
+
+
+def test_a_job_is_known_to_the_log(project: Path, venv: Path) -> None:
+    """With real workers: tests/faults/test_jobs.py."""
+    job, _, _ = lines(project / "README.md", "Jobs", "python")
+    (project / "app/mails").mkdir()
+    (project / "app/mails/jobs.py").write_text(job)
+    in_shell(venv, project, "flask db upgrade")
+    call = "from app import create_app; create_app(); from app.mails.jobs import send_mail; send_mail('ada')"
+    run(venv / "python", "-c", call, cwd=project, env=os.environ | {"FLASK_DEBUG": "1"})
+    [record] = in_shell(venv, project, "flask log flush >/dev/null; flask log list --json").splitlines()
+    assert json.loads(record)["message"] == "Nobody reads what is sent to ada"
+    assert json.loads(record)["request_id"] == "job:send_mail"
+
+
+def test_make_has_what_is_said_of_it() -> None:
+    [_, _, text] = lines(ROOT / "README.md", "Run")
+    targets = re.findall(r"^make (\w+)", text, flags=re.MULTILINE)
+    assert targets
+    for target in targets:
+        run("make", "--dry-run", target, cwd=ROOT)
+
+
+#: Which test runs the blocks under a heading, in their order.
+RUN_BY = {
+    ("Run", "sh"): ["test_generated_chapter_run"] * 2,
+    ("Test", "sh"): ["test_generated_chapter_test", "test_generated_chapter_test_on_servers"],
+    ("Test", "python"): ["test_a_test_of_ones_own"],
+    ("Configure", "sh"): ["test_moving_to_a_server"],
+    ("Add a model", "python"): ["test_add_a_model"] * 5,
+    ("Add a model", "sh"): ["test_add_a_model"],
+    ("Models without Flask", "python"): ["test_models_without_flask"] * 2,
+    ("Change the schema", "python"): ["test_renaming_a_column"],
+    ("Take uploads", "python"): ["test_generated_chapter_take_uploads"],
+    ("Serve an API", "python"): ["test_serve_an_api"],
+    ("Serve an API", "sh"): ["test_serve_an_api"],
+    ("Deploy", "nginx"): ["test_proxies_overwrite_what_is_believed"],
+    ("Deploy", "caddy"): ["test_proxies_overwrite_what_is_believed"],
+    ("Transactions on SQLite", "python"): ["test_transactions_on_sqlite"] * 2,
+    ("Read the log", "python"): ["test_read_the_log"] * 2,
+    ("Read the log", "sh"): ["test_read_the_log"],
+    ("Audit changes", "python"): ["test_audit_changes"],
+    ("Audit changes", "sh"): ["test_audit_changes"],
+    ("Jobs", "python"): ["test_a_job_is_known_to_the_log", *["working"] * 2],
+    ("Jobs", "sh"): ["working"] * 2,
+    ("Carry the log into another application", "sh"): [
+        "test_what_carrying_installs_is_among_the_dependencies",
+        "carry",
+    ],
+    ("Carry the log into another application", "python"): ["carry"] * 2,
+    ("Add a setting of your own", "python"): ["test_setting_of_ones_own"],
+    ("Allow one page more than the content security policy", "python"): ["test_one_page_with_more_than_the_policy"] * 2,
+    ("Test that something was logged", "python"): ["test_that_something_was_logged"],
+    ("Bring SQLite's data to a server", "python"): ["test_sqlites_data_on_a_server"],
+    ("Install the same versions everywhere", "sh"): ["test_same_versions_everywhere"] * 2,
+}
+OF_THE_TEMPLATE = {
+    ("Run", "sh"): ["test_the_two_lines_with_uv", "test_the_same_with_pip", "test_make_has_what_is_said_of_it"]
+}
+
+
+@pytest.mark.parametrize("generated", [True, False], ids=["generated", "template"])
+def test_every_block_of_code_has_a_test(default_project: Path, generated: bool) -> None:
+    """A new block needs a line above, and the test that it names."""
+    readme = (default_project if generated else ROOT) / "README.md"
+    run_by = RUN_BY if generated else OF_THE_TEMPLATE
+    found = Counter((block.heading, block.language) for block in code(readme.read_text("utf-8")))
+    assert found == {place: len(names) for place, names in run_by.items()}
+    modules = [path.read_text("utf-8") for path in ROOT.glob("tests/**/test_*.py")]
+    for (heading, _), names in run_by.items():
+        for name in names:
+            [module] = [text for text in modules if f"def {name}(" in text]
+            body = re.split(r"^(?=@|def |class )", module.split(f"def {name}(", 1)[1], maxsplit=1, flags=re.MULTILINE)[
+                0
+            ]
+            assert f'"{heading}"' in body or "add_books(" in body, f"{name} does not read {heading}"
+
+
+LOOK_UP = """
+import shlex, sys
+import click
+from app import create_app
+
+for line in sys.stdin.read().splitlines():
+    command, words = create_app().cli, shlex.split(line)[1:]
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.get_command(click.Context(command), words.pop(0))
+        assert command, line
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word.split("=")[0] for word in words if word.startswith("-")} <= known | {"--help"}, line
+"""
+
+
+def test_every_flask_command_exists_with_its_options(default_project: Path, venv: Path) -> None:
+    flasks_own = ("flask run", "flask shell", "flask routes", "flask --help")
+    named = {line for line in commands(default_project / "README.md") if not line.startswith(flasks_own)}
+    assert len(named) > 20
+    environment = os.environ | {"FLASK_DEBUG": "1", "LOG_FILE": ""}
+    done = run(
+        venv / "python", "-c", LOOK_UP, cwd=default_project, env=environment, typed="\n".join(named), check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_remove_the_example(project: Path, venv: Path) -> None:

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from readmes import lines
 
 from .conftest import PROGRAMS, Site
 
@@ -21,10 +22,9 @@ PLACES = {
 
 def carry(project: Path, file: Path) -> None:
     """Do what the chapter says: its commands in the folder of a file, its lines in the file."""
-    text = (project / "README.md").read_text("utf-8").split("\n## Carry the log into another application\n")[1]
-    steps = re.findall(r"^   ```(\w+)\n(.*?)^   ```", text.split("\n## ")[0], flags=re.DOTALL | re.MULTILINE)
-    [(sh, commands), (_, imports), (_, calls)] = [(kind, textwrap.dedent(lines)) for kind, lines in steps]
-    assert sh == "sh"
+    readme = project / "README.md"
+    _install, commands = lines(readme, "Carry the log into another application")
+    imports, calls = lines(readme, "Carry the log into another application", "python")
     script = commands.replace("/path/to/my_flask_app", str(project))
     subprocess.run(["bash", "-e", "-c", script], cwd=file.parent, check=True)
     if file.name != "__init__.py":

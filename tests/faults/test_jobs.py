@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 from conftest import ROOT, reachable
+from readmes import blocks, chapter
 from running import wait_until
-from test_readme import blocks, chapter
 
 from .conftest import PROGRAMS, Site
 
