@@ -153,7 +153,7 @@ def test_configuration_errors_are_told_once_and_together(project: Path, venv: Pa
         assert said.count(name) == 1, said
 
 
-KEY = "SECRET_KEY=abcdefghijklmnopqrstuvwxyz0123456789"
+KEY = "SECRET_KEY=Vw3kq-Tn81sZbQ_x0LcR7uYpHd52mEaJ9fGo"
 
 
 @pytest.mark.parametrize(
