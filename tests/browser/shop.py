@@ -74,7 +74,7 @@ def repeat() -> None:
     random.seed(4)
     numbers = count(1)
     with db.engines["log"].begin() as connection:
-        titles = {each.fingerprint: each.title for each in connection.execute(select(LogProblem.__table__))}
+        problems = {each.fingerprint: each for each in connection.execute(select(LogProblem.__table__))}
         copies = []
         for entry in connection.execute(select(LogEntry.__table__)).mappings().all():
             times = OFTEN.get(entry["logger"], 0) * (3 if entry["level"] < 30 else 1)
@@ -85,7 +85,8 @@ def repeat() -> None:
                 number = next(numbers)
                 event = {"event_id": f"copy-{number}", "request_id": f"order-{4713 + number // 3}"}
                 time = {"created_at": moment, "hour": hour}
-                copies.append({**entry, **event, **time, "title": titles[entry["fingerprint"]]})
+                problem = problems[entry["fingerprint"]]
+                copies.append({**entry, **event, **time, "title": problem.title, "place": problem.place})
         copies.sort(key=lambda copy: copy["created_at"])
         insert_and_count(connection, copies, replay=False)
 

@@ -28,10 +28,12 @@ from .parsers import (
     level_or_off,
     limits_storage,
     proxy_headers,
+    release,
     strong_secret,
     trusted_hosts,
 )
 from .private_files import why_not_ours
+from .release import find_commit
 from .scratch import scratch_folder
 from .sqlite import in_memory
 
@@ -127,6 +129,8 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "LOG_STORM_ROWS": read("LOG_STORM_ROWS", integer(), 10_000),
         # Beyond this number the problems with the fewest rows go, apart from those with a decision; 0 keeps all.
         "LOG_MAX_PROBLEMS": read("LOG_MAX_PROBLEMS", integer(), 10_000),
+        # What is deployed, on each log row: what is new since the last deploy is listed apart.
+        "RELEASE": read("RELEASE", release, "" if testing else find_commit(PROJECT)),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": read("LOG_REDACT", comma_separated, []),
         # A session that is unused for so long is over; 0: only its 14 days count.

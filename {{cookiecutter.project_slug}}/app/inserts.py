@@ -13,7 +13,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import Connection, Dialect, Insert, Table, insert
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 ROWS_A_STATEMENT = 100
 
@@ -51,3 +52,13 @@ def _insert_statement(table: Table, dialect: Dialect) -> tuple[str, str, dict[st
         name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names
     }
     return head + verb, values, converters
+
+
+@cache
+def insert_if_absent(dialect: str, table: Table, key: str) -> Insert:
+    """Return an INSERT that leaves alone the row with the same key which another process made in the meantime."""
+    if dialect in ("mysql", "mariadb"):
+        # Not INSERT IGNORE: it would also cut texts and turn NULL into 0.
+        return mysql.insert(table).on_duplicate_key_update({key: table.c[key]})
+    upsert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return upsert.on_conflict_do_nothing(index_elements=[key])

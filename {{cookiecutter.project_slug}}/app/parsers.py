@@ -81,6 +81,12 @@ def boolean(value: str | bool) -> bool:
     return found
 
 
+def release(value: str) -> str:
+    if len(value) > 64:
+        raise ValueError("expected at most 64 characters, a commit or a version")
+    return value
+
+
 def comma_separated(value: str | Iterable[str]) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else [*value]
 

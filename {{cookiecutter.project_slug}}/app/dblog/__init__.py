@@ -60,7 +60,7 @@ MB = 1024 * 1024
 #: For an application whose configuration does not name them.
 DEFAULTS = {"LOG_DB_LEVEL": "WARNING", "LOG_JOURNAL_MAX_MB": 256, "LOG_JOURNAL_FSYNC": False, "LOG_REDACT": ()}
 DEFAULTS |= {"LOG_RETENTION_DAYS": 30, "LOG_MAX_ROWS": 5_000_000, "LOG_STORM_ROWS": 10_000}
-DEFAULTS |= {"LOG_MAX_PROBLEMS": 10_000}
+DEFAULTS |= {"LOG_MAX_PROBLEMS": 10_000, "RELEASE": ""}
 
 cli.add_command(flush_command)
 cli.add_command(prune_command)
@@ -73,6 +73,7 @@ class DatabaseLog:
     writer: Writer
     journal: Journal
     handler: DatabaseLogHandler
+    actor: Actor
     guard: Guard
 
 
@@ -94,7 +95,7 @@ def init_app(
         # Tests leave alone what waits in the real journal.
         config["LOG_JOURNAL_DIR"] = Path(scratch_folder() if app.testing else app.instance_path, "journal")
     own, most = os.path.join(os.path.abspath(root or app.root_path), ""), config["LOG_JOURNAL_MAX_MB"] * MB
-    journal = Journal(Path(config["LOG_JOURNAL_DIR"]), most, config["LOG_JOURNAL_FSYNC"], own)
+    journal = Journal(Path(config["LOG_JOURNAL_DIR"]), most, config["LOG_JOURNAL_FSYNC"], own, config["RELEASE"])
     keep = config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"], config["LOG_STORM_ROWS"], config["LOG_MAX_PROBLEMS"]
     writer = Writer(log_engine(app), journal, own, *keep)
     secret = secret_names(config["LOG_REDACT"])
@@ -104,7 +105,7 @@ def init_app(
     process.make_current(app, writer, handler)
     watch(app, process.record, actor)
 
-    app.extensions["dblog"] = DatabaseLog(writer, journal, handler, guard)
+    app.extensions["dblog"] = DatabaseLog(writer, journal, handler, actor, guard)
     on_forget(app, partial(forget, writer))
     app.before_request(_start_writer)
     components.init_app(app)

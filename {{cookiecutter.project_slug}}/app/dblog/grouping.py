@@ -4,6 +4,7 @@ A fingerprint begins with the version of these rules and the rule by which it wa
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -178,3 +179,12 @@ def _normalise_parts(word: str) -> str:
 def _normalise_part(part: re.Match[str]) -> str:
     letters = part.group().rstrip("0123456789")
     return letters + HOLE * (letters != part.group()) if letters.isalpha() else HOLE
+
+
+def short_path(file: str, root: str) -> str:
+    """Return a source file's path without the project's folder, or the environment's."""
+    for start in (root, f"site-packages{os.sep}"):
+        _, found, rest = file.rpartition(start)
+        if found:
+            return rest
+    return file

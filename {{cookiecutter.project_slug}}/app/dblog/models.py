@@ -1,4 +1,4 @@
-"""The log's tables, all on the bind ``log``: rows, problems, counts by the hour, and places in journals."""
+"""The log's tables, all on the bind ``log``: rows, problems and their history, releases, counts, places in journals."""
 
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..database import BigId, JSONText, LongText, Model, UTCDateTime, exact_text
 
 OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
+#: What the writer adds to a problem's history.
+CAME_BACK, MUTE_ENDED = "came back", "mute ended"
+#: So many users of a problem are kept.
+MAX_USERS = 1_000
 
 
 class LogEntry(Model):
@@ -39,6 +43,7 @@ class LogEntry(Model):
     thread: Mapped[str | None] = mapped_column(String(255))
     source: Mapped[str | None] = mapped_column(String(255))
     extra: Mapped[dict[str, Any] | None] = mapped_column(JSONText)
+    release: Mapped[str | None] = mapped_column(exact_text(64))
 
     __table_args__ = (
         Index(None, "created_at", "id"),
@@ -53,7 +58,11 @@ class LogEntry(Model):
 
 
 class LogProblem(Model):
-    """All records of one fingerprint: how many since the first, when, and what was decided about them."""
+    """All records of one fingerprint: how many since the first, when, and what was decided about them.
+
+    ``place`` and ``last_seen`` are those of the newest record. ``users`` stops at :data:`MAX_USERS`. ``came_back_at``
+    is of the record that opened it after it had been resolved, ``decided_at`` of the last decision or note.
+    """
 
     __tablename__ = "log_problem"
     __bind_key__ = "log"
@@ -62,16 +71,71 @@ class LogProblem(Model):
     fingerprint: Mapped[str] = mapped_column(exact_text(40), unique=True)
     level: Mapped[int] = mapped_column(SmallInteger)
     title: Mapped[str] = mapped_column(LongText)
+    place: Mapped[str] = mapped_column(String(500))
     count: Mapped[int] = mapped_column(BigInteger)
+    users: Mapped[int] = mapped_column(default=0)
     first_seen: Mapped[datetime] = mapped_column(UTCDateTime)
     last_seen: Mapped[datetime] = mapped_column(UTCDateTime)
     status: Mapped[str] = mapped_column(String(16), default=OPEN)
+    came_back_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    resolved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: Resolved in the next deploy: records of releases that were there before do not open it.
+    in_next_deploy: Mapped[bool] = mapped_column(default=False)
+    muted_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    muted_until_count: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         Index(None, "status", "last_seen", "id"),
         # Without it SQLite gives the number of a problem that is gone to a new one, and links lie.
         {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
     )
+
+
+class LogProblemUser(Model):
+    """How many records of a problem a user had, for the first thousand users of a problem."""
+
+    __tablename__ = "log_problem_user"
+    __bind_key__ = "log"
+
+    fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class LogDecision(Model):
+    """One line of a problem's history: who decided what and when, or that it came back.
+
+    ``account`` is who ran the command, ``before`` what the problem's columns were, to undo it.
+    """
+
+    __tablename__ = "log_decision"
+    __bind_key__ = "log"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(exact_text(40))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    action: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[str | None] = mapped_column(LongText)
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    account: Mapped[str | None] = mapped_column(String(255))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONText)
+
+    __table_args__ = (
+        Index(None, "fingerprint", "id"),
+        # Without it SQLite gives an old number to a new decision, and an undo takes back another one.
+        {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
+    )
+
+
+class LogRelease(Model):
+    """What was deployed, and when a process or a record of it was first seen."""
+
+    __tablename__ = "log_release"
+    __bind_key__ = "log"
+
+    release: Mapped[str] = mapped_column(exact_text(64), primary_key=True)
+    first_seen: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class LogHour(Model):
@@ -88,17 +152,21 @@ class LogHour(Model):
 
 
 class LogProblemHour(Model):
-    """How many records of a problem were made in one hour (its start, UTC), and how many of them have no row."""
+    """How many records of a problem, a level and a logger were made in one hour (its start, UTC), and how many of them
+    have no row.
+    """
 
     __tablename__ = "log_problem_hour"
     __bind_key__ = "log"
 
     fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
     hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    logger: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
     without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
-    __table_args__ = (Index(None, "hour"), {"mysql_charset": "utf8mb4"})
+    __table_args__ = (Index(None, "hour", "fingerprint"), {"mysql_charset": "utf8mb4"})
 
 
 class LogPosition(Model):

@@ -1,4 +1,4 @@
-"""The log: rows, problems, and counts by the hour.
+"""The log: rows, problems and what was decided about them, releases, and counts by the hour.
 
 Revision ID: 0002_log
 Revises: 0001_users
@@ -57,6 +57,7 @@ def upgrade_log() -> None:
         sa.Column("thread", sa.String(255), nullable=True),
         sa.Column("source", sa.String(255), nullable=True),
         sa.Column("extra", long_text, nullable=True),
+        sa.Column("release", key(64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_entry")),
         sa.UniqueConstraint("event_id", name=op.f("uq_log_entry_event_id")),
         mysql_charset="utf8mb4",
@@ -77,16 +78,54 @@ def upgrade_log() -> None:
         sa.Column("fingerprint", key(40), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
         sa.Column("title", long_text, nullable=False),
+        sa.Column("place", sa.String(500), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("users", sa.Integer(), nullable=False),
         sa.Column("first_seen", UTCDateTime(), nullable=False),
         sa.Column("last_seen", UTCDateTime(), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("came_back_at", UTCDateTime(), nullable=True),
+        sa.Column("decided_at", UTCDateTime(), nullable=True),
+        sa.Column("resolved_at", UTCDateTime(), nullable=True),
+        sa.Column("in_next_deploy", sa.Boolean(), nullable=False),
+        sa.Column("muted_until", UTCDateTime(), nullable=True),
+        sa.Column("muted_until_count", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_problem")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_log_problem_fingerprint")),
         mysql_charset="utf8mb4",
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_log_problem_status_last_seen_id"), "log_problem", ["status", "last_seen", "id"])
+    op.create_table(
+        "log_problem_user",
+        sa.Column("fingerprint", key(40), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", "user_id", name=op.f("pk_log_problem_user")),
+        mysql_charset="utf8mb4",
+    )
+    op.create_table(
+        "log_decision",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("fingerprint", key(40), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("action", sa.String(16), nullable=False),
+        sa.Column("detail", long_text, nullable=True),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("account", sa.String(255), nullable=True),
+        sa.Column("before", long_text, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_decision")),
+        mysql_charset="utf8mb4",
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_log_decision_fingerprint_id"), "log_decision", ["fingerprint", "id"])
+    op.create_table(
+        "log_release",
+        sa.Column("release", key(64), nullable=False),
+        sa.Column("first_seen", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("release", name=op.f("pk_log_release")),
+        mysql_charset="utf8mb4",
+    )
     op.create_table(
         "log_hour",
         sa.Column("hour", UTCDateTime(), nullable=False),
@@ -101,12 +140,14 @@ def upgrade_log() -> None:
         "log_problem_hour",
         sa.Column("fingerprint", key(40), nullable=False),
         sa.Column("hour", UTCDateTime(), nullable=False),
+        sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("logger", key(200), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
-        sa.PrimaryKeyConstraint("fingerprint", "hour", name=op.f("pk_log_problem_hour")),
+        sa.PrimaryKeyConstraint("fingerprint", "hour", "level", "logger", name=op.f("pk_log_problem_hour")),
         mysql_charset="utf8mb4",
     )
-    op.create_index(op.f("ix_log_problem_hour_hour"), "log_problem_hour", ["hour"])
+    op.create_index(op.f("ix_log_problem_hour_hour_fingerprint"), "log_problem_hour", ["hour", "fingerprint"])
     op.create_table(
         "log_position",
         sa.Column("journal", key(32), nullable=False),
@@ -121,5 +162,8 @@ def downgrade_log() -> None:
     op.drop_table("log_position")
     op.drop_table("log_problem_hour")
     op.drop_table("log_hour")
+    op.drop_table("log_release")
+    op.drop_table("log_decision")
+    op.drop_table("log_problem_user")
     op.drop_table("log_problem")
     op.drop_table("log_entry")

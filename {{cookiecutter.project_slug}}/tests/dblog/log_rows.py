@@ -27,6 +27,7 @@ def row(
         "message": message,
         "fingerprint": "1-shop",
         "title": message,
+        "place": "pour · app/pot.py:12",
     }
     values |= columns
     return values | {"hour": values["created_at"].replace(minute=0, second=0, microsecond=0)}

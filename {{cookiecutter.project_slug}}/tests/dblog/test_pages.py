@@ -21,7 +21,7 @@ from sqlalchemy import Dialect, Engine, event, select
 from app.accounts.models import User
 from app.database import db, hour_of, utcnow
 from app.dblog.models import LogProblem
-from app.dblog.viewer import export, problems, queries
+from app.dblog.viewer import decisions, export, queries
 from app.dblog.viewer.filters import Filters
 from app.engines import engine_options
 from app.listing import Cursor
@@ -525,6 +525,8 @@ def test_problems_are_resolved_muted_and_reopened(app: Flask, viewer: FlaskClien
     assert shown(viewer.get("/logs/problems").text) == []
     assert shown(viewer.get("/logs/problems?status=resolved").text) == ["m"]
     put(app, row("m", **ERROR))
+    assert status(app) == "resolved", "that record is a minute older than the decision"
+    put(app, row("m", age=-timedelta(seconds=1), **ERROR))
     assert status(app) == "open", "it recurred"
     viewer.post(address, data={"status": "muted", "csrf_token": token})
     put(app, row("m", **ERROR))
@@ -787,7 +789,7 @@ def test_ten_viewers_and_a_writer(make_app: Callable[..., Flask], admin: User, m
         return engine_options(url, for_log=for_log) | ({"pool_timeout": 300} if for_log else {})
 
     monkeypatch.setattr("app.database.engine_options", patient)
-    monkeypatch.setattr(problems, "DECIDE_SECONDS", 300.0)
+    monkeypatch.setattr(decisions, "DECIDE_SECONDS", 300.0)
     app = make_app()
     viewer = app.test_client()
     login(viewer, admin)

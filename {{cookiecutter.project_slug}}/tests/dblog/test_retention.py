@@ -94,9 +94,14 @@ def check_counts(app: Flask) -> int:
     with reading(app) as log:
         rows = log.execute(select(LogEntry.created_at, LogEntry.level, LogEntry.logger, LogEntry.fingerprint)).all()
         hours = {(each.hour, each.level, each.logger): each.count for each in log.scalars(select(LogHour))}
-        problem_hours = {(each.fingerprint, each.hour): each.count for each in log.scalars(select(LogProblemHour))}
+        problem_hours = {
+            (each.fingerprint, each.hour, each.level, each.logger): each.count
+            for each in log.scalars(select(LogProblemHour))
+        }
     assert hours == Counter((hour_of(each.created_at), each.level, each.logger) for each in rows)
-    assert problem_hours == Counter((each.fingerprint, hour_of(each.created_at)) for each in rows)
+    assert problem_hours == Counter(
+        (each.fingerprint, hour_of(each.created_at), each.level, each.logger) for each in rows
+    )
     return len(rows)
 
 
@@ -153,7 +158,8 @@ def test_a_step_is_few_rows_of_each_table(aged: Flask) -> None:
     event.listen(engine_of(aged), "after_cursor_execute", note)
     assert prune_all(engine_of(aged), 30) == 68
     assert check_counts(aged) == 90
-    assert deleted.keys() == {"log_entry", "log_problem", "log_hour", "log_problem_hour"}
+    counts = {"log_hour", "log_problem_hour", "log_problem_user", "log_decision"}
+    assert deleted.keys() == {"log_entry", "log_problem"} | counts
     assert max(deleted["log_entry"] + deleted["log_problem"]) == 10
     # Of the last hour all that there is.
     assert max(deleted["log_hour"] + deleted["log_problem_hour"]) < 20
@@ -532,8 +538,9 @@ def test_counts_without_a_row_go(aged: Flask) -> None:
     prune_all(engine_of(aged), 30)
     hours = [hour_of(utcnow()) - 31 * DAY - number * HOUR for number in range(25)]
     with engine_of(aged).begin() as connection:
-        connection.execute(insert(LogHour), [{"hour": hour, "level": 40, "logger": "s", "count": 3} for hour in hours])
-        connection.execute(insert(LogProblemHour), [{"fingerprint": "1-0", "hour": hour, "count": 3} for hour in hours])
+        counts = [{"hour": hour, "level": 40, "logger": "s", "count": 3} for hour in hours]
+        connection.execute(insert(LogHour), counts)
+        connection.execute(insert(LogProblemHour), [{**one, "fingerprint": "1-0"} for one in counts])
     assert prune_all(engine_of(aged), 30) == 0
     assert check_counts(aged) == 90
 

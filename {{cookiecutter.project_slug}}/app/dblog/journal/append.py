@@ -31,11 +31,13 @@ class Journal:
     :param max_bytes: how much may wait in the folder, other processes' journals included; later records are dropped
     :param fsync: whether each record waits for the disk, so that it survives power loss too
     :param root: the project's folder; the state tells it to whoever adopts the journal, from another folder perhaps
+    :param release: what is deployed; the state tells it, too, since a later release may adopt the journal
     """
 
-    def __init__(self, folder: Path, max_bytes: int, fsync: bool, root: str = "") -> None:
+    def __init__(self, folder: Path, max_bytes: int, fsync: bool, root: str = "", release: str = "") -> None:
         self.folder = folder
         self.root = root
+        self.release = release
         self.max_bytes = max_bytes
         self.fsync = fsync
         self._segment_bytes = min(SEGMENT_BYTES, max_bytes // 4)
@@ -49,7 +51,7 @@ class Journal:
             if fd >= 0:
                 os.close(fd)
         self.name = name
-        self.state = State(root=self.root)
+        self.state = State(root=self.root, release=self.release)
         self.memory: deque[tuple[str, bytes]] = deque()
         self.error: OSError | None = None
         #: What waits in the folder's other journals, as far as somebody has looked.

@@ -53,6 +53,7 @@ class State:
     error: str | None = None
     memory: int = 0
     root: str = ""
+    release: str = ""
 
     def __post_init__(self) -> None:
         self.dropped, self.reported = Counter(self.dropped), Counter(self.reported)
@@ -112,7 +113,7 @@ def read_state(folder: Path, name: str, segments: Iterable[int]) -> State:
 
 def _is_valid(field_name: str, value: Any) -> bool:
     """Whether a field of a state has the type that it should have."""
-    if field_name in {"error", "root"}:
+    if field_name in {"error", "root", "release"}:
         return isinstance(value, str) or (value is None and field_name == "error")
     if field_name in {"dropped", "reported"}:
         return isinstance(value, dict) and all(_is_valid("count", each) for each in value.values())

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Engine, String, Table, func, literal, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Engine, String, Table, delete, func, literal, or_, select, type_coerce, update
 
 from ...actor import FORGOTTEN, CannotForget, any_of, in_json
 from ...database import JSONText, LongText
 from ..errors import Unreadable, retry_while_busy
 from ..journal.files import QUARANTINE
-from ..models import LogEntry, LogProblem
+from ..models import LogDecision, LogEntry, LogProblem, LogProblemUser
 from .cli import ship_everything
 from .writer import Writer
 
@@ -26,6 +26,7 @@ BATCH_ROWS = 200
 PERSONAL = ("user_id", "is_admin", "ip", "user_agent")
 #: Columns in which no name stands, and by which others find the row.
 KEYS = {"event_id", "fingerprint", "request_id", "logger", "level", "host", "thread", "status", "method"}
+KEYS |= {"action", "before", "release"}
 ASIDE = "quarantine.forgetting"
 
 
@@ -41,10 +42,14 @@ def forget(writer: Writer, user_id: int, names: list[str]) -> str:
     pattern = any_of(names)
     if waiting := ship_everything(writer, SHIP_SECONDS):
         raise CannotForget(f"Nothing was deleted, since the log does not have everything yet. {waiting}")
-    entries, problems = (LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem))
+    tables = LogEntry.metadata.tables
+    entries, problems, decisions = (tables[model.__tablename__] for model in (LogEntry, LogProblem, LogDecision))
     try:
         count = _forget_rows(writer.engine, entries, pattern, names, entries.c.user_id == user_id)
         _forget_rows(writer.engine, problems, pattern, names)
+        _forget_rows(writer.engine, decisions, pattern, names, decisions.c.user_id == user_id)
+        with writer.engine.begin() as connection:
+            connection.execute(delete(LogProblemUser).where(LogProblemUser.user_id == user_id))
         _forget_quarantine(writer.journal.folder, pattern, user_id)
     except (Unreadable, OSError) as error:
         raise CannotForget(f"The log keeps what it has of {names[0]}: {error}") from error

@@ -5,6 +5,7 @@ A problem's count says how often it was seen since it was first seen, so pruning
 """
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ...database import current_time, hour_of
 from .. import limits
-from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
+from ..models import OPEN, LogDecision, LogEntry, LogHour, LogProblem, LogProblemHour, LogProblemUser
 
 #: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
 BATCH_ROWS = 200
@@ -23,7 +24,7 @@ BATCH_ROWS = 200
 DROPPED_PROBLEMS = 1_000
 #: A problem with a decision goes so long after it was last seen.
 KEPT_IF_DECIDED = timedelta(days=365)
-UNDECIDED = LogProblem.status == OPEN
+UNDECIDED = and_(LogProblem.status == OPEN, LogProblem.decided_at.is_(None))
 
 #: The first records of a process go before, and a process that ends at once has no time for this.
 START_SECONDS = 1.0
@@ -199,6 +200,7 @@ def drop_problems(engine: Engine, most: int) -> int:
         least = select(LogProblem.fingerprint).where(UNDECIDED).order_by(LogProblem.count, LogProblem.last_seen)
         names = connection.scalars(least.limit(min(too_many, DROPPED_PROBLEMS))).all()
         connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), UNDECIDED))
+        _delete_parts(connection, names)
     return len(names)
 
 
@@ -214,10 +216,19 @@ def _delete_problems(connection: Connection, before: datetime, decided_before: d
     ).all()
     if names:
         connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), gone))
+        _delete_parts(connection, names)
         # Of an hour that has rows still, none is of these problems.
         hours = LogProblemHour.hour < before
         connection.execute(delete(LogProblemHour).where(LogProblemHour.fingerprint.in_(sorted(names)), hours))
     return len(names)
+
+
+def _delete_parts(connection: Connection, names: Sequence[str]) -> None:
+    """Delete users and history of those of the problems that are gone."""
+    left = select(LogProblem.fingerprint).where(LogProblem.fingerprint.in_(names))
+    for of_problem in (LogProblemUser.fingerprint, LogDecision.fingerprint):
+        gone = of_problem.in_(sorted(names)), of_problem.not_in(left)
+        connection.execute(delete(of_problem.class_).where(*gone))
 
 
 def _delete_oldest(

@@ -11,13 +11,13 @@ from ..journal.files import Event
 from .message_key import find_key, own_key
 from .render import frames_for_page, render
 
-TITLE_LIMIT = 500
+TITLE_LIMIT = PLACE_LIMIT = 500
 
 Row = dict[str, Any]
 
 
 def make_row(event_id: str, event: Event, root: str) -> Row:
-    """Return the columns of the event's row, its problem's ``title``, and the ``hour`` in which it is counted.
+    """Return the columns of the event's row, its problem's ``title`` and ``place``, and the ``hour`` it is counted in.
 
     Raises KeyError, TypeError or ValueError if it is no event.
 
@@ -25,17 +25,21 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
     """
     get, of_request = event.get, (event.get("request") or {}).get
     created_at = datetime.fromtimestamp(event["time"], UTC)
+    what = _of_exception(event, root) if event.get("exception") else _of_message(event, root)
+    asked = f"{of_request('method')} {of_request('path')}" if of_request("method") else None
     return {
         "event_id": event_id,
         "created_at": created_at,
         "level": int(event["level"]),
         "logger": event["logger"],
         "message": event["message"],
-        **(_of_exception(event, root) if event.get("exception") else _of_message(event)),
+        **what,
+        "place": clean_text(" · ".join(filter(None, (what["place"], asked))), PLACE_LIMIT),
         **{"request_id": of_request("id"), "method": of_request("method"), "path": of_request("path")},
         **{"endpoint": of_request("endpoint"), "ip": of_request("ip")},
         **{"user_id": get("user_id"), "is_admin": get("is_admin"), "host": get("host"), "pid": get("pid")},
         **{"thread": get("thread"), "source": get("source"), "extra": get("extra")},
+        "release": get("release") or None,
         # Of created_at, not of the event's time, which rounding to microseconds may carry into the next hour.
         "hour": _hour(created_at.timestamp() // 3600),
     }
@@ -51,13 +55,15 @@ def _of_exception(event: Event, root: str) -> Row:
     # render() comes first: it looks which sources have changed.
     trace = render(captured, logged, event.get("stack", ""))
     chain = frames_for_page(captured, root, logged)
-    name = chain[-1]["class"]
+    name, frames = chain[-1]["class"], chain[-1]["frames"]
+    frame = grouping.deciding_frame(frames)
     return {
         "exception": name,
         "trace": trace,
         "frames": chain,
-        "fingerprint": _fingerprint(event, name, chain[-1]["frames"], root),
+        "fingerprint": _fingerprint(event, name, frames, root),
         "title": clean_text(f"{name}: {captured['text']}", TITLE_LIMIT),
+        "place": f"{frame['function']} · {grouping.short_path(frame['file'], root)}:{frame['line']}" if frame else "",
     }
 
 
@@ -69,14 +75,18 @@ def _fingerprint(event: Event, name: str, frames: Sequence[grouping.Frame], root
     return grouping.of_exception(name, frame, root, call)
 
 
-def _of_message(event: Event) -> Row:
+def _of_message(event: Event, root: str) -> Row:
     found = find_key(event)
     key = own_key(event)
     of_logger = grouping.fingerprint(found.rule, event["logger"], found.text)
+    place, _, function = (event.get("source") or "").partition(" ")
+    if file := event.get("file"):
+        place = f"{grouping.short_path(file, root)}:{place.rpartition(':')[2]}"
     return {
         "exception": None,
         "trace": event.get("stack"),
         "frames": None,
         "fingerprint": grouping.fingerprint(grouping.KEY, key) if key else of_logger,
         "title": clean_text(found.title, TITLE_LIMIT),
+        "place": " · ".join(filter(None, (function, place))),
     }

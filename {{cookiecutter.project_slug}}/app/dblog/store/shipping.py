@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from zlib import crc32
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from ...database import utcnow
 from ..capture.event import internal
 from ..errors import short_error, warn_on_stderr
 from ..journal.append import Journal
@@ -13,6 +16,7 @@ from ..journal.dead import DeadJournals
 from ..journal.files import Event, State, parse, quarantine
 from ..journal.read import OwnReader, Reader
 from .batch import store_batch
+from .releases import note_releases
 from .storms import forget_places
 
 SHIP_BATCH = 500
@@ -46,12 +50,21 @@ class Shipping:
         self._has_place = False
         # Journals that were removed, and whose places are still to be.
         self._gone: list[str] = []
+        self._release_noted = False
 
     def begin(self) -> None:
         """Start a round, which ends when :meth:`ship_batch` finds nothing more."""
         self._own_at = 0.0
+        self._note_release()
         if self._own is None and self.journal.is_open:
             self._own = OwnReader(self.journal)
+
+    def _note_release(self) -> None:
+        """Note once that this release is here, though it may never log anything."""
+        if self.journal.release and not self._release_noted:
+            with suppress(SQLAlchemyError), self.engine.begin() as connection:
+                note_releases(connection, [{"release": self.journal.release, "created_at": utcnow()}])
+                self._release_noted = True
 
     def ship_batch(self, hurry: bool) -> bool:
         """Ship one batch; False if there was nothing to ship. Raises what the database raises.
@@ -101,7 +114,7 @@ class Shipping:
         events = reader.read(SHIP_BATCH)
         if events:
             try:
-                self._store(events, reader.replay, reader.state.root)
+                self._store(events, reader.replay, reader.state)
             except Exception:
                 reader.rewind()
                 reader.replay = True
@@ -115,7 +128,7 @@ class Shipping:
         if lines:
             # Always a replay: nothing on disk notes what an ambiguous commit may have stored.
             events = [(event_id, event) for event_id, line in lines if (event := parse(line)) is not None]
-            self._store(events, replay=True)
+            self._store(events, True, self.journal.state)
             for _ in lines:
                 memory.popleft()
             self.save_state()
@@ -155,13 +168,15 @@ class Shipping:
             for reason, count in sorted(losses.items()):
                 event_id = f"{name}-lost-{crc32(reason.encode()):08x}-{state.reported[reason] + count}"
                 events.append((event_id, internal(f"{count} records dropped: {reason}")))
-            self._store(events, replay=True)
+            self._store(events, True, state)
             state.reported.update(losses)
         return bool(losses)
 
-    def _store(self, events: Sequence[tuple[str, Event]], replay: bool, root: str = "") -> None:
+    def _store(self, events: Sequence[tuple[str, Event]], replay: bool, state: State) -> None:
+        for _, event in events:
+            event["release"] = state.release
         # Of a project that was moved, what a dead process left names the files where they were.
-        has_place = store_batch(self.engine, events, replay, root or self.root, self.storm_rows, self._refuse)
+        has_place = store_batch(self.engine, events, replay, state.root or self.root, self.storm_rows, self._refuse)
         self._has_place = self._has_place or has_place
 
     def _refuse(self, event_id: str, event: Event, error: Exception) -> None:

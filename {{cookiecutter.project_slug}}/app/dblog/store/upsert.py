@@ -1,10 +1,10 @@
-"""One batch of rows in one transaction: the rows themselves, their problems and the counts by the hour, or nothing.
+"""One batch of rows in one transaction: the rows themselves, what they count in, and what they open, or nothing.
 
 Everything is written in the order of its key: writers that take the same locks in the same order cannot deadlock.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
@@ -12,9 +12,12 @@ from operator import itemgetter
 from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, func, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from ...inserts import insert_rows
-from ..models import OPEN, RESOLVED, LogEntry, LogHour, LogProblem, LogProblemHour
+from ...inserts import insert_if_absent, insert_rows
+from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
 from . import storms
+from .affected import count_users
+from .decided import reopen
+from .releases import note_releases
 from .rows import Row
 
 _entry, _problem, _hour, _problem_hour = (
@@ -42,7 +45,12 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
     stored = storms.choose_rows(connection, rows, storm_rows)
     if stored:
         insert_rows(connection, _entry, stored)
-    _count_problems(connection, rows)
+    members: dict[str, list[Row]] = {}
+    for row in rows:
+        members.setdefault(row["fingerprint"], []).append(row)
+    _count_problems(connection, members)
+    reopen(connection, members, note_releases(connection, rows))
+    count_users(connection, rows)
     for table in (_hour, _problem_hour):
         connection.execute(_upsert_count(connection.dialect.name, table), _counts(table, rows, stored))
     if len(stored) < len(rows):
@@ -50,19 +58,17 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
     return bool(reached) or len(stored) < len(rows)
 
 
-def _count_problems(connection: Connection, rows: Sequence[Row]) -> None:
+def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]) -> None:
     """Count in the problems that are known, which mostly are all, then make and count those that are new.
 
     One statement for both would take a number for every row of every batch, and problems are addressed by number.
     """
-    members: dict[str, list[Row]] = {}
-    for row in rows:
-        members.setdefault(row["fingerprint"], []).append(row)
     problems = [
         {
             "fingerprint": fingerprint,
             "level": max(row["level"] for row in own),
             "title": own[0]["title"],
+            "place": max(own, key=itemgetter("created_at"))["place"],
             "count": len(own),
             "first_seen": min(row["created_at"] for row in own),
             "last_seen": max(row["created_at"] for row in own),
@@ -76,8 +82,9 @@ def _count_problems(connection: Connection, rows: Sequence[Row]) -> None:
         # A problem that was dropped for want of room is not new because it is seen again.
         seen = _first_seen(connection, new)
         first = [min(each["first_seen"], seen.get(each["fingerprint"], each["first_seen"])) for each in new]
-        absent = [each | {"count": 0, "first_seen": time} for each, time in zip(new, first, strict=True)]
-        connection.execute(_insert_if_absent(connection.dialect.name), absent)
+        blank = {"count": 0, "users": 0, "in_next_deploy": False}
+        absent = [each | blank | {"first_seen": time} for each, time in zip(new, first, strict=True)]
+        connection.execute(insert_if_absent(connection.dialect.name, _problem, "fingerprint"), absent)
         _count_in(connection, new)
 
 
@@ -95,7 +102,7 @@ def _count_in(connection: Connection, problems: Sequence[Row]) -> int:
 
 
 def _update_counts() -> Update:
-    """Return the UPDATE of one problem; a resolved one opens again."""
+    """Return the UPDATE of one problem."""
     old = _problem.c
     new = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in old}
     return (
@@ -106,22 +113,12 @@ def _update_counts() -> Update:
             level=case((new["level"] > old.level, new["level"]), else_=old.level),
             first_seen=case((new["first_seen"] < old.first_seen, new["first_seen"]), else_=old.first_seen),
             last_seen=case((new["last_seen"] > old.last_seen, new["last_seen"]), else_=old.last_seen),
-            status=case((old.status == RESOLVED, new["status"]), else_=old.status),
+            place=case((new["last_seen"] >= old.last_seen, new["place"]), else_=old.place),
         )
     )
 
 
 _COUNT_IN = _update_counts()
-
-
-@cache
-def _insert_if_absent(dialect: str) -> Insert:
-    """Return an INSERT that leaves alone the problem which another process made in the meantime."""
-    if dialect in ("mysql", "mariadb"):
-        # Not INSERT IGNORE: it would also cut texts and turn NULL into 0.
-        return mysql.insert(_problem).on_duplicate_key_update(fingerprint=_problem.c.fingerprint)
-    upsert = postgresql.insert(_problem) if dialect == "postgresql" else sqlite.insert(_problem)
-    return upsert.on_conflict_do_nothing(index_elements=[_problem.c.fingerprint])
 
 
 def _counts(table: Table, rows: Sequence[Row], stored: Sequence[Row]) -> list[Row]:

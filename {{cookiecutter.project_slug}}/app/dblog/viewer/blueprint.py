@@ -11,9 +11,10 @@ from ...actor import keep_out_of_caches
 from ...listing import BadFilter
 from ...negotiation import wants_json
 from ..errors import TooSlow, Unreadable
+from ..grouping import short_path
 from ..journal.append import FILES_SEEN_AT_ONCE
 from ..journal.waiting import waiting_records
-from .format import first_line, level_name, level_tone, pretty, short_path
+from .format import first_line, level_name, level_tone, pretty
 from .status import health
 
 bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="static", static_url_path="/logs/static")

@@ -1,7 +1,6 @@
 """A row of the log as people and programs read it."""
 
 import logging
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 import orjson
 
 from ...terminal import inert, inert_json
-from ..grouping import deciding_frame
+from ..grouping import deciding_frame, short_path
 from .queries import Entry
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -35,15 +34,6 @@ def first_line(text: str | None) -> str:
 def pretty(value: object) -> str:
     """Return JSON data on several lines, for reading."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
-
-
-def short_path(file: str, root: str) -> str:
-    """Return a source file's path without the project's folder, or the environment's."""
-    for start in (root, f"site-packages{os.sep}"):
-        _, found, rest = file.rpartition(start)
-        if found:
-            return rest
-    return file
 
 
 #: One exception of the chain: its class, its text, and its frames in runs of the project's own and of libraries'.

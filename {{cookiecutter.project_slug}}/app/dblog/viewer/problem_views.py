@@ -3,12 +3,12 @@
 from flask import abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ...listing import BadFilter
 from ..grouping import explain
 from ..models import OPEN
 from . import problems
 from .blueprint import bp
 from .charts import heights
+from .decisions import Who, decide, parse_change
 from .filters import Filters
 from .format import frame_runs, why_grouped
 from .queries import page, reading
@@ -67,10 +67,10 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
 @bp.post("/logs/problems/<int:problem_id>")
 def change_problem(problem_id: int) -> ResponseReturnValue:
     """Resolve, mute or reopen; a resolved problem reopens by itself when it recurs."""
-    status = request.form.get("status", "")
-    if status not in problems.STATUSES:
-        raise BadFilter(f"status: one of {', '.join(problems.STATUSES)}; not “{status[:50]}”.")
-    if problem_id >= 2**63 or not problems.decide(problem_id, status):
+    change = parse_change(request.form.get("status", ""), request.form.get("until", ""))
+    user_id, _ = current_app.extensions["dblog"].actor()
+    if problem_id >= 2**63 or not decide([problem_id], change, Who(user_id)):
+        abort(404)
         abort(404, GONE)
     tab = request.form.get("list")
     if tab in (*problems.STATUSES, problems.ALL):

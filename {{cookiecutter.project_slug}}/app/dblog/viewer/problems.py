@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flask import current_app
-from sqlalchemy import Engine, func, select, union_all, update
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from ...database import HOUR, hour_of, utcnow
 from ...listing import BadFilter, Cursor
-from ..errors import retry_while_busy
 from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
 from .format import columns_as_json
 from .queries import ALL_COLUMNS, Entry
@@ -20,8 +18,6 @@ PROBLEMS_A_PAGE = 25
 CHART_HOURS = 24
 #: The tabs count no further than this.
 COUNT_CAP = 1_000
-#: How long a decision waits for its turn to write.
-DECIDE_SECONDS = 10.0
 
 
 def list_problems(
@@ -101,15 +97,3 @@ def tally(log: Session) -> dict[str, int]:
         capped = select(LogProblem.id).where(LogProblem.status == status).limit(COUNT_CAP + 1).subquery()
         tallies[status] = log.scalar(select(func.count()).select_from(capped)) or 0
     return tallies
-
-
-def decide(problem_id: int, status: str) -> bool:
-    """Resolve, mute or reopen a problem; False if there is none. Raises :class:`app.dblog.errors.Unreadable`."""
-    change = update(LogProblem).where(LogProblem.id == problem_id).values(status=status)
-    engine: Engine = current_app.extensions["dblog"].writer.engine
-
-    def decided() -> bool:
-        with engine.begin() as connection:
-            return bool(connection.execute(change).rowcount)
-
-    return retry_while_busy(decided, engine, DECIDE_SECONDS)

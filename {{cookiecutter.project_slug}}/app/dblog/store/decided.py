@@ -1,0 +1,67 @@
+"""When a new record undoes what was decided about its problem: a resolved problem comes back, a mute ends."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from ..models import CAME_BACK, MUTE_ENDED, OPEN, RESOLVED, LogDecision, LogProblem
+from .rows import Row
+
+_problem, _decision = (LogProblem.metadata.tables[model.__tablename__] for model in (LogProblem, LogDecision))
+_COLUMNS = ("fingerprint", "status", "count", "resolved_at", "in_next_deploy", "muted_until", "muted_until_count")
+
+
+def reopen(connection: Connection, members: Mapping[str, Sequence[Row]], releases: Mapping[str, datetime]) -> None:
+    """Open those problems again of which a record says so, and write that into their history.
+
+    A record that is older than the decision says nothing: it may come late, from a dead process's journal.
+
+    :param members: the batch's rows by fingerprint; they are counted in their problems already
+    :param releases: when each of the rows' releases was first seen
+    """
+    columns = [_problem.c[name] for name in _COLUMNS]
+    decided = select(*columns).where(_problem.c.fingerprint.in_(members), _problem.c.status != OPEN)
+    for problem in sorted(connection.execute(decided)):
+        row = _opening_row(problem, members[problem.fingerprint], releases)
+        if row is None:
+            continue
+        came_back = problem.status == RESOLVED
+        connection.execute(
+            update(_problem)
+            .where(_problem.c.fingerprint == problem.fingerprint)
+            .values(
+                status=OPEN,
+                resolved_at=None,
+                came_back_at=row["created_at"] if came_back else None,
+                in_next_deploy=False,
+                muted_until=None,
+                muted_until_count=None,
+            )
+        )
+        event = {
+            "fingerprint": problem.fingerprint,
+            "created_at": row["created_at"],
+            "action": CAME_BACK if came_back else MUTE_ENDED,
+            "detail": row["release"],
+        }
+        connection.execute(insert(_decision).values(event))
+
+
+def _opening_row(problem: Any, rows: Sequence[Row], releases: Mapping[str, datetime]) -> Row | None:
+    """Return the earliest row that opens the problem, None if none does."""
+
+    def opens(row: Row) -> bool:
+        moment = row["created_at"]
+        if problem.status == RESOLVED:
+            if problem.resolved_at is None:
+                # Somebody has set the status by hand.
+                return True
+            deployed = releases.get(row["release"])
+            is_next = not problem.in_next_deploy or (deployed is not None and deployed > problem.resolved_at)
+            return bool(moment > problem.resolved_at) and is_next
+        most, until = problem.muted_until_count, problem.muted_until
+        return (until is not None and moment >= until) or (most is not None and problem.count >= most)
+
+    return min(filter(opens, rows), key=lambda row: row["created_at"], default=None)
