@@ -29,14 +29,16 @@ HOUR = {
     "mysql": "date_format(created_at, '%Y-%m-%d %H:00:00')",
 }
 COUNTS = (
-    "INSERT INTO log_problem (fingerprint, level, title, count, first_seen, last_seen, status)"
-    " SELECT fingerprint, MAX(level), MIN(message), COUNT(*), MIN(created_at), MAX(created_at),"
+    "INSERT INTO log_problem"
+    " (fingerprint, level, title, place, count, users, first_seen, last_seen, in_next_deploy, status)"
+    " SELECT fingerprint, MAX(level), MIN(message), COALESCE(MIN(source), ''), COUNT(*), COUNT(DISTINCT user_id),"
+    " MIN(created_at), MAX(created_at), FALSE,"
     " CASE WHEN fingerprint LIKE '%7' THEN 'resolved' WHEN fingerprint LIKE '%3' THEN 'muted' ELSE 'open' END"
     " FROM log_entry GROUP BY fingerprint",
     "INSERT INTO log_hour (hour, level, logger, count)"
     " SELECT {hour}, level, logger, COUNT(*) FROM log_entry GROUP BY {hour}, level, logger",
-    "INSERT INTO log_problem_hour (fingerprint, hour, count)"
-    " SELECT fingerprint, {hour}, COUNT(*) FROM log_entry GROUP BY fingerprint, {hour}",
+    "INSERT INTO log_problem_hour (fingerprint, hour, level, logger, count)"
+    " SELECT fingerprint, {hour}, level, logger, COUNT(*) FROM log_entry GROUP BY fingerprint, {hour}, level, logger",
 )
 
 
