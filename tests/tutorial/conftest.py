@@ -1,0 +1,3 @@
+"""What is in `project` is run inside of a project."""
+
+collect_ignore = ["project"]
