@@ -18,11 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from app.accounts.models import User
 from app.config import PROJECT
 from app.dblog.models import LogEntry, LogHour, LogPosition, LogProblem, LogProblemHour
+from app.dblog.store.storms import ASKED_EVERY
 from app.dblog.store.writer import Writer
 from app.dblog.viewer.status import report
 from tests.conftest import login
 
-from .journals import counts, crash, line, numbers, ship, ship_all, write
+from .journals import MB, counts, crash, line, numbers, ship, ship_all, write
 
 #: What all records of the storm have in common.
 SAME: dict[str, Any] = {"template": "number %s"}
@@ -81,6 +82,43 @@ def test_several_writers_agree_on_the_threshold(make_writer: Callable[..., Write
     # Each may store what it had begun to; of the rest one in a hundred is stored, by two at once perhaps.
     check(log, 6_000, 3 * (50 + 60))
     for writer in writers:
+        ship(writer)
+
+
+def test_the_database_is_asked_only_near_the_threshold(make_writer: Callable[..., Writer], log: Engine) -> None:
+    """While there is room for a problem's records its counts are not read with each batch."""
+    asked: list[str] = []
+
+    @event.listens_for(log, "before_cursor_execute")
+    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT") and "FROM log_problem_hour" in statement:
+            asked.append(statement)
+
+    writer = make_writer(max_bytes=100 * MB, storm_rows=1_000_000)
+    write(writer, range(10_000), **SAME)
+    start = time.monotonic()
+    assert writer.flush(60)
+    assert 1 <= len(asked) <= (time.monotonic() - start) / ASKED_EVERY + 2
+    check(log, 10_000, 10_000)
+    ship(writer)
+
+
+def test_a_storm_of_another_process_is_noticed(make_writer: Callable[..., Writer], log: Engine) -> None:
+    calm, busy = (make_writer(max_bytes=100 * MB, storm_rows=10_000) for _ in range(2))
+    write(calm, range(1), **SAME)
+    assert calm.flush(20)
+    write(busy, range(1, 10_500), **SAME)
+    assert busy.flush(60)
+    number, end = 10_500, time.monotonic() + 60
+    before = without_row(log)
+    while without_row(log) == before:
+        assert time.monotonic() < end
+        write(calm, range(number, number + 1), **SAME)
+        number += 1
+        assert calm.flush(20)
+    assert number < 10_500 + 4_900, "before the room that it had is used up"
+    check(log, number, number)
+    for writer in (calm, busy):
         ship(writer)
 
 
@@ -179,7 +217,7 @@ HEIR = "from app import create_app, dblog; create_app(); dblog.flush(100)"
 def test_heirs_that_are_killed_while_they_ship(
     app: Flask, make_writer: Callable[..., Writer], folder: Path, log: Engine, environment: dict[str, str]
 ) -> None:
-    dead = make_writer(max_bytes=100 * 1024 * 1024, storm_rows=50)
+    dead = make_writer(max_bytes=100 * MB, storm_rows=50)
     write(dead, range(12_000), **SAME)
     crash(dead)
     settings = environment | {"LOG_JOURNAL_DIR": str(folder), "LOG_STORM_ROWS": "50"}

@@ -9,6 +9,7 @@ from ..capture.event import internal
 from ..errors import is_transient
 from ..journal.files import Event
 from .rows import make_row
+from .storms import Storms
 from .upsert import insert_and_count
 
 #: How often a row alone may cost its connection, which a large one does, while the database takes others.
@@ -19,7 +20,7 @@ Refuse = Callable[[str, Event, Exception], None]
 
 
 def store_batch(
-    engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, root: str, storm_rows: int, refuse: Refuse
+    engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, root: str, storms: Storms, refuse: Refuse
 ) -> bool:
     """Commit the events, apart from those that are refused; raises if the database takes no row at present.
 
@@ -28,7 +29,7 @@ def store_batch(
     :param events: each with its id
     :param replay: whether the database may have some of them already
     :param root: see :func:`app.dblog.store.rows.make_row`
-    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
+    :param storms: chooses the rows to store
     :param refuse: is called before any later event is committed
     """
     failures = 0
@@ -36,7 +37,7 @@ def store_batch(
         try:
             rows = [make_row(event_id, event, root) for event_id, event in events]
             with engine.begin() as connection:
-                return insert_and_count(connection, rows, replay, storm_rows)
+                return insert_and_count(connection, rows, replay, storms)
         except Exception as error:
             disconnected = isinstance(error, DBAPIError) and error.connection_invalidated
             if (is_transient(error) and not disconnected) or not _takes_rows(engine):
@@ -51,8 +52,8 @@ def store_batch(
         # The fault is in the data. The commit may have happened all the same, so what follows is a replay.
         replay = True
     half = len(events) // 2
-    first = store_batch(engine, events[:half], True, root, storm_rows, refuse)
-    return store_batch(engine, events[half:], True, root, storm_rows, refuse) or first
+    first = store_batch(engine, events[:half], True, root, storms, refuse)
+    return store_batch(engine, events[half:], True, root, storms, refuse) or first
 
 
 def _takes_rows(engine: Engine) -> bool:

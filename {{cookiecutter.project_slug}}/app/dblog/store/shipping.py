@@ -17,7 +17,7 @@ from ..journal.files import Event, State, parse, quarantine
 from ..journal.read import OwnReader, Reader
 from .batch import store_batch
 from .releases import note_releases
-from .storms import forget_places
+from .storms import Storms, forget_places
 
 SHIP_BATCH = 500
 #: How often new records of this process go before those of dead ones.
@@ -31,7 +31,7 @@ class Shipping:
 
     :param engine: the log's own engine
     :param root: the project's folder with a separator at its end, to tell its own frames from a library's
-    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
+    :param storm_rows: see :class:`app.dblog.store.storms.Storms`
     :param warn: prints a sentence on stderr, though not again and again
     """
 
@@ -41,7 +41,7 @@ class Shipping:
         self.engine = engine
         self.journal = journal
         self.root = root
-        self.storm_rows = storm_rows
+        self._storms = Storms(storm_rows)
         self.warn = warn
         self.dead = DeadJournals(journal)
         self._own: OwnReader | None = None
@@ -176,7 +176,7 @@ class Shipping:
         for _, event in events:
             event["release"] = state.release
         # Of a project that was moved, what a dead process left names the files where they were.
-        has_place = store_batch(self.engine, events, replay, state.root or self.root, self.storm_rows, self._refuse)
+        has_place = store_batch(self.engine, events, replay, state.root or self.root, self._storms, self._refuse)
         self._has_place = self._has_place or has_place
 
     def _refuse(self, event_id: str, event: Event, error: Exception) -> None:

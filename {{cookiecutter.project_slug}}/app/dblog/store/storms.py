@@ -4,57 +4,88 @@ A record that is only counted has no row by which a replay could know it. So its
 journal (or of the memory that stands in for it) was the last, and a replay skips what is not after that one.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from functools import cache
+from operator import itemgetter
 
-from sqlalchemy import Connection, Engine, Insert, delete, func, select
+from sqlalchemy import Connection, Engine, Insert, delete, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from ...database import utcnow
 from ..models import LogPosition, LogProblemHour
 from .rows import Row
 
 STORED_ONE_IN = 100
+#: How long a count is believed, in seconds.
+ASKED_EVERY = 1.0
+
+#: A problem's fingerprint and an hour.
+Key = tuple[str, datetime]
+_key = itemgetter("fingerprint", "hour")
 
 #: The number of a segment and the offset of a line in it; of the memory 0 and the record's number.
 Place = tuple[int, int]
 
+_counts = LogProblemHour.__table__.c
+_COUNTS = select(_counts.fingerprint, _counts.hour, _counts["count"])
 _position = LogPosition.metadata.tables[LogPosition.__tablename__]
 
 
-def choose_rows(connection: Connection, rows: Sequence[Row], storm_rows: int) -> Sequence[Row]:
-    """Return the rows to store; the others are only counted.
+class Storms:
+    """Chooses which records have a row; it is for one thread.
 
-    Processes that count one problem at the same moment may each store a batch more than ``storm_rows``.
+    The database is asked only about problems that could have come near the threshold since it was asked last. What
+    other processes counted in the meantime is noticed after :data:`ASKED_EVERY` seconds.
 
-    :param storm_rows: of one problem in one hour so many are stored before the storm begins; 0 stores all
+    :param rows_an_hour: of one problem in one hour so many are stored before the storm begins; 0 stores all
     """
-    if not storm_rows:
-        return rows
-    new = Counter((row["fingerprint"], row["hour"]) for row in rows)
-    counted = _counted(connection, {name for name, _ in new}, {hour for _, hour in new})
-    if all(counted[key] + count <= storm_rows for key, count in new.items()):
-        return rows
-    chosen = []
-    for row in rows:
-        key = row["fingerprint"], row["hour"]
+
+    def __init__(self, rows_an_hour: int) -> None:
+        self._most = rows_an_hour
+        #: How many records can be stored before the database is asked again.
+        self._room: dict[Key, int] = {}
+        self._forget_at = 0.0
+
+    def choose(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows to store; the others are only counted."""
+        if not self._most:
+            return rows
+        new = Counter(map(_key, rows))
+        now = time.monotonic()
+        if now >= self._forget_at:
+            self._room.clear()
+            self._forget_at = now + ASKED_EVERY
+        near = [key for key, count in new.items() if self._room.get(key, 0) < count]
+        counted = _counted(connection, near) if near else Counter()
+        for key in near:
+            # Other processes may fill the other half.
+            self._room[key] = (self._most - counted[key]) // 2
+        for key, count in new.items():
+            self._room[key] -= count
+        storms = {key for key in near if counted[key] + new[key] > self._most}
+        return [row for row in rows if self._is_stored(row, storms, counted)] if storms else rows
+
+    def _is_stored(self, row: Row, storms: Collection[Key], counted: Counter[Key]) -> bool:
+        key = _key(row)
+        if key not in storms:
+            return True
         counted[key] += 1
-        stored = counted[key] <= storm_rows or counted[key] % STORED_ONE_IN == 0
+        stored = counted[key] <= self._most or counted[key] % STORED_ONE_IN == 0
         # What has no place in a journal, the row of a loss say, is known to a replay by its row alone.
-        if stored or place_of(row["event_id"]) is None:
-            chosen.append(row)
-    return chosen
+        return stored or place_of(row["event_id"]) is None
 
 
-def _counted(connection: Connection, fingerprints: Iterable[str], hours: Iterable[object]) -> Counter[object]:
-    """Return how many records of these problems there are in these hours, by fingerprint and hour."""
-    counts = LogProblemHour.__table__.c
-    query = select(counts.fingerprint, counts.hour, func.sum(counts["count"])).group_by(counts.fingerprint, counts.hour)
-    query = query.where(counts.fingerprint.in_(fingerprints), counts.hour.in_(hours))
+def _counted(connection: Connection, keys: Sequence[Key]) -> Counter[Key]:
+    """Return how many records of these problems there are in these hours."""
+    names, hours = zip(*keys, strict=True)
+    query = _COUNTS.where(_counts.fingerprint.in_(set(names)), _counts.hour.in_(set(hours)))
     if connection.dialect.name == "sqlite":
         # SQLite would read this before the transaction begins.
         query = query.with_for_update()
-    return Counter({(name, hour): int(count) for name, hour, count in connection.execute(query)})
+    return Counter({(name, hour): count for name, hour, count in connection.execute(query)})
 
 
 def place_of(event_id: str) -> tuple[str, Place] | None:
@@ -88,7 +119,11 @@ def is_behind(row: Row, reached: dict[str, Place]) -> bool:
 
 
 def write_places(connection: Connection, places: dict[str, Place]) -> None:
-    rows = [{"journal": name, "segment": segment, "offset": offset} for name, (segment, offset) in places.items()]
+    now = utcnow()
+    rows = [
+        {"journal": name, "segment": segment, "offset": offset, "written_at": now}
+        for name, (segment, offset) in places.items()
+    ]
     connection.execute(_upsert(connection.dialect.name), rows)
 
 
@@ -101,7 +136,7 @@ def forget_places(engine: Engine, journals: Sequence[str]) -> None:
 
 @cache
 def _upsert(dialect: str) -> Insert:
-    names = ("segment", "offset")
+    names = ("segment", "offset", "written_at")
     if dialect in ("mysql", "mariadb"):
         replace = mysql.insert(_position)
         return replace.on_duplicate_key_update({name: replace.inserted[name] for name in names})

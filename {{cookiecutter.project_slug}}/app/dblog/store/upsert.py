@@ -14,35 +14,35 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ...inserts import insert_if_absent, insert_rows
 from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
-from . import storms
 from .affected import count_users
 from .decided import reopen
 from .releases import note_releases
 from .rows import Row
+from .storms import Place, Storms, is_behind, last_places, read_places, write_places
 
 _entry, _problem, _hour, _problem_hour = (
     LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem, LogHour, LogProblemHour)
 )
 
 
-def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, storm_rows: int = 0) -> bool:
+def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, storms: Storms | None = None) -> bool:
     """Insert the rows and count them; the caller commits.
 
     Return whether a place in the journal is stored, since some rows were only counted, now or before.
 
     :param replay: some of the rows may be there already (after an ambiguous commit, or from a dead process's journal);
         those are neither inserted nor counted again
-    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
+    :param storms: chooses the rows to store; None stores all
     """
-    reached: dict[str, storms.Place] = {}
+    reached: dict[str, Place] = {}
     if replay:
         ids = [row["event_id"] for row in rows]
         known = set(connection.scalars(select(_entry.c.event_id).where(_entry.c.event_id.in_(ids))))
-        reached = storms.read_places(connection, storms.last_places(rows))
-        rows = [row for row in rows if row["event_id"] not in known and not storms.is_behind(row, reached)]
+        reached = read_places(connection, last_places(rows))
+        rows = [row for row in rows if row["event_id"] not in known and not is_behind(row, reached)]
     if not rows:
         return bool(reached)
-    stored = storms.choose_rows(connection, rows, storm_rows)
+    stored = storms.choose(connection, rows) if storms else rows
     if stored:
         insert_rows(connection, _entry, stored)
     members: dict[str, list[Row]] = {}
@@ -54,7 +54,7 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
     for table in (_hour, _problem_hour):
         connection.execute(_upsert_count(connection.dialect.name, table), _counts(table, rows, stored))
     if len(stored) < len(rows):
-        storms.write_places(connection, storms.last_places(rows))
+        write_places(connection, last_places(rows))
     return bool(reached) or len(stored) < len(rows)
 
 

@@ -38,7 +38,7 @@ class Writer:
     :param root: the project's folder with a separator at its end, to tell its own frames from a library's
     :param keep_days: older rows are deleted; 0 keeps all
     :param keep_rows: beyond this number the oldest rows are deleted; 0 keeps all
-    :param storm_rows: see :func:`app.dblog.store.storms.choose_rows`
+    :param storm_rows: see :class:`app.dblog.store.storms.Storms`
     :param keep_problems: beyond this number the problems with the fewest rows are deleted; 0 keeps all
     """
 
