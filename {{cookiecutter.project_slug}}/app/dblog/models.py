@@ -178,3 +178,4 @@ class LogPosition(Model):
     journal: Mapped[str] = mapped_column(exact_text(32), primary_key=True)
     segment: Mapped[int] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger)
+    written_at: Mapped[datetime] = mapped_column(UTCDateTime)

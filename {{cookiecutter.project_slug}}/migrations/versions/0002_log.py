@@ -153,6 +153,7 @@ def upgrade_log() -> None:
         sa.Column("journal", key(32), nullable=False),
         sa.Column("segment", sa.BigInteger(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("written_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("journal", name=op.f("pk_log_position")),
         mysql_charset="utf8mb4",
     )

@@ -29,7 +29,7 @@ from app.database import db, hour_of, utcnow
 from app.dblog import flush, limits
 from app.dblog.capture.event import internal
 from app.dblog.errors import retry_while_busy
-from app.dblog.models import LogEntry, LogHour, LogProblem, LogProblemHour
+from app.dblog.models import LogEntry, LogHour, LogPosition, LogProblem, LogProblemHour
 from app.dblog.store import retention
 from app.dblog.store.retention import Retention, find_cutoff, prune
 from app.dblog.store.rows import make_row
@@ -748,3 +748,15 @@ def test_a_prune_that_cannot_have_its_lock_gives_up(site: Flask, monkeypatch: py
     # It comes back to that later; what the writer is for goes first.
     assert site.extensions["dblog"].writer.flush(20)
     assert check_counts(site) == 6
+
+
+def test_a_place_in_a_journal_that_nobody_ships_goes_with_the_rows_of_its_time(log: Engine) -> None:
+    cutoff = THIS_HOUR - 3 * DAY
+    times = {"gone": cutoff - HOUR, "kept": cutoff}
+    with Session(log) as session:
+        session.add_all(LogPosition(journal=name, segment=1, offset=1, written_at=time) for name, time in times.items())
+        session.commit()
+    while prune(log, cutoff) is not None:
+        pass
+    with Session(log) as session:
+        assert list(session.scalars(select(LogPosition.journal))) == ["kept"]

@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ...database import current_time, hour_of
 from .. import limits
-from ..models import OPEN, LogDecision, LogEntry, LogHour, LogProblem, LogProblemHour, LogProblemUser
+from ..models import OPEN, LogDecision, LogEntry, LogHour, LogPosition, LogProblem, LogProblemHour, LogProblemUser
 
 #: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
 BATCH_ROWS = 200
@@ -159,7 +159,7 @@ def count_older(engine: Engine, cutoff: datetime) -> int:
 
 
 def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = None) -> int | None:
-    """Delete the oldest 200 rows from before the cutoff, and the problems and counts that have no row any more.
+    """Delete the oldest 200 rows from before the cutoff, and the problems, counts and places that have no row any more.
 
     :param cutoff: the start of an hour
     :param decided_before: a problem about which something was decided stays if it was seen since then; None keeps all
@@ -180,6 +180,8 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
             _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff, decided_before)
             + _delete_oldest(connection, LogHour.hour, LogHour.hour, empty_before)
             + _delete_oldest(connection, LogProblemHour.fingerprint, LogProblemHour.hour, empty_before)
+            # Of a journal that nobody shipped to its end. The rows of its time, by which a replay knew it, are gone.
+            + _delete_oldest(connection, LogPosition.journal, LogPosition.written_at, cutoff)
         )
     return len(ids) if ids or found else None
 
