@@ -32,7 +32,7 @@ from .parsers import (
     strong_secret,
     trusted_hosts,
 )
-from .private_files import why_not_ours
+from .private_files import why_link, why_not_ours
 from .release import find_commit
 from .scratch import scratch_folder
 from .sqlite import in_memory
@@ -275,7 +275,10 @@ def database_url(value: str | URL) -> str:
         ) from None
     typed_options(url)  # raises ValueError
     if backend == "sqlite" and not in_memory(url) and not str(url.database).startswith("file:"):
-        url = url.set(database=str(INSTANCE / str(url.database)))
+        path = INSTANCE / str(url.database)
+        if why := why_link(path):
+            raise ValueError(why)
+        url = url.set(database=str(path))
     return url.render_as_string(hide_password=False)
 
 

@@ -174,7 +174,7 @@ def log_engine(app: Flask) -> sa.Engine:
 
     The latter is for LOG_DATABASE_URL. Whoever first connects through it makes the log's tables if they are missing.
 
-    :raises ValueError: LOG_DATABASE_URL is in memory
+    :raises ValueError: LOG_DATABASE_URL is in memory, or a file that is a link
     """
     if app.extensions.get("sqlalchemy") is db:
         with app.app_context():

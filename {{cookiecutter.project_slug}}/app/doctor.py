@@ -1,17 +1,22 @@
 """flask doctor: what a deployment still lacks."""
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 from flask import Flask, current_app
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import migration_state
 from .config import read_config
 from .database import db
+from .private_files import others_can_read
 from .proxies import NO_TRUSTED_HOSTS
+from .sqlite import in_memory
 
 
 def init_app(app: Flask) -> None:
@@ -23,7 +28,7 @@ def doctor() -> None:
     """List what a deployment with these settings lacks, one line each; exit with 1 if anything does."""
     # As a server would read it: `.flaskenv` turns debug on for commands alone.
     config, mistakes = read_config({"DEBUG": False})
-    lacks = [*mistakes, *lacking_settings(config), *lacking_revisions()]
+    lacks = [*mistakes, *lacking_settings(config), *lacking_rights(config), *lacking_revisions()]
     click.echo("\n".join(lacks or ["Nothing is missing."]))
     sys.exit(1 if lacks else 0)
 
@@ -50,6 +55,16 @@ def lacking_settings(config: Mapping[str, Any]) -> Iterator[str]:
         )
     if config["PROXY_HEADERS"] and config["PROXY_HOPS"] == 0:
         yield "PROXY_HEADERS has no effect while PROXY_HOPS is 0: set both, or neither."
+
+
+def lacking_rights(config: Mapping[str, Any]) -> Iterator[str]:
+    """Say what others can read that was there before the application, which makes its own files for one user alone."""
+    urls = [make_url(config[name]) for name in ("DATABASE_URL", "LOG_DATABASE_URL") if config[name]]
+    files = [url.database for url in urls if url.get_backend_name() == "sqlite" and not in_memory(url)]
+    for name in filter(None, (current_app.instance_path, config["LOG_JOURNAL_DIR"], config["LOG_FILE"], *files)):
+        path = Path(name)
+        if path.exists() and others_can_read(path):
+            yield f"{path}: other users of this host have rights to it; run `chmod go= {shlex.quote(name)}`."
 
 
 def lacking_revisions() -> Iterator[str]:

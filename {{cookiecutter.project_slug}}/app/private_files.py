@@ -1,5 +1,6 @@
 """Folders and files that only the user who runs the application can read, from their first byte on."""
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 _HAS_MODES = hasattr(os, "geteuid")
 #: A last part of a path that is a link is not followed: it may lead into a file of somebody else's.
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+LINK = "it is a link; name the file that it leads to, or link the folder"
 
 
 def make_folder(folder: Path) -> None:
@@ -18,16 +20,34 @@ def make_folder(folder: Path) -> None:
             missing.mkdir(mode=0o700)
 
 
+def make_own_folder(folder: Path) -> None:
+    """Make a folder like :func:`make_folder`. Raises OSError, also where :func:`why_not_ours` names a reason."""
+    make_folder(folder)
+    if why := why_not_ours(folder):
+        raise OSError(errno.EACCES, why)
+
+
 def make_file(path: Path) -> None:
     """Make an empty file (0600), in a folder as :func:`make_folder` makes it; one that is there stays as it is.
 
-    Raises OSError, also where the path is a link to nothing.
+    Raises OSError, also where the path is a link.
     """
     make_folder(path.parent)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         return
-    path.stat()
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, LINK)
+
+
+def why_link(path: Path) -> str | None:
+    """Return why a file is not opened, None if its path is no link. Links among the folders above it do not count."""
+    return f"{path}: {LINK}" if path.is_symlink() else None
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether other users of the host have rights to a file or folder and to all folders above it."""
+    return _HAS_MODES and all(each.stat().st_mode & 0o077 for each in (path, *path.parents))
 
 
 def why_not_ours(folder: Path) -> str | None:

@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, GenerativeSelect, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-from .private_files import make_file
+from .private_files import make_file, why_link
 
 # Statements that are known to read, or that SQLite refuses within a transaction, by their first word. A list of writes
 # instead would miss some, and a write outside of a transaction survives the rollback.
@@ -49,11 +49,16 @@ def in_memory(url: URL) -> bool:
 
 
 def set_up_sqlite(engine: Engine) -> None:
-    """Make an engine's connections and transactions safe for many users; does nothing to other databases."""
+    """Make an engine's connections and transactions safe for many users; does nothing to other databases.
+
+    :raises ValueError: the database's file is a link
+    """
     if engine.dialect.name != "sqlite":
         return
     path = engine.url.database or ":memory:"
     if not path.startswith((":", "file:")):
+        if why := why_link(Path(path)):
+            raise ValueError(why)
         with contextlib.suppress(OSError):  # connecting says what is wrong
             # SQLite gives the files beside it the same rights.
             make_file(Path(path))

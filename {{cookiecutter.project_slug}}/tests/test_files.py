@@ -2,14 +2,20 @@
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import create_engine
 
 from app import dblog
 from app.config import ConfigError, load_config
+from app.dblog.journal.append import Journal
+from app.doctor import lacking_rights
 from app.private_files import make_file
+from app.sqlite import set_up_sqlite
 
 from .conftest import SERVER, Command
 
@@ -70,6 +76,61 @@ def test_the_journal_follows_no_link(app: Flask, tmp_path: Path) -> None:
 def test_a_link_to_nothing_is_not_followed(tmp_path: Path) -> None:
     link = tmp_path / "app.db"
     link.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OSError, match="it is a link"):
         make_file(link)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_that_is_a_link_is_refused_and_a_folder_that_is_one_is_not(tmp_path: Path) -> None:
+    target, folder, link = tmp_path / "target", tmp_path / "elsewhere", tmp_path / "link"
+    target.write_bytes(b"")
+    folder.mkdir()
+    link.symlink_to(target)
+    for name in ("DATABASE_URL", "LOG_DATABASE_URL"):
+        with pytest.raises(ConfigError, match=f"{name}: {link}: it is a link; name the file that it leads to"):
+            load_config({"TESTING": True, name: f"sqlite:///{link}"})
+    with pytest.raises(ValueError, match="it is a link"):
+        set_up_sqlite(create_engine(f"sqlite:///{link}"))
+    link.unlink()
+    link.symlink_to(folder)
+    load_config({"TESTING": True, "DATABASE_URL": f"sqlite:///{link}/app.db"})
+    make_file(link / "app.db")
+    assert (folder / "app.db").exists()
+
+
+def test_a_log_file_that_is_a_link_is_not_written_to(
+    make_app: Callable[..., Flask], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target, link = tmp_path / "target", tmp_path / "app.log"
+    target.write_text("precious")
+    link.symlink_to(target)
+    app = make_app(LOG_FILE=str(link))
+    app.logger.error("secret")
+    assert "is not written to: it is a link; name the file that it leads to" in caplog.text
+    assert target.read_text() == "precious"
+
+
+def test_a_journal_in_a_folder_that_became_somebody_elses_stays_in_memory(app: Flask, tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    folder.chmod(0o777)
+    journal = Journal(folder, 1_000_000, fsync=False)
+    journal.append(b"{}\n")
+    assert len(journal.memory) == 1
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about files only")
+def test_doctor_names_what_others_can_read(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as name, app.app_context():
+        instance, data = Path(name, "instance"), Path(name, "app.db")
+        instance.mkdir(mode=0o755)
+        data.touch(mode=0o644)
+        monkeypatch.setattr(app, "instance_path", str(instance))
+        config = app.config | {"DATABASE_URL": f"sqlite:///{data}"}
+        assert list(lacking_rights(config)) == [], "the folder above them is of one user alone"
+        Path(name).chmod(0o755)
+        assert [line.partition(": ")[0] for line in lacking_rights(config)] == [str(instance), str(data)]
+        instance.chmod(0o700)
+        data.chmod(0o600)
+        assert list(lacking_rights(config)) == []

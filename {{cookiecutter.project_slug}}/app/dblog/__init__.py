@@ -40,6 +40,7 @@ from flask import Flask, current_app
 from .. import components
 from ..actor import Actor, Guard, forbid, nobody, on_forget
 from ..database import log_engine
+from ..private_files import why_not_ours
 from ..redaction import secret_names
 from ..scratch import scratch_folder
 from . import process
@@ -87,6 +88,7 @@ def init_app(
     :param root: the folder of the project's own code, to tell its frames from a library's; ``app.root_path`` if None
     :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
     :param guard: tells who may read the log, see :data:`app.actor.Guard`
+    :raises ValueError: LOG_JOURNAL_DIR is a folder into which others can put files
     """
     config = app.config
     for name, default in DEFAULTS.items():
@@ -95,7 +97,9 @@ def init_app(
         # Tests leave alone what waits in the real journal.
         config["LOG_JOURNAL_DIR"] = Path(scratch_folder() if app.testing else app.instance_path, "journal")
     own, most = os.path.join(os.path.abspath(root or app.root_path), ""), config["LOG_JOURNAL_MAX_MB"] * MB
-    journal = Journal(Path(config["LOG_JOURNAL_DIR"]), most, config["LOG_JOURNAL_FSYNC"], own, config["RELEASE"])
+    if why := why_not_ours(folder := Path(config["LOG_JOURNAL_DIR"])):
+        raise ValueError(f"LOG_JOURNAL_DIR: {why}")
+    journal = Journal(folder, most, config["LOG_JOURNAL_FSYNC"], own, config["RELEASE"])
     keep = config["LOG_RETENTION_DAYS"], config["LOG_MAX_ROWS"], config["LOG_STORM_ROWS"], config["LOG_MAX_PROBLEMS"]
     writer = Writer(log_engine(app), journal, own, *keep)
     secret = secret_names(config["LOG_REDACT"])

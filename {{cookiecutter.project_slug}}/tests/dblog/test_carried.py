@@ -100,3 +100,18 @@ def test_the_root_is_told(foreign: Flask, tmp_path: Path) -> None:
 def test_the_root_is_the_applications_own_folder_if_nobody_says(foreign: Flask, tmp_path: Path) -> None:
     dblog.init_app(foreign)
     assert foreign.extensions["dblog"].writer.root == f"{tmp_path}/"
+
+
+def test_a_journal_folder_that_is_a_link_is_refused(foreign: Flask, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "journal").symlink_to(tmp_path / "elsewhere")
+    foreign.config["LOG_JOURNAL_DIR"] = str(tmp_path / "journal")
+    with pytest.raises(ValueError, match=r"LOG_JOURNAL_DIR: .* is a link; expected the folder itself"):
+        dblog.init_app(foreign)
+
+
+def test_a_log_that_is_a_link_is_refused(foreign: Flask, tmp_path: Path) -> None:
+    (tmp_path / "log.db").symlink_to(tmp_path / "target")
+    foreign.config["LOG_DATABASE_URL"] = f"sqlite:///{tmp_path / 'log.db'}"
+    with pytest.raises(ValueError, match="it is a link"):
+        dblog.init_app(foreign)

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from ...private_files import NO_LINKS, make_folder
+from ...private_files import NO_LINKS, make_own_folder
 from .files import Segments, State, create_locked, is_at, journals, pending_bytes, read_state, segment_path, write_state
 
 SEGMENT_BYTES = 8 * 1024 * 1024
@@ -156,7 +156,7 @@ class Journal:
     def _restore(self) -> None:
         lock, newest = self._lock_path, segment_path(self.folder, self.name, self.segment)
         if not is_at(self._lock_fd, lock):
-            make_folder(self.folder)
+            make_own_folder(self.folder)
             held, self._lock_fd = self._lock_fd, create_locked(lock)
             os.close(held)
         if self._fd >= 0 and not is_at(self._fd, newest):
@@ -266,7 +266,7 @@ class Journal:
             self._restore()
         else:
             # The lock tells every process that this one lives.
-            make_folder(self.folder)
+            make_own_folder(self.folder)
             self._lock_fd = create_locked(self._lock_path)
             write_state(self.folder, self.name, self.state)
         path = segment_path(self.folder, self.name, self.segment + 1)

@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 import portalocker
 
-from ...private_files import NO_LINKS, make_folder
+from ...private_files import NO_LINKS, make_own_folder
 from ..capture.event import VERSION
 
 STATE_BYTES = 2_048
@@ -242,7 +242,7 @@ def count_lines(path: Path, offset: int = 0) -> int:
 
 def quarantine(folder: Path, event_id: str, event: Event, reason: str) -> None:
     """Keep a record that no database takes, with the reason, for a person to look at; raises OSError."""
-    make_folder(folder)
+    make_own_folder(folder)
     fd = os.open(folder / QUARANTINE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINKS, 0o600)
     with open(fd, "ab", buffering=0) as file:
         file.write(orjson.dumps({"event_id": event_id, "reason": reason, "record": event}) + b"\n")
