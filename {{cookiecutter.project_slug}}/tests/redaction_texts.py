@@ -247,7 +247,7 @@ GET /shops?code=DE&page=2 200
 /list?key=name
 /page?id=5#section-3
 /page#code=DE
-https://example.com/posts/12?page=3
+https://example.com/items/12?page=3
 http://localhost:8080/path?email=ada@example.com
 http://host:80/a@b
 https://example.com/@ada
@@ -427,7 +427,7 @@ dist/main.8f3a9c1b2d4e5f60.js
 2026-11-28 02:31:53,123
 2026-11-28T02:31:53.123456+00:00
 [28/Nov/2026:02:31:53 +0000] "GET / HTTP/1.1" 200 5316
-127.0.0.1 - - [28/Nov/2026 02:31:53] "GET /posts HTTP/1.1" 200 -
+127.0.0.1 - - [28/Nov/2026 02:31:53] "GET /items HTTP/1.1" 200 -
 10.0.0.5:54321
 [::1]:8080
 2001:0db8:85a3:0000:0000:8a2e:0370:7334
@@ -462,7 +462,7 @@ Retry-After: 30
 retries=3 delay=0.5 jitter=0.1
 took 13 ms, 5 queries
 worker 12345 (pid: 678) exited
-Exception on /posts/12 [GET]
+Exception on /items/12 [GET]
 ValueError: invalid literal for int() with base 10: 'x'
 ZeroDivisionError: division by zero
 progress: 100%

@@ -18,9 +18,12 @@ def test_the_trail_is_in_the_transaction_of_the_change(app: Flask, client: Flask
         user.email = "never@example.org"
         db.session.flush()
         db.session.rollback()
-    page = client.get(f"/audit/User/{admin.id}").text
-    assert "grace@example.org" in page
-    assert "never@example.org" not in page
+    page = client.get(f"/audit/User/{admin.id}")
+    assert "grace@example.org" in page.text
+    assert "never@example.org" not in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    with client.get("/audit/static/audit.css") as style:
+        assert style.headers["Cache-Control"] == "no-cache"
 
 
 def test_the_trail_is_for_admins(client: FlaskClient, user: User) -> None:
