@@ -5,19 +5,31 @@ import os
 import re
 import textwrap
 import tomllib
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from conftest import BIN, ROOT, git, reachable, run
+from faults.conftest import on_server
 from readmes import blocks, chapter, code, commands, lines
 from running import Site, Visitor, serve, wait_until
 
 # Enter at every prompt, more often than there are prompts.
 DEFAULTS = "\n" * 20
+
+
+@pytest.fixture(params=["PostgreSQL", "MariaDB"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database on each server."""
+    server, name = reachable(request.param), f"readme_{uuid.uuid4().hex[:12]}"
+    on_server(server, f"CREATE DATABASE {name}")
+    yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    on_server(server, f"DROP DATABASE {name}")
 
 
 @pytest.fixture
@@ -380,7 +392,8 @@ def test_every_flask_command_exists_with_its_options(default_project: Path, venv
     assert done.returncode == 0, done.stderr
 
 
-def test_remove_the_example(project: Path, venv: Path) -> None:
+def remove_the_example(venv: Path, project: Path, before_upgrade: str = "") -> None:
+    """Follow the chapter; `before_upgrade` is a command to run between the revision and `flask db upgrade`."""
     text = chapter((project / "README.md").read_text("utf-8"), "Remove the example")
     in_shell(venv, project, "flask db upgrade")
     in_shell(venv, project, "rm -r app/blog tests/test_blog.py")
@@ -390,14 +403,31 @@ def test_remove_the_example(project: Path, venv: Path) -> None:
     for path in {line.partition(":")[0] for line in found}:
         source = (project / path).read_text().splitlines(keepends=True)
         (project / path).write_text("".join(line for line in source if not re.search(r"\bblog\b", line)))
-    in_shell(venv, project, " && ".join(re.findall(r"`(flask db [^`]+)`", text)))
-    in_shell(venv, project, "flask db check")
+    migrate, upgrade = re.findall(r"`(flask db [^`]+)`", text)
+    in_shell(venv, project, f"{migrate}\n{before_upgrade}\n{upgrade}\nflask db check")
     assert run("ls", "migrations/versions", cwd=project).stdout.count("posts") == 2
+
+
+def test_remove_the_example(project: Path, venv: Path) -> None:
+    remove_the_example(venv, project)
     with serve(venv / "flask", "run", cwd=project) as site:
         assert Visitor(site).see("/").status_code == 200
         assert Visitor(site).see("/posts").status_code == 404
     with serve(venv / "flask", "--no-debug", "run", cwd=project) as site:
         assert Visitor(site).see("/").status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("written_on", ["SQLite", "the server"])
+def test_remove_the_example_on_a_server(project: Path, venv: Path, database: str, written_on: str) -> None:
+    """Also where the revision was written on a laptop's SQLite."""
+    use = f"echo DATABASE_URL={database} >> .env"
+    if written_on == "SQLite":
+        remove_the_example(venv, project, before_upgrade=f"{use}\nflask db upgrade 0004_posts")
+    else:
+        in_shell(venv, project, use)
+        remove_the_example(venv, project)
+    in_shell(venv, project, "flask db downgrade && flask db upgrade && flask db check")
 
 
 UPLOAD = """
