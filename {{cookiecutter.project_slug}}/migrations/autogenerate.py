@@ -29,6 +29,10 @@ def render_item(given: RenderItem | None) -> RenderItem:
             return False
         if isinstance(item, sa.Enum) and not item.native_enum and not item.create_constraint:
             return f"sa.String(length={item.length})"  # the database knows no more of it
+        if isinstance(item, sa.DateTime) and type(item) is not sa.DateTime:
+            # What a database calls the column of a table that is dropped; others do not know the name.
+            autogenerate.imports.add("from app.database import UTCDateTime")
+            return "UTCDateTime()"
         if module.startswith("sqlalchemy."):
             return False
         autogenerate.imports.add(f"from {module} import {name}")
