@@ -44,7 +44,7 @@ def test_answer_comes_back_as_it_was_typed(bake: Bake, tmp_path: Path, answer: s
     assert described["name"] == project.name
     assert described["description"] == one_line(answer)
     assert described["authors"] == [{"name": one_line(answer)}]
-    assert tomllib.loads((project / "app/site.toml").read_text("utf-8")) == {"name": answer}
+    assert tomllib.loads((project / "app/site.toml").read_text("utf-8")) == {"name": answer, "slug": project.name}
     assert one_line(answer) in (project / "LICENSE").read_text("utf-8")
     assert len(dotenv_values(project / ".env")["SECRET_KEY"] or "") >= 32
     assert [*faults(project / "README.md")] == []

@@ -19,7 +19,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, GenerativeSelect, event
+from sqlalchemy import URL, Connection, Dialect, Engine, GenerativeSelect, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from .private_files import make_file, why_link
@@ -59,12 +59,16 @@ def set_up_sqlite(engine: Engine) -> None:
     if not path.startswith((":", "file:")):
         if why := why_link(Path(path)):
             raise ValueError(why)
-        with contextlib.suppress(OSError):  # connecting says what is wrong
-            # SQLite gives the files beside it the same rights.
-            make_file(Path(path))
+        event.listen(engine, "do_connect", make_private_file)
     engine.dialect.statement_compiler = Compiler
     event.listen(engine, "connect", set_pragmas)
     event.listen(engine, "before_cursor_execute", begin_if_needed)
+
+
+def make_private_file(_dialect: Dialect, _record: object, arguments: tuple[str, ...], _options: object) -> None:
+    """Make the file that is about to be connected to, if it is missing. SQLite gives those beside it the same rights."""
+    with contextlib.suppress(OSError):  # connecting says what is wrong
+        make_file(Path(arguments[0]))
 
 
 def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

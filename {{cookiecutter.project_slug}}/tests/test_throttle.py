@@ -155,6 +155,7 @@ def test_the_throttle_can_be_turned_off(make_app: Callable[..., Flask], app: Fla
 def test_a_store_that_is_away_locks_nobody_out(
     make_app: Callable[..., Flask], app: Flask, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("redis")
     # The limiter is one for all applications of a process, and goes on believing it for a while.
     monkeypatch.setattr(limiter, "_storage_dead", False)
     away = make_app(RATELIMIT_STORAGE_URI="redis://127.0.0.1:1", WTF_CSRF_ENABLED=False)

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, inspect, text
 from app import migration_state
 from app.database import db
 
-from ..conftest import Command, Server
+from ..conftest import KEY, Command, Server
 
 Serve = Callable[..., AbstractContextManager[Server]]
 RUN = ("flask", "run", "--no-reload", "-p", "0")
@@ -149,7 +149,7 @@ def test_outside_debug_nothing_happens_by_itself(serve: Serve, database_urls: di
 
 
 #: A test's application does not look at the revisions.
-NO_TEST = {"TESTING": False, "SECRET_KEY": "for tests only", "LOG_FILE": ""}
+NO_TEST = {"TESTING": False, "SECRET_KEY": KEY, "LOG_FILE": ""}
 
 
 def test_behind_outside_debug_is_one_warning(make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture) -> None:

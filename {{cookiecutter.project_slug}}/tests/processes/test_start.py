@@ -73,6 +73,9 @@ def test_gunicorn_obeys_what_is_set(copied: Path, command: Command, serve: Serve
     assert "TRUSTED_HOSTS is empty" in said
 
 
+MODULES = ("config", "cookies", "engines", "parsers", "private_files", "release", "scratch", "sqlite")
+
+
 def test_the_check_of_the_configuration_leaves_the_application_alone(command: Command) -> None:
     """Importing all of it a second time doubled what gunicorn's start costs."""
     script = "import runpy; exec(runpy.run_path('gunicorn.conf.py')['READ_SETTINGS']); print(*sys.modules)"
@@ -80,7 +83,7 @@ def test_the_check_of_the_configuration_leaves_the_application_alone(command: Co
     settings, modules = ended.stdout.splitlines()
     assert settings == '["127.0.0.1", 8123, 3]'
     imported = {name for name in modules.split() if name.startswith("app.")}
-    assert imported <= {f"app.{name}" for name in ("config", "cookies", "engines", "parsers", "scratch", "sqlite")}
+    assert imported <= {f"app.{name}" for name in MODULES}
     assert not {"flask_sqlalchemy", "flask_migrate", "flask_limiter", "wtforms"} & {*modules.split()}
 
 
