@@ -66,7 +66,7 @@ def set_up_sqlite(engine: Engine) -> None:
 
 
 def make_private_file(_dialect: Dialect, _record: object, arguments: tuple[str, ...], _options: object) -> None:
-    """Make the file that is about to be connected to, if it is missing. SQLite gives those beside it the same rights."""
+    """Make the file that is connected to, if it is missing. SQLite gives the files beside it the same rights."""
     with contextlib.suppress(OSError):  # connecting says what is wrong
         make_file(Path(arguments[0]))
 
