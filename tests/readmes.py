@@ -85,7 +85,8 @@ def faults(readme: Path) -> Iterator[str]:
         yield f"{written} lines look like headings, {len(headings(text))} are."
 
     anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for _, title in headings(text)}
-    for token in [child for parent in tokens for child in parent.children or ()]:
+    # The title, which the first three tokens are, may be anything.
+    for token in [child for parent in tokens[3:] for child in parent.children or ()]:
         href = str(token.attrs.get("href") or token.attrs.get("src") or "")
         if href.startswith("#"):
             if href[1:] not in anchors:
