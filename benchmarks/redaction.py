@@ -29,6 +29,7 @@ TEXTS = {
     "with an id": "Job 3fa85f64-5717-4562-b3fc-2c963f66afa6 finished in 3 ms",
     "with an address": "GET https://example.com/posts/12?page=3&q=shoes took 13 ms",
     "1,800 characters": "The quick brown fox jumps over the lazy dog. " * 40,
+    "200 characters": ("Could not reach host: timed out after retries=3 delay=0.5, " * 4)[:200],
     "speaks of a token": "The token of user 5 was renewed, key=5",
     "with a secret": "login failed: user=ada password=" + "hunter" + "2",
 }

@@ -5,15 +5,30 @@ nothing back), and no search begins again inside what it has read: the time grow
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from .secret_forms import REDACTED as REDACTED
-from .secret_forms import hide_forms
+from .secret_forms import hide_forms, hide_said
 
 # Names are compared without case and separators.
 _PARTS_OF_NAMES = (
-    *("passw", "passphrase", "passcode", "passkey", "pwd", "secret", "token", "authorization", "cookie", "credential"),
+    *(
+        "passw",
+        "passphrase",
+        "passcode",
+        "passkey",
+        "passe$",
+        "contrase",
+        "senha",
+        "kennwort",
+        "pwd",
+        "secret",
+        "token",
+        "authorization",
+        "cookie",
+        "credential",
+    ),
     *(
         "csrf",
         "xsrf",
@@ -27,31 +42,34 @@ _PARTS_OF_NAMES = (
         "seedphrase",
     ),
     *("webhookurl", "creditcard", "cardnumber", "ccnumber", "socialsecurity", "sharedaccesssignature"),
-    "(?:api|private|access|sign|signing|signature|encryption|encrypt|decryption|master|account|shared|subscription|auth"
-    "|app|license|ssh|hmac|service|deploy|storage|aes|rsa|admin|function|root|integration|webhook)key",
+    "(?:api|private|access|sign|signing|signature|encryption|encrypt|decryption|master|server|fernet|account|shared|subscription|auth"
+    "|app|license|ssh|hmac|service|deploy|storage|aes|rsa|admin|function|root|integration|webhook|unseal)key",
+    "snmpcommunity|communitystring|(?:wpa|wifi|preshared)key",
+    "(?:registry|http|basic|proxy|smtp|npm|git)auth$",
     "(?:recovery|backup|verification|security|onetime|otp|totp|mfa|2fa|sms|pin|login|unlock|device|user)codes?",
     "(?:db|user|smtp|ldap|mysql|pg|root|admin|sql|mail|ftp|redis)pass$",
 )
 _STRONG = "|".join(_PARTS_OF_NAMES)
 _WHOLE_NAMES = ("auth", "session", "creds")
 # Secrets as the last word of a name too: "user_pin", but not "opinion".
-_LAST_WORDS = ("pin", "otp", "totp", "cvv2?", "cvc2?", "ssn", "bearer", "dsn", "pass", "pw", "sig", "signature")
+_LAST_WORDS = ("pin", "otp", "totp", "cvv2?", "cvc2?", "ssn", "bearer", "dsn", "pass", "pw", "sig", "signature", "psk")
 _LAST_WORD = re.compile(rf"(?:^|[\W_]|(?<=[a-z])(?=[A-Z]))(?i:{'|'.join(_LAST_WORDS)})$")
 # What speaks of a secret without being one: "token_type", "max_tokens", "passwords.py", "CSRFError".
 _NO_SECRET = re.compile(
     "secretar|cookiecutter|passwordless|tokeni[sz]"
     "|^(?:max|min|num|total|prompt|completion|input|output|cached|reasoning|used)(?:new|of|completion)?tokens$"
-    "|(?:edat|esat|sentat|setat|age|length|type|policy|ttl|lifetime|expiry|expires|expiresin|expiration|count|limit"
+    "|(?:edat|esat|sentat|setat|age|length|type|policy|ttl|timeout|lifetime|expiry|expires|expiresin|expiration|count|limit"
     "|field|file|path|uri|endpoint|name|error|exception|warning|expired|failed|failure|missing|required|invalid"
     "|mismatch|notfound|tooshort|enabled|secure|httponly|samesite|algorithm|method|strength|status|validator|form"
     r"|manager|middleware|hasher|\.py|\.js|\.html|\.css|\.json|\.toml|\.txt|\.md|\.ya?ml)$"
 )
 
 _NAME = re.compile(
-    r"""(?<![\w.-])-{0,2} (?P<name> \w[\w.-]{0,63}+ (?:[ ](?:key|string|codes?|phrase|number|id)\b)?+ )
+    r"""(?<![\w.-])-{0,2} (?P<name> \w[\w.-]{0,63}+ (?:[ ](?:key|string|codes?|phrase|number|id)\b)?+ (?:[ ]\d\b)?+ )
     (?: \\{0,3}["'`] | [\])] | %5D | %2[27] | &quot; | &\#3[49]; ){0,4}+
-    (?: \s{0,4}:\s{0,4}[A-Za-z][\w.|]{0,32}+(?:\[[\w., |]{0,32}+\])?+\s{0,4}=(?!=)\s{0,4}+    # password: str = "…"
-      | \s{0,4}+(?P<sign>=>|:=|={1,3}|:|%3D|%3A)\s{0,4}+
+    (?: \s{0,4}:\s{0,4}[A-Za-z][\w.|]{0,32}+(?:\[[\w., |]{0,32}+\])?+
+          (?:\s{1,4}=\s{1,4}+|\s{0,4}=\s{0,4}+(?=[bru]{0,2}["']))                         # password: str = "…"
+      | \s{0,4}+(?:is|was)?+\s{0,4}+(?P<sign>=>|:=|={1,3}|:|%3D|%3A|->|\||→)\s{0,4}+
       | ,\s{0,4}+(?=b?["'][^"']{1,512}+["']\))                                        # ("password", "…")
       | (?:\r?\n|\\r\\n|\\n){2}                                                       # of a multipart form
       | [,\s]\s{0,8}+(?:\w{2,12}+=["']\w{0,16}+["']\s{1,4}+){0,3}+["']?value["']?\s{0,2}[:=]\s{0,2}+
@@ -83,8 +101,10 @@ _REST_OF_LINE = re.compile(r"(?:[^\r\n\\\"']|\\(?![rn\"']))++")
 _OPENING = re.compile(r"[bru]{0,2}(?=[\"'])[\"']|\\{1,3}[\"']|%2[27]|&(?:quot|#3[49]);")
 _SAID = re.compile(
     r"""(?<![\w.-]) (?: --?(?P<option>[\w-]{1,64}+)\s{1,3}+(?![-\s])
-      | (?P<name>pass(?:word|wd|phrase|code)|pwd|token|secret|api[ _-]?key|pin|otp|identified[ ]by)
-        [ ]{1,3}+(?P<verb>(?:is|was|to|set[ ]to|as)[ ]{1,2}+)?+ (?![=:-]) )""",
+      | (?P<name>identified[ ]by|(?:\w{1,32}+[ ])(?:key|code)\b|\w[\w.-]{1,64}+)
+        (?: [ ](?P<of>(?:for|of)[ ](?:user[ ]|account[ ]|key[ ])?["']?[\w.@+/~-]{1,64}+["']?(?::|[ ](?:is|was|to))[ ])
+          | [ ]{1,3}+(?P<verb>(?:was[ ])?(?:(?:is[ ])?now|is|was|to|(?:re)?set[ ]to|changed[ ]to|as)[ ]{1,2}+)?+ )
+        (?![=:-]) )""",
     re.VERBOSE | re.IGNORECASE,
 )
 # A value that begins with one of these is a sentence about the secret.
@@ -98,11 +118,19 @@ _SENTENCES = """
 """
 _FIRST_WORDS = frozenset(_SENTENCES.split())
 _PLACEHOLDER = re.compile(
-    r"%(?:\(\w+\))?[sdr]|[*•x.…?_-]*|\$\{[\w.:-]+\}?|\$[A-Z_]+|\{+[A-Za-z_.!:]*\}+|<[\w -]+>|\[\w+( \w+)*\]?",
+    r"%(?:\(\w+\))?[sdr]|[*•x.…?_-]*|\$\{[\w.:-]+\}?|\$[A-Z_]+|\{+[A-Za-z_.!:]*\}+|<[\w -]+>|\[[^\W\d]+( \w+)*\]?",
     re.IGNORECASE,
 )
-_PERSONAL = re.compile("pin$|otp$|cvv2?$|cvc2?$|ssn$")
+_PERSONAL = re.compile("pin$|code$|otp$|cvv2?$|cvc2?$|ssn$")
+_PASSWORD = re.compile("pass(?:word|wd|phrase|code)$")
 _BY_PART = re.compile(_STRONG)
+# Every name of a secret has one of these in it. They begin with few letters, and rare ones: "auth" is found by its "u".
+_STEM = re.compile(
+    rb"k(?:e[yn]|ie|(?<=hook))|p(?:ass|in|hrase|sk|w|(?<=otp))|c(?:ode|ard|omm|on[nt]|re[dt]|v|ial|(?<=monic))|u(?<=au)th"
+    rb"|s(?:ess|enha|rf|ig|n(?<=[ds]sn))|b(?:earer|y(?<=fied by))|jwt"
+)
+_SECOND_WORDS = (b"key", b"code", b"phrase", b"by")
+_WORD = re.compile(rb"(?<![\w.-])[\w-]")
 _LONG = 64
 _PROSE = re.compile(r" [A-Za-z(]")
 
@@ -146,58 +174,64 @@ def redact_trace(text: str) -> str:
     return "".join(parts)
 
 
-def _redact(text: str, value: re.Pattern[str]) -> str:
-    low = text.lower()
-    text = hide_forms(text, low)
-    if ("=" in text or ":" in text or "," in text or ">" in text or "%3" in text or "\n" in text) and _has_stem(low):
-        text = _hide_values(text, _NAME, value)
-    if "pass" in low or "token" in low or "secret" in low or "key " in low or " --" in text or "identified" in low:
-        text = _hide_values(text, _SAID, value)
-    return text
-
-
-def _has_stem(low: str) -> bool:
-    """Whether a part of a secret's name is in the text, which is in lower case. No loop is as quick as this."""
-    return (
-        ("pass" in low or "secret" in low or "token" in low or "key" in low or "auth" in low or "pwd" in low)
-        or ("cookie" in low or "cred" in low or "srf" in low or "sess" in low or "jwt" in low or "bearer" in low)
-        or ("sig" in low or "pin" in low or "code" in low or "otp" in low or "cv" in low or "ssn" in low)
-        or ("dsn" in low or "pw" in low or "conn" in low or "phrase" in low or "card" in low or "social" in low)
-        or ("mnemonic" in low or "hook" in low)
-    )
-
-
-def _hide_values(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> str:
-    """Hide what the names of secrets are followed by. Only a short value may be left, so nothing long is read twice."""
-    parts, start = [], 0
-    found = names.search(text)
-    while found is not None:
-        which = "option" if names is _SAID and found["option"] else "name"
-        value = _value_of(found, found[which], values)
-        if value is None:
-            found = names.search(text, found.end(which))
-            continue
-        quote = _quote_of(value[0])
-        closing = quote.lstrip("bru")
-        is_closed = len(value[0]) > len(quote) and value[0].endswith(closing)
-        parts += [text[start : found.end()], quote, REDACTED, closing if is_closed else ""]
-        start = value.end()
-        found = names.search(text, start)
+def _redact(text: str, values: re.Pattern[str]) -> str:
+    """Hide what follows the names of secrets. Only a short value may be left, so nothing long is read twice."""
+    text = hide_forms(text)
+    low = text.encode("latin-1", "replace").lower()
+    stem = _STEM.search(low)
+    if stem is None:
+        return text
+    said = hide_said(text, low)
+    if said != text:
+        text = said
+        low = text.encode("latin-1", "replace").lower()
+        stem = _STEM.search(low)
+    parts, start, position = [], 0, 0
+    while stem is not None:
+        value = None
+        for found in _names_at(text, low, stem, position):
+            value = _value_of(found, values)
+            if value is not None:
+                quote = _quote_of(value[0])
+                closing = quote.lstrip("bru")
+                is_closed = len(value[0]) > len(quote) and value[0].endswith(closing)
+                parts += [text[start : found.end()], quote, REDACTED, closing if is_closed else ""]
+                start = value.end()
+                break
+        position = start if value is not None else stem.end()
+        stem = _STEM.search(low, position)
     return "".join((*parts, text[start:])) if parts else text
 
 
-def _value_of(found: re.Match[str], name: str, values: re.Pattern[str]) -> re.Match[str] | None:
+def _names_at(text: str, low: bytes, stem: re.Match[bytes], position: int) -> Iterator[re.Match[str]]:
+    """Yield what may be a name with this stem in it and what leads to its value, from the position on."""
+    place = stem.start()
+    begin = max(low.rfind(b" ", position, place) + 1, position)
+    if begin - 1 > position and stem[0] in _SECOND_WORDS and low[begin - 2 : begin - 1].isalnum():
+        begin = max(low.rfind(b" ", position, begin - 1) + 1, position)
+    for word in _WORD.finditer(low, begin, place + 1):
+        for names in (_NAME, _SAID):
+            found = names.match(text, word.start())
+            if found is not None:
+                yield found
+
+
+def _value_of(found: re.Match[str], values: re.Pattern[str]) -> re.Match[str] | None:
     """Return the secret that follows the name, None if there is none."""
+    name = found["name"] or found["option"]
     text, folded = found.string, _fold(name)
     if not is_secret(name, _BUILT_IN) and folded != "identifiedby":
         return None
-    if found.re is _NAME and found["tag"] and text[found.start() - 1 : found.start()] != "<":
+    if found.re is _NAME and found["tag"] and text[found.start() - 1 : found.start()] not in ("<", ":"):
         return None
     value = values.match(text, found.end())
     if value is None:
         return None
     quote = _quote_of(value[0])
-    if not quote and _WHOLE_LINE.search(folded) and values is _VALUE:
+    if "\n" in found[0] and value[0].endswith(":"):
+        return None
+    says_so = found.re is _NAME or found["verb"]
+    if not quote and says_so and _WHOLE_LINE.search(folded) and values is _VALUE:
         value = _REST_OF_LINE.match(text, found.end()) or value
     inner = value[0].removeprefix(quote).removesuffix(quote.lstrip("bru"))
     if len(inner) > _LONG:
@@ -234,6 +268,9 @@ def _is_harmless(name: str, value: str, sign: str | None) -> bool:
 def _is_meant(found: re.Match[str], value: str, quote: str, sign: str | None, after: str) -> bool:
     """Whether the text belongs to the name: in prose the next word need not."""
     if found.re is _NAME:
+        if sign in ("->", "|", "→"):
+            is_mixed = any(map(str.isdecimal, value)) and any(map(str.isalpha, value))
+            return is_mixed and _BY_PART.search(_fold(found["name"])) is not None
         if sign != ":" or quote:
             return True
         if not found[0][-1].isspace():
@@ -243,12 +280,17 @@ def _is_meant(found: re.Match[str], value: str, quote: str, sign: str | None, af
     if found["option"]:
         return True
     name = _fold(found["name"])
-    if quote:
-        return name.startswith(("pass", "pwd", "identified"))
+    if quote and name.startswith(("pass", "pwd", "identified")):
+        return True
     has_number = any(map(str.isdecimal, value))
+    if found["name"] in ("PIN", "OTP", "TOTP") or (name.endswith("code") and "pass" not in name and not found["of"]):
+        return value.rstrip(".,").isdecimal() and 4 <= len(value) <= 9
+    if found["of"]:
+        is_code = _PERSONAL.search(name) is not None and value.isdecimal()
+        return is_code or (has_number and any(map(str.isalpha, value)) and len(value) >= 6)
     if found["verb"]:
         return has_number and len(value) >= 4
-    return has_number and any(map(str.isalpha, value)) and len(value) >= (6 if name.startswith("pass") else 16)
+    return has_number and any(map(str.isalpha, value)) and len(value) >= (6 if _PASSWORD.search(name) else 16)
 
 
 def _fold(key: str) -> str:

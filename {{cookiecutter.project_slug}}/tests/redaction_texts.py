@@ -80,6 +80,56 @@ SECRETS: list[tuple[str, str]] = [
     ("ALTER USER ada WITH PASSWORD '§'", WORD),
     ("CREATE USER 'ada'@'%' IDENTIFIED BY '§'", WORD),
     ("machine db login ada password §", WORD),
+    # Said less plainly, of tools, of mails
+    ("connect ada:§@db1:5432", WORD),
+    ("Password is: §", WORD),
+    ("password -> §", WORD),
+    ("password → §", WORD),
+    ("password|§", WORD),
+    ("new password for ada: §", WORD),
+    ("password for ada is §", WORD),
+    ("the admin password is now §", WORD),
+    ("Password reset to § by admin", WORD),
+    ("passcode § refused", "a5802b13"),
+    ("wrong PIN §", "7391"),
+    ("PASSWORD § in a Dockerfile: ENV DB_PASSWORD §", WORD),
+    ("aws configure set aws_secret_access_key §", LONG),
+    ("client secret '§' was refused", TOKEN),
+    ("unseal key 1: §", LONG[:30] + "="),
+    ("mot de passe : §", WORD),
+    ("contraseña: §", WORD),
+    ("SNMP community string: §", WORD),
+    ("wifi psk=§", WORD),
+    ("X-Registry-Auth: §", TOKEN),
+    ('<wsse:Password Type="x">§</wsse:Password>', WORD),
+    ("Enter passphrase for key '/home/ada/.ssh/id_rsa': §", WORD),
+    ("Digest username=ada, realm=shop, response='§'", HEX),
+    ("redis-cli -h cache -a § ping", WORD),
+    ("mysql -p§", WORD),
+    ("mongo -u ada -p § shop", WORD),
+    ("docker login -u ada -p § registry.example.com", WORD),
+    ("ldapsearch -x -D cn=a -w § x", WORD),
+    ("sqlcmd -S db -U sa -P §", WORD),
+    ("echo § | sudo -S ls", WORD),
+    ("echo § | docker login -u ada --password-stdin", WORD),
+    ("ada:§ | chpasswd", WORD),
+    ("htpasswd -b users ada §", WORD),
+    ("jdbc:oracle:thin:ada/§@db:1521:xe", WORD),
+    ('getConnection("jdbc:mysql://db/shop", "ada", "§")', WORD),
+    ("credentials ada / §", WORD),
+    ("user/password: ada/§", WORD),
+    ("requirepass §", WORD),
+    ("AUTH PLAIN §", BASIC),
+    ("a1 LOGIN ada §", WORD),
+    ("security code is §", "12345678"),
+    ("2FA code § accepted", "482913"),
+    ("OTP for ada: §", "482913"),
+    ("§ is your Shop login code", "482913"),
+    ("Use § to sign in", "482913"),
+    ("Your code is §", "482913"),
+    ("Your Acme code is §", "482913"),
+    ("hibernate.connection.password §", WORD),
+    ("credentials:\n  token: §", TOKEN),
     # JSON, reprs, forms
     ('{"user": "ada", "password": "§"}', WORD),
     ("{'user': 'ada', 'password': '§'}", WORD),
@@ -483,6 +533,101 @@ CVV: not stored
 state=open
 state: CA
 hash=1558685
+password is required:
+security code is missing
+security code: missing
+password -> see docs
+password -> password_hash
+password|string|required
+| password | varchar | not null |
+token|integer
+Digest of week 12
+Digest of week 12, response=late
+sha256 digest=short
+token is invalid
+the pin on the map
+secret garden
+mail to ada@example.org:25 failed
+reply from ada@example.org: thanks
+connected to db1:5432
+image nginx:1.27@sha256 was pulled
+pulled nginx:1.27@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+at 12:30@room 5
+new password for ada: try again
+new password for ada was set
+password for ada: too short
+password of ada: 3 attempts left
+Enter password for ada:
+credentials and / or tokens
+credentials: see the wiki
+credentials for ada / bob were refused
+credentials of 5 / 12 users
+status code is 404
+the exit code is 137
+postal code is 10117
+the code was reviewed by 3 people
+42 is your number
+5 is your code review
+ls -a /srv
+grep -a 404 access.log
+docker run -p 8080:80 nginx
+docker run -u 1000:1000 nginx
+mkdir -p build/2026
+cp -p a1 b2
+mysql -P 3306 -u ada shop
+mysqldump --port 3306 shop
+redis-cli -h cache1 -p 6379 ping
+curl -a -x proxy1 example.com
+curl -u is missing
+tar -p -xf archive1.tar
+ssh -p 2222 ada@host1
+key -> value1
+keys: 3, values: 5
+author -> Ada2
+auth -> basic1
+tokens | 512
+pass | 12
+session -> closed
+pinned -> 1.2.3
+two passes: 1.5 s and 2.5 s
+cookie jar has 12 items
+passwd entry of uid 1000
+GET /api/tokens/42 200
+GET /password/reset 302
+POST /users/5/password 204
+password reset mail was sent to ada@example.org
+password_reset_timeout=3600
+compass: 270 degrees
+<password/>
+<token>missing</token>
+<password></password>
+kid=2026-01
+response=200
+nonce is too old
+x-request-signature is absent
+secretName: db-creds
+serviceAccount: default
+imagePullSecrets: none
+code review: 3 findings
+access code path: app/main.py
+the one-time job 482913 is done
+order 482913 is ready
+use 2 as your factor
+your postal code is 10117
+your order code is 12345
+Your code is 12
+PASS test_login2
+AUTH oauth2 failed
+LOGIN page version2
+international plan: 12345
+edit -> key5value
+auth -> session5
+at 10:30@hall5:80
+user/group: www/data1
+account 5 / 12345678
+2 of 3 codes are valid
+code review 12345678 is open
+source code 12345
 """.splitlines()
 
 #: Repeated, each makes an expression begin over and over.
@@ -497,6 +642,36 @@ REPEATED = (
         "password: a b ",
         "<password ",
         "--token ",
+    ),
+    *(
+        "a:1@",
+        "a:1@b.c:",
+        "credentials a/",
+        "getConnection(",
+        "user/password: ",
+        "redis-cli ",
+        "curl -U a",
+        "sqlplus ",
+        "htpasswd -b ",
+    ),
+    *(
+        "digest response=",
+        "1234 is your ",
+        "your code is 1",
+        "password for a: ",
+        "auth ",
+        "AUTH PLAIN ",
+        "a | sudo ",
+        "key 1 ",
+    ),
+    *(
+        "pass -> ",
+        "password|",
+        "code 1234 ",
+        "deadbeefdeadbeefdeadbeef ",
+        "requirepass ",
+        "openssl -passin ",
+        "by key ",
     ),
     *("eyJ", ".eJ", "://a:", "&a=", "?code=", "&", "4111 ", "4111", "mysql ", "sk-", "sk-1", "ghp_", "Bearer ", "x"),
     *("-----BEGIN PRIVATE KEY-----", "-----BEGIN A B C ", "$1$", "$argon2", "scrypt", "{SSHA", "password value=", " "),

@@ -11,12 +11,12 @@ from .redaction_texts import HARMLESS, SECRETS
 
 
 def test_secrets_are_hidden() -> None:
-    assert len(SECRETS) >= 115
+    assert len(SECRETS) >= 200
     assert [text for text, secret in SECRETS if secret in redact(text.replace("§", secret))] == []
 
 
 def test_harmless_texts_stay() -> None:
-    assert len(HARMLESS) >= 200
+    assert len(HARMLESS) >= 300
     assert [redact(text) for text in HARMLESS if redact(text) != text] == []
 
 

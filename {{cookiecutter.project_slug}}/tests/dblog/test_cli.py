@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -114,6 +115,22 @@ def test_a_code_page_that_lacks_a_character(app: Flask, environment: dict[str, s
         assert (as_text if encoding != "ascii" else "stock → 🎉") in shown, command
         if "json" in command:
             assert json.loads(shown)["message"] == "stock → 🎉"
+
+
+def test_tail_under_a_code_page_that_lacks_a_character(app: Flask, environment: dict[str, str]) -> None:
+    put(app, row("stock → 🎉", **ERROR))
+    for options, shown in (([], r"stock \u2192 \ud83c\udf89"), (["--json"], r'"stock \u2192 \ud83c\udf89"')):
+        with subprocess.Popen(
+            [sys.executable, "-m", "flask", "log", "tail", *options],
+            cwd=PROJECT,
+            env=environment | {"PYTHONIOENCODING": "cp1252", "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+        ) as tail:
+            assert tail.stdout is not None
+            line = tail.stdout.readline().decode("cp1252")
+            tail.send_signal(signal.SIGINT)
+        assert shown in line
+        assert tail.returncode == 0
 
 
 def test_problems(app: Flask, runner: FlaskCliRunner) -> None:

@@ -624,6 +624,14 @@ def check_inert(app: Flask, viewer: FlaskClient, text: str, fingerprint: str) ->
         assert viewer.get(f"/logs.{form}").status_code == 200
 
 
+@pytest.mark.parametrize("sign", [*"=+-@\t\r\n", *map(chr, (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20))], ids=ascii)
+def test_no_cell_is_a_formula(app: Flask, viewer: FlaskClient, sign: str) -> None:
+    """Excel takes the wide forms of East Asia for the signs themselves, and looks behind a line break."""
+    put(app, row(f"{sign}1+1"))
+    cell = next(csv.DictReader(io.StringIO(viewer.get("/logs.csv").text, newline="")))["message"]
+    assert cell == f"'{sign}1+1"
+
+
 def test_exports_follow_the_filter(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.dblog.viewer.export.EXPORT_ROWS", 4)
     put(app, *(row(f"m{number}", age=number * HOUR, **ERROR) for number in range(9, 0, -1)), row("=1+1", logger="tea"))
