@@ -121,7 +121,7 @@ SECRETS: list[tuple[str, str]] = [
     ("requirepass §", WORD),
     ("AUTH PLAIN §", BASIC),
     ("a1 LOGIN ada §", WORD),
-    ("security code is §", "12345678"),
+    ("security code is §", "73920418"),
     ("2FA code § accepted", "482913"),
     ("OTP for ada: §", "482913"),
     ("§ is your Shop login code", "482913"),
