@@ -44,7 +44,9 @@ def any_of(names: Iterable[str]) -> re.Pattern[str]:
     """Return a pattern that finds the names as whole words, also within JSON."""
     spellings = {spelling for name in names for spelling in (name, *in_json(name))}
     words = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
-    return re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
+    # In JSON a word may follow a line's end or a quotation mark that is written with letters: \n, \u201c.
+    begins = r"(?:(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"
+    return re.compile(rf"{begins}(?:{words})(?!\w)", re.IGNORECASE)
 
 
 def in_json(name: str) -> tuple[str, str]:

@@ -373,6 +373,15 @@ def test_names_that_differ_in_an_accent_are_two(app: Flask) -> None:
         assert find_user("alice") != find_user("\u00e1lice")
 
 
+def test_what_is_stored_is_the_one_spelling(app: Flask) -> None:
+    """This capital and its second accent are two characters; the small letter with both accents is one."""
+    typed = "\u03aa\u0301ada"
+    with app.app_context():
+        made = create_user(typed, PASSWORD)
+        assert authenticate(typed, PASSWORD) is made
+        assert authenticate(made.username, PASSWORD) is made
+
+
 def test_a_long_name_is_refused_before_it_is_looked_at(client: FlaskClient, user: User) -> None:
     token = csrf_token(client.get("/login").text)
     form = {"csrf_token": token, "username": "a" + "\u0301" * 20_000, "password": PASSWORD}

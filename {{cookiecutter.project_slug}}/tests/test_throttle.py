@@ -112,6 +112,26 @@ def test_an_address_is_what_its_owner_cannot_change(app: Flask, ip: str, counted
         assert all_visitors_look_alike() is is_local
 
 
+def test_a_proxy_that_sends_no_address_locks_nobody_out(site: Flask, user: User) -> None:
+    client = site.test_client()
+    assert {guess(client, f"name{number}", "192.0.2.7:4711") for number in range(40)} == {200}
+    assert guess(client, password=PASSWORD, ip="192.0.2.8:4712") == 302
+
+
+def test_guesses_as_json_count_with_the_others(site: Flask, user: User) -> None:
+    client, elsewhere = site.test_client(), {"REMOTE_ADDR": ELSEWHERE}
+
+    def guess_as_json(name: object) -> int:
+        sent = {"username": name, "password": "wrong"}
+        return client.post("/login", json=sent, environ_overrides=elsewhere).status_code
+
+    assert Counter(guess_as_json(" ADA ") for _ in range(12)) == {200: 10, 429: 2}
+    assert guess(client) == 429
+    assert guess_as_json("grace") == 200
+    assert guess_as_json(7) == 400
+    assert client.post("/login", json=["ada"], environ_overrides=elsewhere).status_code == 400
+
+
 def test_guesses_are_in_the_log_and_nowhere_else(site: Flask, user: User) -> None:
     client = site.test_client()
     for _ in range(11):

@@ -209,6 +209,16 @@ def test_a_session_that_is_not_used_ends(make_app: Callable[..., Flask], app: Fl
         assert logged_in(client) is stays, minutes
 
 
+def test_a_copy_of_the_first_cookie_ends_with_the_time_since_the_login(
+    make_app: Callable[..., Flask], app: Flask, user: User
+) -> None:
+    client = make_app(SESSION_IDLE_MINUTES=30).test_client()
+    login(client, user)
+    with client.session_transaction() as content:
+        assert abs(content["_seen"] - time.time()) < 60
+        assert content["_began"] == content["_seen"]
+
+
 def test_a_cookie_from_before_the_variable_was_set_is_not_expired(
     make_app: Callable[..., Flask], app: Flask, client: FlaskClient, user: User
 ) -> None:

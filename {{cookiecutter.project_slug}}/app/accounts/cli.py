@@ -84,9 +84,7 @@ def delete(name: str, forget: bool) -> None:
         click.echo(inert(f"Deleted {normal_name(name)}."))
         if forget:
             click.echo("\n".join(forget_person(user_id, names)))
-            click.echo(
-                f"What is left: {LEFT.format(file=current_app.config['LOG_FILE'] or 'app.log, if there was one')}"
-            )
+            click.echo(LEFT.format(file=current_app.config["LOG_FILE"] or "app.log, if there was one"))
 
 
 def existing(name: str) -> User:

@@ -15,7 +15,8 @@ from .passwords import hash_password, is_outdated, matches
 
 def normal_name(text: str) -> str:
     """The one spelling of a user name: "Ada", " ada " and "ADA" are the same person."""
-    return unicodedata.normalize("NFKC", text).strip().lower()
+    # Twice, since a small letter may have a shorter spelling than its capital has.
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).strip()
 
 
 class User(UserMixin, Model):

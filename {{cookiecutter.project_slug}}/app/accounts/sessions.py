@@ -26,6 +26,10 @@ def begin(user: User) -> None:
     session.clear()  # nothing put there before the login may live on after it
     session.permanent = True
     session[TOKEN] = secrets.token_urlsafe(32)
+    # Or a copy of this first cookie, which no later request has marked, would be new again whenever it is used.
+    session[BEGAN] = int(time.time())
+    if current_app.config["SESSION_IDLE_MINUTES"]:
+        session[SEEN] = session[BEGAN]
     login_user(user)
     browser = request.user_agent.string[:255]
     db.session.add(

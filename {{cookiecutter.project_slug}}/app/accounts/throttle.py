@@ -6,7 +6,7 @@ A failure counts against the visitor's address together with the account, and ag
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import Response, current_app, g, request
@@ -63,11 +63,13 @@ def refuse(limit: RequestLimit) -> Response:
 def account() -> str:
     if current_user.is_authenticated:
         return current_user.username
-    return normal_name(request.form.get("username", "")[:MAX_NAME])
+    sent = (request.get_json(silent=True) if request.is_json else None) or request.form
+    name = sent.get("username") if isinstance(sent, Mapping) else None
+    return normal_name(name[:MAX_NAME]) if isinstance(name, str) else ""
 
 
 def visitor() -> IPv4Address | IPv6Address | None:
-    """Return the visitor's address, None if the server listens on a socket of Unix."""
+    """Return the visitor's address, None if the server listens on a socket of Unix or a proxy sends no address."""
     try:
         found = ip_address(request.remote_addr or "")
     except ValueError:
@@ -87,6 +89,6 @@ def address_and_account() -> str:
 
 
 def all_visitors_look_alike() -> bool:
-    """Whether this may be a proxy's address: guesses of one visitor would lock out everybody behind it."""
+    """Whether this is no address or may be a proxy's: guesses of one visitor would lock out everybody else."""
     found = visitor()
-    return not current_app.config["PROXY_HOPS"] and (found is None or found.is_loopback)
+    return found is None or (found.is_loopback and not current_app.config["PROXY_HOPS"])

@@ -32,6 +32,7 @@ def test_a_deleted_account_is_forgotten(app: Flask, client: FlaskClient, runner:
     assert result.exit_code == 0, result.output
     assert "Deleted ada." in result.stdout
     assert "The trail: " in result.stdout
+    assert result.stdout.count("What is left:") == 1
     assert "What is left: lines in app.log" in result.stdout
     assert "backups" in result.stdout
     found = entries(app)

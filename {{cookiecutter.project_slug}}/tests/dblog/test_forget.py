@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app import dblog
 from app.accounts.models import User
-from app.actor import CannotForget, forget_person
+from app.actor import CannotForget, any_of, forget_person
 from app.database import db
 from app.dblog.journal.files import QUARANTINE, quarantine
 from app.dblog.models import LogEntry, LogProblem
@@ -75,6 +75,19 @@ def test_to_forget_again_changes_nothing(app: Flask, talk: int) -> None:
     left = everything(app)
     assert any("0 records" in each for each in forget(app, talk, NAMES))
     assert everything(app) == left
+
+
+@pytest.mark.parametrize("text", ["first\nada", "first\tada", "“ada”", "—ada"])
+def test_a_name_that_follows_what_json_writes_with_letters_is_found(app: Flask, user: User, text: str) -> None:
+    logger.error("It happened", extra={"text": text})
+    assert dblog.flush(30)
+    forget(app, user.id, ["ada"])
+    without = text.replace("ada", "[forgotten]")
+    with app.app_context():
+        assert [row.extra for row in db.session.scalars(select(LogEntry)) if row.extra] == [{"text": without}]
+    for ascii_alone in (True, False):
+        kept = json.dumps(text, ensure_ascii=ascii_alone)
+        assert json.loads(any_of(["ada"]).sub("[forgotten]", kept)) == without
 
 
 def test_many_records_are_many_steps(app: Flask, user: User) -> None:

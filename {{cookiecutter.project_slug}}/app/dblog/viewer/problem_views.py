@@ -70,7 +70,6 @@ def change_problem(problem_id: int) -> ResponseReturnValue:
     change = parse_change(request.form.get("status", ""), request.form.get("until", ""))
     user_id, _ = current_app.extensions["dblog"].actor()
     if problem_id >= 2**63 or not decide([problem_id], change, Who(user_id)):
-        abort(404)
         abort(404, GONE)
     tab = request.form.get("list")
     if tab in (*problems.STATUSES, problems.ALL):
