@@ -85,9 +85,9 @@ def test_on_a_server(venv: Path, project: Path, server: str, part: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [part for part in PARTS if part not in ("tests/dblog", "tests/audit", ABOUT_SERVERS)])
+@pytest.mark.parametrize("part", [part for part in ENGINE if "migration" in part or "start" in part])
 def test_without_the_example(bake: Bake, venv: Path, tmp_path: Path, part: str) -> None:
-    """The log's and the trail's own tests use models of their own, with the example or without."""
+    """One revision less; an answer above has the owner's tests without it, the rest uses models of its own."""
     bake(to=tmp_path, example="no")
     own_tests(venv, tmp_path / "my_flask_app", part)
 

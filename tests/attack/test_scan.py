@@ -33,7 +33,7 @@ def test_wapiti_finds_nothing(site: Site, tmp_path: Path, role: str) -> None:
         run(
             *(str(BIN / "uv"), *WAPITI, "--url", f"{target.url}/", "--module", ",".join(MODULES), *headers),
             *("--exclude", f"{target.url}/logout", "--start", f"{target.url}/logs", "--start", f"{target.url}/audit"),
-            *("--max-links-per-page", "20", "--max-scan-time", "40", "--max-attack-time", "10", "--no-bugreport"),
+            *("--max-links-per-page", "20", "--max-scan-time", "40", "--max-attack-time", "6", "--no-bugreport"),
             *("--store-session", str(tmp_path / "session"), "--store-config", str(tmp_path / "config")),
             *("--format", "json", "--output", str(report)),
             cwd=tmp_path,
