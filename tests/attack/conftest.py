@@ -113,8 +113,8 @@ def deployed(site: Site) -> Iterator[Target]:
     """Serve the site as its README says, with a member, an admin, and something that was written and logged."""
     for name, role in (("member", ()), ("admin", ("--admin",))):
         site.flask("user", "create", name, *role, "--password-stdin", typed=PASSWORD)
-    # `serve` switches it off, for browsers over http; here the default counts.
-    environment = site.environment({"PROXY_HOPS": "1", "SESSION_COOKIE_SECURE": ""})
+    # Other tests switch Secure off, for visitors over http, and trust one host; here the defaults count.
+    environment = site.environment({"PROXY_HOPS": "1", "SESSION_COOKIE_SECURE": "", "TRUSTED_HOSTS": ""})
     command = (site.python.parent / "gunicorn", "--bind", "127.0.0.1:PORT", "app:create_app()")
     with serve(*command, cwd=site.folder, env=environment, seconds=120) as running:
         target = Target(running.url, site)

@@ -74,6 +74,7 @@ class Site:
         own = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
         # A record that is only counted could not be looked for.
         settings = {"LOG_FILE": "", "SECRET_KEY": secrets.token_hex(), "LOG_STORM_ROWS": "0"}
+        settings["TRUSTED_HOSTS"] = "127.0.0.1"  # or the log has a warning that it is empty
         return os.environ | own | settings | self.env | dict(changes or {})
 
     def run(

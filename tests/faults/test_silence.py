@@ -69,7 +69,6 @@ def variables(site: Site, server: str, name: str, configure: str) -> dict[str, s
         "PYTHONPATH": f"{site.folder}:{PROGRAMS}",
         "FLASK_APP": "silence",
         "FLASK_DEBUG": str(int("debug" in server)),
-        "TRUSTED_HOSTS": "127.0.0.1",  # or a warning says that it is empty
         "SERVER": name,
         "CONFIGURE": configure,
     }

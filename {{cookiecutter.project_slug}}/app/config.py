@@ -44,6 +44,7 @@ MiB = 1024 * 1024
 # As long as libraries want a key to be, PyJWT's HS512 for example, or they warn.
 FOR_DEBUGGING = "for debugging and for tests only, no secret: it stands in the source code"
 ONE_YEAR_SECONDS = 365 * 24 * 60 * 60
+TEN_YEARS_SECONDS = 10 * ONE_YEAR_SECONDS
 
 # For each beginning of a URL: the driver it gets, and the extra that installs the driver.
 SCHEMES = {
@@ -208,7 +209,7 @@ def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, 
         **dict.fromkeys(("APPLICATION_ROOT", "PREFERRED_URL_SCHEME", "SERVER_NAME"), str),
         **dict.fromkeys(("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_NAME", "SESSION_COOKIE_PATH"), str),
         **dict.fromkeys(("MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"), integer()),
-        **dict.fromkeys(("PERMANENT_SESSION_LIFETIME", "SEND_FILE_MAX_AGE_DEFAULT"), integer()),
+        **dict.fromkeys(("PERMANENT_SESSION_LIFETIME", "SEND_FILE_MAX_AGE_DEFAULT"), integer(most=TEN_YEARS_SECONDS)),
         **{"TRUSTED_HOSTS": trusted_hosts, "TEMPLATES_AUTO_RELOAD": boolean},
     }
     found = {

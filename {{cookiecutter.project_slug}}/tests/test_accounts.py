@@ -22,8 +22,8 @@ from zxcvbn import frequency_lists
 from app.accounts import actor, admin_required, current_user, first_admin
 from app.accounts.access import load_user
 from app.accounts.models import User
-from app.accounts.passwords import METHOD, weakness
-from app.accounts.users import AccountError, authenticate, create_user, find_user
+from app.accounts.passwords import METHOD, METHOD_OF_TESTS, matches, weakness
+from app.accounts.users import AccountError, authenticate, change_password, create_user, find_user
 from app.config import PROJECT
 from app.database import db
 
@@ -557,6 +557,30 @@ def test_nobody_waits_while_somebody_types_a_password(app: Flask, runner: FlaskC
     with app.app_context():
         assert find_user("meanwhile")
         assert authenticate("ada", PASSWORD[::-1])
+
+
+@pytest.mark.parametrize("outdated", [True, False])
+def test_a_login_does_not_undo_a_change_of_the_password(
+    app: Flask, client: FlaskClient, user: User, monkeypatch: pytest.MonkeyPatch, outdated: bool
+) -> None:
+    new_password = "quite another long password"
+
+    def slowly(password_hash: str, password: str) -> bool:
+        right = matches(password_hash, password)
+        with app.app_context():
+            change_password(db.session.get_one(User, user.id), new_password)
+        return right
+
+    with app.app_context():
+        method = "pbkdf2:sha256:1" if outdated else METHOD_OF_TESTS
+        db.session.get_one(User, user.id).password_hash = generate_password_hash(PASSWORD, method)
+        db.session.commit()
+    with monkeypatch.context() as patch:
+        patch.setattr("app.accounts.users.matches", slowly)
+        assert "Wrong user name or password." in login(client, user).text
+    assert not logged_in(client)
+    assert login(client, user).status_code == 200
+    assert login(client, user, new_password).status_code == 302
 
 
 def test_without_tables_a_command_says_what_to_do(runner: FlaskCliRunner, app: Flask) -> None:

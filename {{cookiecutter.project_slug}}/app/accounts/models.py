@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.database import Model, UTCDateTime, exact_text, utcnow
 
-from .passwords import hash_password, is_outdated, matches
+from .passwords import hash_password, matches
 
 
 def normal_name(text: str) -> str:
@@ -45,12 +45,7 @@ class User(UserMixin, Model):
         self.sessions = []
 
     def check_password(self, password: str) -> bool:
-        """Return whether this is the password; a hash that costs less than one made today is replaced, then."""
-        if not matches(self.password_hash, password):
-            return False
-        if is_outdated(self.password_hash):
-            self.password_hash = hash_password(password)
-        return True
+        return matches(self.password_hash, password)
 
     def get_id(self) -> str:
         """What the cookie remembers: a new password ends sessions that have no row."""

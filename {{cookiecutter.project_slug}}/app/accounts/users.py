@@ -1,12 +1,12 @@
 """Find, create and change accounts; the pages and the commands share these functions."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app.database import db
 
-from .models import User, normal_name
-from .passwords import hash_password, weakness
+from .models import User, UserSession, normal_name
+from .passwords import hash_password, is_outdated, matches, weakness
 
 MAX_NAME = 64
 MAX_EMAIL = 254
@@ -27,14 +27,25 @@ def any_account() -> bool:
 
 
 def authenticate(username: str, password: str) -> User | None:
-    """Return the user of that name and password, or None. Both answers take the same time."""
+    """Return the user of that name and password, or None. Both answers take the same time.
+
+    The account is locked until the caller's transaction ends, so that its password is still this one when a session
+    begins. A hash that is made in another way today is replaced in that transaction.
+    """
     user = find_user(username)
     if user is None:
         hash_password(password)  # takes as long as to check one
         return None
-    if not user.check_password(password):
+    checked = user.password_hash
+    if not matches(checked, password):
         return None
-    db.session.commit()  # a hash that was outdated is a new one now
+    renewed = hash_password(password) if is_outdated(checked) else checked
+    locked = select(User).where(User.id == user.id).with_for_update().execution_options(populate_existing=True)
+    user = db.session.scalar(locked)
+    if user is None or user.password_hash != checked:
+        db.session.rollback()  # the password was changed, or the account deleted, while it was checked
+        return None
+    user.password_hash = renewed
     return user
 
 
@@ -63,7 +74,10 @@ def free_name(username: str) -> str:
 
 def change_password(user: User, password: str) -> None:
     """Save a new password and end the user's sessions. Raises AccountError if it is too weak."""
-    user.set_password(_good_password(password, user.username))
+    good = _good_password(password, user.username)
+    db.session.refresh(user, with_for_update=True)  # logins that go on end before
+    user.set_password(good)
+    db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     db.session.commit()
 
 
