@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from flask import Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import ColumnElement, func, or_
 
 #: Returns the acting user's id and whether that user is an admin; (None, None) for nobody. It is called in the
 #: middle of log calls and flushes, so it must answer from memory and never ask a database.
@@ -42,11 +43,24 @@ def forget_person(user_id: int, names: list[str]) -> list[str]:
 
 def any_of(names: Iterable[str]) -> re.Pattern[str]:
     """Return a pattern that finds the names as whole words, also within JSON."""
-    spellings = {spelling for name in names for spelling in (name, *in_json(name))}
+    # In JSON the letters of one word may have numbers, which know no capitals: each way to write it has its own.
+    cases = {case for name in names for case in (name, name.lower(), name.upper(), name.title())}
+    spellings = {spelling for case in cases for spelling in (case, *in_json(case))}
     words = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
     # In JSON a word may follow a line's end or a quotation mark that is written with letters: \n, \u201c.
     begins = r"(?:(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"
     return re.compile(rf"{begins}(?:{words})(?!\w)", re.IGNORECASE)
+
+
+def may_name(text: ColumnElement[str], names: Iterable[str]) -> ColumnElement[bool]:
+    """Return a condition that holds wherever :func:`any_of` finds something, and perhaps elsewhere.
+
+    SQLite's lower() knows no letters but A to Z, so any other character stands for all of them.
+    """
+    spellings = {spelling.lower() for name in names for spelling in (name, *in_json(name))}
+    escaped = (re.sub(r"[/%_]", r"/\g<0>", spelling) for spelling in spellings)
+    patterns = {re.sub(r"[^\0-\x7f]", "_", re.sub(r"\\u[0-9a-f]{4}", "_" * 6, each)) for each in escaped}
+    return or_(*(func.lower(text).like(f"%{pattern}%", escape="/") for pattern in patterns))
 
 
 def in_json(name: str) -> tuple[str, str]:

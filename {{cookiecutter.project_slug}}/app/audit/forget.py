@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import func, literal, or_, select, type_coerce, update
+from sqlalchemy import literal, or_, select, type_coerce, update
 
-from ..actor import FORGOTTEN, any_of, in_json
+from ..actor import FORGOTTEN, any_of, may_name
 from ..database import LongText
 from .entries import TABLE
 from .queries import session
@@ -19,10 +19,7 @@ def forget(user_id: int, names: list[str]) -> str:
     :param names: what the person is called in values, old and new
     """
     pattern, changes = any_of(names), type_coerce(TABLE.c.changes, LongText)
-    mentioned = [
-        func.lower(changes).contains(each.lower(), autoescape=True) for name in names for each in {name, *in_json(name)}
-    ]
-    theirs = or_(TABLE.c.user_id == user_id, *mentioned)
+    theirs = or_(TABLE.c.user_id == user_id, may_name(changes, names))
     last = count = 0
     while rows := session().execute(_page(changes, theirs, last)).all():
         last = rows[-1].id

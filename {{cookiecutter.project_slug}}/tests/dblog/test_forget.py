@@ -90,6 +90,16 @@ def test_a_name_that_follows_what_json_writes_with_letters_is_found(app: Flask, 
         assert json.loads(any_of(["ada"]).sub("[forgotten]", kept)) == without
 
 
+@pytest.mark.parametrize("text", ["It was Ärger", "ÄRGER!", "ärger", "50% ärger/"])
+def test_capitals_are_no_other_name(app: Flask, user: User, text: str) -> None:
+    logger.error(text, extra={"who": text})
+    logger.error("Bürger and Jürger stay")
+    forget(app, user.id, ["ärger"])
+    left = everything(app)
+    assert "rger" not in left.lower().replace("bürger", "").replace("jürger", "")
+    assert "Bürger and Jürger stay" in left
+
+
 def test_many_records_are_many_steps(app: Flask, user: User) -> None:
     for number in range(450):
         logger.error("%s did it, %s", "ada" if number % 2 else "eve", number)

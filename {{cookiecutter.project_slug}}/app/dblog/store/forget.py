@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Engine, String, Table, delete, func, literal, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Engine, String, Table, delete, literal, or_, select, type_coerce, update
 
-from ...actor import FORGOTTEN, CannotForget, any_of, in_json
+from ...actor import FORGOTTEN, CannotForget, any_of, may_name
 from ...database import JSONText, LongText
 from ..errors import Unreadable, retry_while_busy
 from ..journal.files import QUARANTINE
@@ -65,8 +65,7 @@ def _forget_rows(
         for each in table.c
         if isinstance(each.type, String | JSONText) and each.name not in KEYS
     }
-    spellings = {each.lower() for name in names for each in (name, *in_json(name))}
-    mentioned = [func.lower(text).contains(each, autoescape=True) for text in texts.values() for each in spellings]
+    mentioned = [may_name(text, names) for text in texts.values()]
     theirs = or_(*mentioned) if own is None else or_(own, *mentioned)
     cleared = {name: None for name in PERSONAL if name in table.c}
     is_own = (own if own is not None else table.c.id < 0).label("is_own")
