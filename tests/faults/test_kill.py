@@ -14,10 +14,10 @@ KILLS = 20
 class Victim:
     """A process that logs, and the ledger of the records whose calls have returned."""
 
-    def __init__(self, site: Site, name: str) -> None:
+    def __init__(self, site: Site, name: str, *records: str, **changes: str) -> None:
         self.ledger: list[str] = []
         self.enough = threading.Semaphore(0)
-        self.process = site.start("storm", name)
+        self.process = site.start("storm", name, *records, **changes)
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
 
@@ -57,4 +57,24 @@ def test_killed_under_load(any_site: Site) -> None:
     assert [key for key in ledger if key not in counts.messages] == []
     assert {count for key, count in counts.messages.items() if key.startswith("process-")} == {1}
     assert counts.agree()
+    assert any_site.journal() == []
+
+
+@pytest.mark.slow
+def test_killed_in_a_storm(any_site: Site) -> None:
+    """Of a record that is only counted no row tells: all calls return before the process is killed."""
+    storm, records = {"LOG_STORM_ROWS": "100"}, 4 * 300
+    ledger: list[str] = []
+    for _ in range(4):
+        victims = [Victim(any_site, f"process-{number}", str(records // 4), **storm) for number in range(PROCESSES)]
+        for victim in victims:
+            ledger += victim.kill(after=records)
+    any_site.flush(**storm)
+    counts = any_site.counts()
+    ours = sum(count for key, count in counts.messages.items() if key.startswith("process-"))
+    others = counts.rows - ours
+    assert len(ledger) == 4 * PROCESSES * records
+    assert counts.agree()
+    assert counts.problems == len(ledger) + others
+    assert 0 < ours < len(ledger) / 2
     assert any_site.journal() == []

@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""Log from four threads until killed; print what was logged, each time after the call has returned."""
+"""Log from four threads, so many records each or until killed; print what was logged, after each call has returned."""
 
 import logging
 import os
@@ -13,11 +13,11 @@ from app import create_app
 
 app = create_app()
 logger = logging.getLogger("storm")
-name = sys.argv[1]
+name, *records = sys.argv[1:]
 
 
 def work(thread: int) -> None:
-    for number in count():
+    for number in range(int(records[0])) if records else count():
         key = f"{name}/{thread}/{number}"
         if number % 7:
             logger.error("%s", key)
