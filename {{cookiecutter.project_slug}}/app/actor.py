@@ -1,5 +1,4 @@
-"""What the log and the trail ask the application: who is acting, who may look. And what it tells them: who is to be
-forgotten."""
+"""Three questions between the log or the trail and the application: who acts, who may read, and whom to forget."""
 
 import json
 import re
@@ -25,7 +24,7 @@ FORGOTTEN = "[forgotten]"
 
 
 class CannotForget(Exception):
-    """Something keeps its data about a person; the text is one sentence for whoever asked."""
+    """Data about a person could not be made anonymous; the text is one sentence that says why."""
 
 
 def on_forget(app: Flask, forget: Forget) -> None:

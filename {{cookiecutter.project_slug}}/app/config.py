@@ -41,7 +41,7 @@ PROJECT = Path(__file__).parent.parent
 INSTANCE = PROJECT / "instance"
 
 MiB = 1024 * 1024
-# As long as libraries want a key to be, PyJWT's HS512 for example, or they warn.
+# Libraries such as PyJWT (HS512) warn if a key is shorter than this one.
 FOR_DEBUGGING = "for debugging and for tests only, no secret: it stands in the source code"
 ONE_YEAR_SECONDS = 365 * 24 * 60 * 60
 TEN_YEARS_SECONDS = 10 * ONE_YEAR_SECONDS
@@ -126,9 +126,9 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "LOG_RETENTION_DAYS": read("LOG_RETENTION_DAYS", integer(most=36_500), 30),
         # Beyond this number the oldest rows are pruned, so that a flood of errors does not fill the disk; 0 keeps all.
         "LOG_MAX_ROWS": read("LOG_MAX_ROWS", integer(), 5_000_000),
-        # Of one problem so many rows an hour are stored, then one in a hundred, and all are counted; 0 stores all.
+        # So many records of one problem are stored in an hour, then one in a hundred; all are counted. 0 stores all.
         "LOG_STORM_ROWS": read("LOG_STORM_ROWS", integer(), 10_000),
-        # Beyond this number the problems with the fewest rows go, apart from those with a decision; 0 keeps all.
+        # Beyond this number the problems with the fewest rows are deleted, unless they have a decision; 0 keeps all.
         "LOG_MAX_PROBLEMS": read("LOG_MAX_PROBLEMS", integer(), 10_000),
         # What is deployed, on each log row: what is new since the last deploy is listed apart.
         "RELEASE": read("RELEASE", release, "" if testing else find_commit(PROJECT)),
@@ -144,9 +144,9 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "AUDIT_RETENTION_DAYS": read("AUDIT_RETENTION_DAYS", integer(most=36_500), 0),
         # How many proxies to believe about the visitor's address and scheme. With too many, visitors choose theirs.
         "PROXY_HOPS": read("PROXY_HOPS", integer(), 0),
-        # What else the proxies are believed about. A proxy that passes the visitor's own header on is not to be named.
+        # Other headers of the proxies that are believed. Do not name one that a proxy passes on from the visitor.
         "PROXY_HEADERS": read("PROXY_HEADERS", proxy_headers, []),
-        # For so long a browser that came over https once comes over https only; 0 says nothing to it.
+        # For how long a browser that came over https uses https only; 0 does not send the header.
         "HSTS_SECONDS": read("HSTS_SECONDS", integer(), ONE_YEAR_SECONDS),
         # What `flask run` does to the database: see migration_state.py.
         "AUTO_MIGRATE": read("AUTO_MIGRATE", boolean, None),
@@ -156,7 +156,7 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "WEB_CONCURRENCY": read("WEB_CONCURRENCY", integer(least=1), 1),
         # A larger body is refused before it is read, unless the view has a limit of its own: see security.py.
         "MAX_CONTENT_LENGTH": read("MAX_CONTENT_LENGTH", integer(least=1), MiB),
-        # Other sites' forms do not carry the session, and nobody on the way sees it.
+        # Browsers do not send the session with other sites' forms, nor over plain http.
         "SESSION_COOKIE_SAMESITE": read("SESSION_COOKIE_SAMESITE", str, "Lax"),
         "SESSION_COOKIE_SECURE": read("SESSION_COOKIE_SECURE", boolean, served),
     }

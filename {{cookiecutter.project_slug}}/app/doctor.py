@@ -26,7 +26,7 @@ def init_app(app: Flask) -> None:
 @click.command()
 def doctor() -> None:
     """List what a deployment with these settings lacks, one line each; exit with 1 if anything does."""
-    # As a server would read it: `.flaskenv` turns debug on for commands alone.
+    # A server reads it without debug, which `.flaskenv` turns on for commands only.
     config, mistakes = read_config({"DEBUG": False})
     lacks = [*mistakes, *lacking_settings(config), *lacking_rights(config), *lacking_revisions()]
     click.echo("\n".join(lacks or ["Nothing is missing."]))

@@ -111,7 +111,7 @@ def refuse_unstorable_text(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "before_cursor_execute")
     def look(_connection: object, _cursor: object, _statement: str, given: Any, _context: object, _many: bool) -> None:
-        # A list has a row for each element; many rows in one statement come as one.
+        # A list has one element for each row; other parameters are those of a single statement.
         rows: Iterable[Any] = given if isinstance(given, list) else (given,)
         for row in rows:
             for value in row.values() if isinstance(row, Mapping) else row or ():

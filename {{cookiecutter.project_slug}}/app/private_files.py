@@ -6,7 +6,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-# Windows has other rights: what a user makes in the own profile is the user's.
+# Windows has no such modes: what users make in their own profile belongs to them alone.
 _HAS_MODES = hasattr(os, "geteuid")
 #: A last part of a path that is a link is not followed: it may lead into a file of somebody else's.
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)

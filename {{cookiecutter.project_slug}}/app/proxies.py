@@ -1,4 +1,4 @@
-"""Which address this site has, and who visits it: what servers and proxies say, as far as they are believed."""
+"""The site's address and the visitor's, from the server and from the headers of the proxies that are believed."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Segments of a path. What begins with two slashes is to a browser the address of another site.
+# Segments of a path. A browser takes a path that begins with two slashes for the address of another site.
 PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
 REFUSED = "app.refused_prefix"
 PROBES = ("/healthz", "/readyz")
@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
 
 
 def check_environ(environ: "WSGIEnvironment") -> None:
-    """Let through no scheme but http and https, and no prefix but segments of a path."""
+    """Replace a scheme other than http and https by http, and mark a prefix that is not a path as refused."""
     scheme = environ["wsgi.url_scheme"].lower()
     environ["wsgi.url_scheme"] = scheme if scheme in ("http", "https") else "http"
     prefix = environ.get("SCRIPT_NAME", "").rstrip("/")

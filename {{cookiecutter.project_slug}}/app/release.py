@@ -1,4 +1,4 @@
-"""The commit that is checked out, read from the files of git: a server may have no git."""
+"""The commit that is checked out, read from the files in .git, since a server may not have the git command."""
 
 from contextlib import suppress
 from pathlib import Path

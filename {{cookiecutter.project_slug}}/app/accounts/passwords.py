@@ -7,7 +7,7 @@ MIN_PASSWORD = 8
 #: OWASP's choice of 32 MiB: four logins at once take 128 MiB.
 METHOD = "scrypt:32768:8:3"
 METHOD_OF_TESTS = "scrypt:1024:8:1"
-#: Of what is longer the first characters must do alone: the search for patterns takes longer than they are worth.
+#: zxcvbn looks at so many characters only, because its search for patterns is slow on long passwords.
 LOOKED_AT = 32
 #: zxcvbn's scale of 0 to 4. Below it a password is found within a million tries: common ones and their variants.
 LEAST_SCORE = 2

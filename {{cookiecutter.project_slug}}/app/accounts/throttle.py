@@ -84,7 +84,7 @@ def address() -> str:
 
 
 def address_and_account() -> str:
-    # A store for several processes need not know names.
+    # The hash keeps names out of a store that several processes share.
     return f"{address()} {hashlib.sha256(account().encode()).hexdigest()}"
 
 

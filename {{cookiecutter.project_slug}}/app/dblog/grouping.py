@@ -12,7 +12,7 @@ from typing import Any
 
 FINGERPRINT_VERSION = "2"
 
-#: The rules by the letter that a fingerprint has behind the version, in words for the problem's page.
+#: Each rule's letter, which follows the version in a fingerprint, and its sentence for the problem's page.
 RULES = {
     "k": "These records name their problem themselves, with extra={“problem”: …}.",
     "e": "These exceptions have the class and the innermost function of the project in common.",
@@ -30,7 +30,7 @@ Frame = Mapping[str, Any]
 HOLE = "*"
 #: A placeholder of ``%``.
 SPECIFIER = re.compile(r"%(\([^()%]*\))?[-#0 +]*[\d.*]*[a-zA-Z%]")
-#: No more of a message is normalised: characters, and words.
+#: How much of a message is normalised, in characters and in words.
 NORMALISED_CHARACTERS, NORMALISED_WORDS = 4_096, 100
 #: The longest quotation, in words.
 QUOTED_WORDS = 8
@@ -95,9 +95,9 @@ def has_word(template: str) -> bool:
 
 
 def normalise(message: str) -> str:
-    """Return a message with ``*`` in place of what looks like a value. What follows one another is one value.
+    """Return a message with ``*`` in place of what looks like a value; values that follow each other become one.
 
-    The time it takes grows no faster than the message, and no further than with its first 4,096 characters.
+    It takes time in proportion to the message's length, of which it reads 4,096 characters at most.
     """
     words = message[:NORMALISED_CHARACTERS].split(None, NORMALISED_WORDS)[:NORMALISED_WORDS]
     shown: list[str] = []
@@ -145,7 +145,7 @@ def _normalise_word(word: str) -> str:
     if equals and key in _TEXT_KEYS:
         return f"{key}={HOLE}" if any(map(str.isdigit, value)) else word
     if equals and key.replace("_", "").replace(".", "").replace("-", "").isalpha():
-        # A quotation that goes on in the next words is not for here.
+        # A quotation that continues in the next words is handled elsewhere.
         return word if value and value[0] in _QUOTES and not _is_quoted(value) else f"{key}={HOLE}"
     if word in _EMPTY or _is_quoted(word) or _is_dotted(word) or any(character in "/\\@" for character in word):
         return HOLE

@@ -23,7 +23,9 @@ _COUNT_USERS = (
 
 
 def count_users(connection: Connection, rows: Sequence[Row]) -> None:
-    """Count the rows' users in. The transaction has counted the rows in their problems before, so that it alone does.
+    """Count the users of the rows.
+
+    The transaction has updated the problems before, and so holds their locks: no other one counts at the same time.
 
     Users beyond :data:`app.dblog.models.MAX_USERS` of a problem are left out.
     """

@@ -14,9 +14,9 @@ _COLUMNS = ("fingerprint", "status", "count", "resolved_at", "in_next_deploy", "
 
 
 def reopen(connection: Connection, members: Mapping[str, Sequence[Row]], releases: Mapping[str, datetime]) -> None:
-    """Open those problems again of which a record says so, and write that into their history.
+    """Open the problems that a new record brings back, and write that into their history.
 
-    A record that is older than the decision says nothing: it may come late, from a dead process's journal.
+    A record that is older than the decision brings nothing back: it may come late, from a dead process's journal.
 
     :param members: the batch's rows by fingerprint; they are counted in their problems already
     :param releases: when each of the rows' releases was first seen

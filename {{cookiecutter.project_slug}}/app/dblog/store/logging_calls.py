@@ -13,11 +13,11 @@ from typing import NamedTuple
 from ..capture.sanitize import clean_text
 from ..grouping import SPECIFIER
 
-#: So many ways to make one message are followed: each branch that assigns to a variable is one.
+#: How many ways to make one message are followed; each branch that assigns to a variable is one.
 MAX_WAYS = 16
 #: How many expressions deep an argument is looked into.
 MAX_DEPTH = 40
-#: A variable counts as so many of them: it may lead to itself, and to several others.
+#: A variable counts as so many expressions, because it may lead to itself and to several others.
 VARIABLE_DEPTH = 12
 NAME_LENGTH = 40
 
@@ -50,7 +50,7 @@ class Call(NamedTuple):
 
 
 class _Scope:
-    """A function, or the module: its parameters, and what its variables are assigned, with whether it is added."""
+    """A function or the module: its parameters, and each value assigned to a variable, with True for ``+=``."""
 
     def __init__(self, function: str, parameters: set[str], module: "_Scope | None" = None) -> None:
         self.function = function

@@ -32,7 +32,7 @@ def note_releases(connection: Connection, rows: Sequence[Row]) -> dict[str, date
             new = insert_if_absent(connection.dialect.name, _release, "release")
             connection.execute(new, {"release": release, "first_seen": moment})
         elif moment < known[release]:
-            # A dead process's journal arrives after those of its heirs.
+            # The journal of a dead process may be shipped after newer records.
             earlier = _release.c.first_seen > moment
             connection.execute(update(_release).where(_release.c.release == release, earlier).values(first_seen=moment))
     return {release: min(moment, known.get(release, moment)) for release, moment in earliest.items()}

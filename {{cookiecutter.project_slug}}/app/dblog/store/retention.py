@@ -22,19 +22,19 @@ BATCH_ROWS = 200
 
 #: How many problems are dropped in a transaction: they are few columns, and indexed only twice.
 DROPPED_PROBLEMS = 1_000
-#: A problem with a decision goes so long after it was last seen.
+#: A problem with a decision is deleted so long after it was last seen.
 KEPT_IF_DECIDED = timedelta(days=365)
 UNDECIDED = and_(LogProblem.status == OPEN, LogProblem.decided_at.is_(None))
 
-#: The first records of a process go before, and a process that ends at once has no time for this.
+#: Pruning waits so long after the start: the first records come first, and a short process does not prune.
 START_SECONDS = 1.0
 #: How often to look whether there is something to delete.
 EVERY_SECONDS = 600.0
-#: All that is found then is to be gone after these, since in an hour there will be more.
+#: A round deletes all that it found within this time, because an hour later there is more.
 ROUND_SECONDS = 3_000.0
 #: How often to look how much of it is left: other processes prune, too.
 LOOK_SECONDS = 60.0
-#: At most so many times as long as a step is the pause after it.
+#: The pause after a step is at most so many times as long as the step.
 REST = 15
 RETRY_SECONDS = 30.0
 #: How often to look whether there are too many problems.

@@ -14,7 +14,7 @@ from operator import itemgetter
 from .. import grouping
 from .logging_calls import Call, Hole, Pattern, read_calls
 
-#: A file as long as this takes a tenth of a second to parse; longer ones are not read.
+#: Longer files are not read: one of this length takes a tenth of a second to parse.
 MAX_BYTES = 262_144
 MAX_FILES = 128
 #: How often to look whether a file has changed.
@@ -71,7 +71,7 @@ def _in_function(source: _File, function: str) -> Sequence[Pattern]:
 
 
 def _sorted(calls: Iterable[Call]) -> Sequence[Pattern]:
-    """Return what the calls can say, that of logging calls first, and of theirs what has the most constant text."""
+    """Return the calls' patterns: those of logging calls first, and among these the one with the most constant text."""
     ranked = [
         (call.is_logging, sum(len(part) for part in pattern if isinstance(part, str)), pattern)
         for call in calls
@@ -92,7 +92,7 @@ def _match(pattern: Pattern, message: str) -> list[str] | None:
                 return None
             place += len(part)
         else:
-            # Of the last one the end of the message decides: a value may hold the same text.
+            # The last constant has to be at the message's end: a value may contain the same text.
             at = len(message) - len(part) if number == last else message.find(part, place)
             if at < place or not message.startswith(part, at):
                 return None
@@ -147,7 +147,7 @@ def _look(path: str) -> _File:
 
 
 def _version(path: str) -> tuple[int, int] | None:
-    """Return what changes with the file; None if it is none to be read: a record may name any path."""
+    """Return time and size of the file; None if it may not be read, since a record may name any path."""
     try:
         state = os.stat(path)
     except (OSError, ValueError):

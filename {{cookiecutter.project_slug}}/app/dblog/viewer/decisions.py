@@ -1,4 +1,4 @@
-"""What people decide about problems: written down with who and when, so that it can be shown and undone."""
+"""What people decide about problems. Who decided and when is stored, so that it can be shown and undone."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +90,7 @@ def parse_note(text: str) -> Change:
 
 
 def decide(problem_ids: Sequence[int], change: Change, who: Who) -> list[int]:
-    """Do this to the problems that there are; returns the numbers of the decisions, one a problem.
+    """Apply the change to the problems that exist; return the numbers of the decisions, one for each problem.
 
     Raises :class:`BadFilter`, and :class:`app.dblog.errors.Unreadable`.
     """
@@ -106,7 +106,7 @@ def decide(problem_ids: Sequence[int], change: Change, who: Who) -> list[int]:
 
 
 def undo(decision_ids: Sequence[int], who: Who) -> int:
-    """Take back decisions that are the last of their problems; returns how many. Raises as :func:`decide`."""
+    """Undo those decisions that are the last of their problems; return how many. Raises as :func:`decide`."""
 
     def undone(connection: Connection) -> int:
         asked = select(_decision.c.fingerprint).where(_decision.c.id.in_(decision_ids))
