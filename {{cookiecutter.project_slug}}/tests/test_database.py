@@ -183,12 +183,12 @@ def test_foreign_keys_hold_in_every_session(app: Flask, user: User, database_url
         lambda: Session(engine),
         sessionmaker(engine),
         scoped_session(sessionmaker(engine)),
-        lambda: Session(engine.connect()),
+        lambda: Session(opened.enter_context(engine.connect())),
         lambda: Session(binds={User: engine}),
     ]
     for make in ways:
         engine.dispose()
-        with make() as session:
+        with ExitStack() as opened, make() as session:
             session.scalars(select(User)).all()
             assert foreign_keys(session) == 1
     engine.dispose()
