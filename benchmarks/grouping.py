@@ -69,7 +69,7 @@ def log_records(in_words: bool = True) -> list[tuple[int, dict[str, Any]]]:
     structlog = importlib.import_module("structlog")
     processors = [structlog.stdlib.PositionalArgumentsFormatter(), structlog.processors.JSONRenderer()]
     structlog.configure(processors=processors, logger_factory=structlog.stdlib.LoggerFactory())
-    setattr(sys.modules["grouping_calls"], "events", structlog.get_logger("shop.events"))  # noqa: B010 (a module's)
+    setattr(sys.modules["grouping_calls"], "events", structlog.get_logger("shop.events"))  # noqa: B010 (mypy knows no such attribute of a module)
     keep = Keep()
     logging.getLogger().handlers = [keep]
     chance = random.Random(1)

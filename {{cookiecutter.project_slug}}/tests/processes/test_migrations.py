@@ -68,18 +68,6 @@ def test_up_and_down(layout: str, scratch: Callable[[], str], make_app: Callable
             check()
 
 
-@pytest.fixture
-def flask_db(command: Command) -> Callable[..., str]:
-    def run(*args: str, fails: bool = False) -> str:
-        """Run `flask db …` as a process and return what it said."""
-        result = command("flask", "db", *args)
-        assert (result.returncode != 0) is fails, result.stderr
-        assert "Traceback" not in result.stderr
-        return result.stdout + result.stderr
-
-    return run
-
-
 def test_commands_of_flask_migrate(copied: Path, flask_db: Callable[..., str]) -> None:
     assert "already exists" in flask_db("init", fails=True)
     assert "not up to date" in flask_db("check", fails=True)

@@ -80,17 +80,6 @@ def shop(copied: Path, command: Command) -> Path:
 
 
 @pytest.fixture
-def flask_db(command: Command) -> Callable[..., str]:
-    def run(*args: str, fails: bool = False) -> str:
-        result = command("flask", "db", *args)
-        assert (result.returncode != 0) is fails, result.stderr
-        assert "Traceback" not in result.stderr
-        return result.stdout + result.stderr
-
-    return run
-
-
-@pytest.fixture
 def migrate(flask_db: Callable[..., str], command: Command) -> Callable[..., str]:
     """Writes a revision, lints it, and takes it up, down and up again."""
 
