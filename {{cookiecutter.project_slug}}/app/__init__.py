@@ -40,8 +40,8 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     database.init_app(app)
     components.init_app(app)
     extensions.init_app(app)
-    dblog.init_app(app, root=PROJECT, actor=accounts.actor, guard=accounts.admin_required)
-    audit.init_app(app, database.db, actor=accounts.actor, guard=accounts.admin_required)
+    dblog.init_app(app, root=PROJECT, actor=accounts.actor, guard=accounts.admin_required, names=accounts.names)
+    audit.init_app(app, database.db, actor=accounts.actor, guard=accounts.admin_required, names=accounts.names)
 
     app.register_blueprint(main.bp)
     app.register_blueprint(accounts.bp)

@@ -1,8 +1,9 @@
-"""Three questions between the log or the trail and the application: who acts, who may read, and whom to forget."""
+"""What the log and the trail ask of the application: who acts, who may read, what people are called, whom to forget."""
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from flask import Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
@@ -14,6 +15,19 @@ Actor = Callable[[], tuple[int | None, bool | None]]
 
 #: Returns None to let the visitor in, or the response to send instead; it may also abort.
 Guard = Callable[[], ResponseReturnValue | None]
+
+
+class Names(NamedTuple):
+    """What people are called, for pages and searches. Neither function raises, whatever the database does."""
+
+    #: Takes the users' numbers and returns the names of those it knows, by number.
+    of: Callable[[Collection[int]], Mapping[int, str]]
+    #: Takes a user's name and returns the number, None for a name that nobody has.
+    find: Callable[[str], int | None]
+
+
+#: Of an application that does not say what people are called: pages show their numbers.
+NO_NAMES = Names(of=lambda _user_ids: {}, find=lambda _name: None)
 
 #: Makes what is kept about a person anonymous; may be called again. Takes the account's number and what the person is
 #: called (name, address); returns what was done, as a sentence, and raises :class:`CannotForget`.

@@ -19,7 +19,7 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.security import generate_password_hash
 from zxcvbn import frequency_lists
 
-from app.accounts import actor, admin_required, current_user, first_admin
+from app.accounts import actor, admin_required, current_user, first_admin, names
 from app.accounts.access import load_user
 from app.accounts.models import User
 from app.accounts.passwords import METHOD, METHOD_OF_TESTS, matches, weakness
@@ -609,3 +609,19 @@ def test_the_database_too_refuses_a_second_account_of_one_name(app: Flask, user:
         db.session.add(User(username="ADA", password_hash="none"))
         with pytest.raises(IntegrityError):
             db.session.commit()
+
+
+def test_names_of_users_and_numbers_of_names(app: Flask, user: User, admin: User) -> None:
+    assert app.extensions["dblog"].names is names
+    with app.app_context():
+        with statements(db.engine) as seen:
+            assert names.of({user.id, admin.id, 2**63 - 1}) == {user.id: "ada", admin.id: "grace"}
+            assert names.of([]) == {}
+        assert len(seen) == 1
+        assert (names.find(" ADA "), names.find("nobody"), names.find("a" * 1_000)) == (user.id, None, None)
+
+
+def test_no_names_while_the_database_is_away(app: Flask, user: User) -> None:
+    with app.app_context():
+        db.drop_all(bind_key=None)
+        assert (names.of([user.id]), names.find("ada")) == ({}, None)

@@ -12,7 +12,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from .. import components
-from ..actor import Actor, Guard, forbid, nobody, on_forget
+from ..actor import NO_NAMES, Actor, Guard, Names, forbid, nobody, on_forget
 from . import recorder
 from .cli import cli
 from .forget import forget
@@ -29,16 +29,20 @@ class Audit:
     db: SQLAlchemy
     actor: Actor
     guard: Guard
+    names: Names
 
 
-def init_app(app: Flask, db: SQLAlchemy, *, actor: Actor = nobody, guard: Guard = forbid) -> None:
+def init_app(
+    app: Flask, db: SQLAlchemy, *, actor: Actor = nobody, guard: Guard = forbid, names: Names = NO_NAMES
+) -> None:
     """Name the acting user in the trail of ``app``, and show the trail.
 
     :param db: whose session reads the trail
     :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
     :param guard: tells who may see the trail, see :data:`app.actor.Guard`
+    :param names: tells what users are called, see :class:`app.actor.Names`
     """
-    app.extensions["audit"] = Audit(db, actor, guard)
+    app.extensions["audit"] = Audit(db, actor, guard, names)
     on_forget(app, forget)
     components.init_app(app)
     app.register_blueprint(bp)

@@ -38,7 +38,7 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, current_app
 
 from .. import components
-from ..actor import Actor, Guard, forbid, nobody, on_forget
+from ..actor import NO_NAMES, Actor, Guard, Names, forbid, nobody, on_forget
 from ..database import log_engine
 from ..private_files import why_not_ours
 from ..redaction import secret_names
@@ -76,10 +76,16 @@ class DatabaseLog:
     handler: DatabaseLogHandler
     actor: Actor
     guard: Guard
+    names: Names
 
 
 def init_app(
-    app: Flask, *, root: str | os.PathLike[str] | None = None, actor: Actor = nobody, guard: Guard = forbid
+    app: Flask,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    actor: Actor = nobody,
+    guard: Guard = forbid,
+    names: Names = NO_NAMES,
 ) -> None:
     """Open the log of ``app``, over the engine of :func:`app.database.log_engine`.
 
@@ -88,6 +94,7 @@ def init_app(
     :param root: the folder of the project's own code, to tell its frames from a library's; ``app.root_path`` if None
     :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
     :param guard: tells who may read the log, see :data:`app.actor.Guard`
+    :param names: tells what users are called, see :class:`app.actor.Names`
     :raises ValueError: LOG_JOURNAL_DIR is a folder into which others can put files
     """
     config = app.config
@@ -109,7 +116,7 @@ def init_app(
     process.make_current(app, writer, handler)
     watch(app, process.record, actor)
 
-    app.extensions["dblog"] = DatabaseLog(writer, journal, handler, actor, guard)
+    app.extensions["dblog"] = DatabaseLog(writer, journal, handler, actor, guard, names)
     on_forget(app, partial(forget, writer))
     app.before_request(_start_writer)
     components.init_app(app)
