@@ -19,7 +19,8 @@ A record walks through these rooms from left to right. The room is the rule: a f
   (frames that repeat), ``upsert`` (each record once, and counted), ``storms`` (records that are only counted),
   ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
 - :mod:`.viewer`, SELECT and what people decide: ``filters``, ``queries`` (lists and searches), ``counts`` (totals and
-  histogram), ``problems`` (lists and decisions), ``follow``, ``status``, ``views`` and ``problem_views`` (pages, JSON),
+  histogram), ``problems`` (lists), ``decisions``, ``follow``, ``status``, ``views``, ``problem_views`` and
+  ``decision_views`` (pages, JSON, forms),
   ``blueprint`` (guard, errors), ``format``, ``charts``, ``export``, ``cli``, ``templates/``, ``static/``.
 
 Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.limits` (which

@@ -4,7 +4,7 @@ Rule of this room: it only SELECTs, apart from the few statements that keep what
 knows nothing of the store.
 """
 
-from . import problem_views, views
+from . import decision_views, problem_views, views
 from .blueprint import bp
 
-__all__ = ["bp", "problem_views", "views"]
+__all__ = ["bp", "decision_views", "problem_views", "views"]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from flask import current_app
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from ...database import utcnow
@@ -105,27 +105,29 @@ def decide(problem_ids: Sequence[int], change: Change, who: Who) -> list[int]:
     return _transact(decided)
 
 
-def undo(decision_ids: Sequence[int], who: Who) -> int:
-    """Undo those decisions that are the last of their problems; return how many. Raises as :func:`decide`."""
+def undo(decision_ids: Sequence[int], who: Who) -> list[int]:
+    """Undo those decisions that are the last of their problems; return the numbers of the lines that say so.
 
-    def undone(connection: Connection) -> int:
+    A note that is undone leaves no line: its number is returned. Raises as :func:`decide`.
+    """
+
+    def undone(connection: Connection) -> list[int]:
         asked = select(_decision.c.fingerprint).where(_decision.c.id.in_(decision_ids))
-        count = 0
+        lines = []
         for problem in _locked(connection, _problem.c.fingerprint, connection.scalars(asked).all()):
             of_problem = select(_decision).where(_decision.c.fingerprint == problem.fingerprint)
             last = connection.execute(of_problem.order_by(_decision.c.id.desc()).limit(1)).one()
             if last.id in decision_ids and last.before is not None:
-                count += 1
-                _restore(connection, last, who)
-        return count
+                lines.append(_restore(connection, last, who))
+        return lines
 
     return _transact(undone)
 
 
 def of_numbers(log: Session, decision_ids: Sequence[int]) -> list[LogDecision]:
-    """Return those of the decisions that can still be undone: the last of their problems."""
-    chosen = log.scalars(select(LogDecision).where(LogDecision.id.in_(decision_ids), LogDecision.before.is_not(None)))
-    found = list(chosen)
+    """Return those of the decisions that can still be undone, the last of their problems, and of the undoings too."""
+    theirs = or_(LogDecision.before.is_not(None), LogDecision.action == UNDONE)
+    found = log.scalars(select(LogDecision).where(LogDecision.id.in_(decision_ids), theirs)).all()
     names = {each.fingerprint for each in found}
     last = select(func.max(LogDecision.id)).where(LogDecision.fingerprint.in_(names)).group_by(LogDecision.fingerprint)
     still = set(log.scalars(last))
@@ -157,11 +159,15 @@ def _decide(connection: Connection, problem: Any, change: Change, who: Who) -> i
         "account": who.account,
         "before": {name: each.isoformat() if isinstance(each, datetime) else each for name, each in before.items()},
     }
+    return _insert(connection, line)
+
+
+def _insert(connection: Connection, line: Mapping[str, object]) -> int:
     key = connection.execute(insert(_decision).values(line)).inserted_primary_key
     return int(key[0]) if key else 0
 
 
-def _restore(connection: Connection, last: Any, who: Who) -> None:
+def _restore(connection: Connection, last: Any, who: Who) -> int:
     columns = {
         name: datetime.fromisoformat(each) if isinstance(each, str) and name != "status" else each
         for name, each in last.before.items()
@@ -169,9 +175,10 @@ def _restore(connection: Connection, last: Any, who: Who) -> None:
     connection.execute(update(_problem).where(_problem.c.fingerprint == last.fingerprint).values(columns))
     if last.action == NOTED:
         connection.execute(_decision.delete().where(_decision.c.id == last.id))
-        return
+        return int(last.id)
     line = {"fingerprint": last.fingerprint, "created_at": utcnow(), "action": UNDONE}
-    connection.execute(insert(_decision).values(line | {"user_id": who.user_id, "account": who.account}))
+    line |= {"user_id": who.user_id, "account": who.account}
+    return _insert(connection, line)
 
 
 def _locked(connection: Connection, column: Any, keys: Sequence[Any]) -> Sequence[Any]:

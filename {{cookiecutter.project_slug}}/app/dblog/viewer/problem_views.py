@@ -8,6 +8,7 @@ from ..models import OPEN
 from . import problems
 from .blueprint import bp
 from .charts import heights
+from .decision_views import read_done
 from .decisions import Who, decide, parse_change
 from .filters import Filters
 from .format import frame_runs, why_grouped
@@ -27,6 +28,7 @@ def show_problems() -> ResponseReturnValue:
         listed, older = problems.list_problems(log, status, request.args.get("before"))
         counts = problems.charts(log, listed)
         tally = problems.tally(log)
+        done = read_done(log)
     return render_template(
         "dblog/problems.html",
         status=status,
@@ -37,6 +39,7 @@ def show_problems() -> ResponseReturnValue:
         charts={number: heights(hours) for number, hours in counts.items()},
         tally=tally,
         cap=problems.COUNT_CAP,
+        done=done,
     )
 
 
