@@ -20,8 +20,8 @@ A record walks through these rooms from left to right. The room is the rule: a f
   ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
 - :mod:`.viewer`, SELECT and what people decide: ``filters``, ``queries`` (lists and searches), ``counts`` (totals and
   histogram), ``problems`` (lists), ``decisions``, ``follow``, ``status``, ``views``, ``problem_views`` and
-  ``decision_views`` (pages, JSON, forms),
-  ``blueprint`` (guard, errors), ``format``, ``charts``, ``export``, ``cli``, ``templates/``, ``static/``.
+  ``decision_views`` (pages, JSON, forms), ``blueprint`` (guard, errors), ``format``, ``charts``, ``export``, ``cli``
+  and ``problem_cli`` (commands), ``templates/``, ``static/``.
 
 Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.limits` (which
 rows are to go), :mod:`.errors` (what goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process).
@@ -53,6 +53,7 @@ from .store.forget import forget
 from .store.writer import Writer
 from .viewer import bp
 from .viewer.cli import cli
+from .viewer.problem_cli import problems_group
 from .viewer.status import health
 
 P = ParamSpec("P")
@@ -66,6 +67,7 @@ DEFAULTS |= {"LOG_MAX_PROBLEMS": 10_000, "RELEASE": ""}
 
 cli.add_command(flush_command)
 cli.add_command(prune_command)
+cli.add_command(problems_group)
 
 
 @dataclass(frozen=True)

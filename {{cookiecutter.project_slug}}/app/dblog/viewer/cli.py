@@ -8,11 +8,9 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from ...components import distance
 from ...terminal import escape_what_the_terminal_lacks, inert, json_option, limit_option, plain_errors
 from ..errors import Unreadable
-from ..models import OPEN, LogProblem
-from . import export, problems
+from . import export
 from .filters import Filters
 from .follow import follow
 from .format import as_json, as_text, first_line, json_line, level_name
@@ -96,19 +94,6 @@ def tail_command(count: int, as_json_lines: bool) -> None:
         return
 
 
-@cli.command("problems")
-@click.option("--status", type=click.Choice([*problems.STATUSES, problems.ALL]), default=OPEN, show_default=True)
-@limit_option
-@json_option
-@plain_errors(Unreadable)
-def problems_command(status: str, limit: int, as_json_lines: bool) -> None:
-    """Show the problems, the last seen first."""
-    with reading() as log:
-        found, _ = problems.list_problems(log, status, size=limit)
-    for problem in found:
-        click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
-
-
 @cli.command("export")
 @filter_options
 @click.option("--format", "form", type=click.Choice([*export.FORMATS]), required=True)
@@ -146,19 +131,16 @@ def show(entry: Entry, as_json_lines: bool) -> None:
 
 def line(entry: Entry) -> str:
     """One row on one line, coloured; click takes the colours away where the output is no terminal."""
-    level = click.style(f"{level_name(entry.level):<8}", fg=_COLORS.get(min(entry.level // 10 * 10, 50)))
     what = first_line(entry.message)
     if entry.exception:
         what = f"{what} ({entry.exception})"
     place = click.style(inert(entry.logger), fg="bright_black")
-    return f"{entry.id:>8}  {_local(entry.created_at)}  {level}  {place}  {inert(what)}"
+    return f"{entry.id:>8}  {_local(entry.created_at)}  {styled_level(entry.level)}  {place}  {inert(what)}"
 
 
-def problem_line(problem: LogProblem) -> str:
-    level = click.style(f"{level_name(problem.level):<8}", fg=_COLORS.get(min(problem.level // 10 * 10, 50)))
-    title = inert(first_line(problem.title))
-    last_seen = distance(problem.last_seen)
-    return f"{problem.id:>8}  {problem.count:>8}  {last_seen:>10}  {level}  {problem.status:<8}  {title}"
+def styled_level(level: int) -> str:
+    """Return the level's name in its colour, eight characters wide."""
+    return click.style(f"{level_name(level):<8}", fg=_COLORS.get(min(level // 10 * 10, 50)))
 
 
 def _local(moment: Any) -> str:

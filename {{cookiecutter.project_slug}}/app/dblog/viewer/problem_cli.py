@@ -1,0 +1,99 @@
+"""``flask log problems``: the problems on a terminal, and decisions about them from there."""
+
+import getpass
+from collections.abc import Sequence
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from ...components import distance
+from ...terminal import inert, json_option, limit_option, plain_errors
+from ..errors import Unreadable
+from ..models import MUTED, OPEN, RESOLVED, LogProblem
+from . import problems
+from .cli import styled_level
+from .decisions import RESOLVED_IN_NEXT, Change, Who, decide, parse_change
+from .format import first_line, json_line
+from .queries import reading
+
+_DONE = {"resolved": "Resolved", "muted": "Muted", "reopened": "Reopened"}
+
+
+@click.group("problems", cls=AppGroup, invoke_without_command=True)
+@click.option("--status", type=click.Choice([*problems.STATUSES, problems.ALL]), default=OPEN, show_default=True)
+@limit_option
+@json_option
+@click.pass_context
+@with_appcontext
+@plain_errors(Unreadable)
+def problems_group(context: click.Context, status: str, limit: int, as_json_lines: bool) -> None:
+    """Show the problems, the last seen first, or decide about some of them by number."""
+    if context.invoked_subcommand:
+        return
+    with reading() as log:
+        found, _ = problems.list_problems(log, status, size=limit)
+    for problem in found:
+        click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
+
+
+numbers_argument = click.argument(
+    "problem_ids", metavar="ID...", type=click.IntRange(1, 2**63 - 1), nargs=-1, required=True
+)
+
+
+@problems_group.command("resolve")
+@numbers_argument
+@click.option("--next-deploy", is_flag=True, help="Only a record of a release that is still to come opens it again.")
+def resolve_command(problem_ids: tuple[int, ...], next_deploy: bool) -> None:
+    """Resolve problems; one whose next record comes later is open again."""
+    _decide(problem_ids, RESOLVED_IN_NEXT if next_deploy else RESOLVED)
+
+
+@problems_group.command("mute")
+@numbers_argument
+@click.option("--until", default="", help="Hours or days (24h, 7d), or how many more rows (+100); else for good.")
+def mute_command(problem_ids: tuple[int, ...], until: str) -> None:
+    """Mute problems: the list leaves them out, whatever comes."""
+    _decide(problem_ids, MUTED, until)
+
+
+@problems_group.command("reopen")
+@numbers_argument
+def reopen_command(problem_ids: tuple[int, ...]) -> None:
+    """Open problems that are resolved or muted."""
+    _decide(problem_ids, OPEN)
+
+
+@plain_errors(Unreadable)
+def _decide(problem_ids: Sequence[int], status: str, until: str = "") -> None:
+    """Decide about the problems of these numbers, about none of them if one does not exist, and say what was done."""
+    change = parse_change(status, until)
+    found = []
+    with reading() as log:
+        for number in dict.fromkeys(problem_ids):
+            problem = problems.find_problem(log, number)
+            if problem is None:
+                raise click.ClickException(f"There is no problem {number}, or not any more.")
+            found.append(problem)
+    decide([problem.id for problem in found], change, Who(account=_account()))
+    for problem in found:
+        click.echo(inert(f"{_done(change)}: {problem.id}  {first_line(problem.title)}"))
+
+
+def _done(change: Change) -> str:
+    return f"{_DONE[change.action]} {change.detail or ''}".strip()
+
+
+def _account() -> str:
+    """Return the name of the operating system's account, which the history shows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "somebody without an account name"
+
+
+def problem_line(problem: LogProblem) -> str:
+    title = inert(first_line(problem.title))
+    last_seen = distance(problem.last_seen)
+    level = styled_level(problem.level)
+    return f"{problem.id:>8}  {problem.count:>8}  {last_seen:>10}  {level}  {problem.status:<8}  {title}"

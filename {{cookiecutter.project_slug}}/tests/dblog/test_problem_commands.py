@@ -1,0 +1,102 @@
+"""``flask log problems``: the list, and decisions by number."""
+
+import json
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy.orm import Session
+
+from app.database import db
+from app.dblog.models import LogProblem
+from app.dblog.viewer.decisions import history
+
+from .log_rows import problem_id, put, row
+
+
+@pytest.fixture(autouse=True)
+def _account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "operator")
+
+
+def run(runner: FlaskCliRunner, *arguments: object, exit_code: int = 0) -> Result:
+    result = runner.invoke(args=["log", "problems", *map(str, arguments)])
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def stored(app: Flask, number: int) -> tuple[LogProblem, list[tuple[str, str | None, str | None]]]:
+    """The problem, and its history, newest first."""
+    with app.app_context(), Session(db.engines["log"]) as log:
+        problem = log.get_one(LogProblem, number)
+        return problem, [(each.action, each.detail, each.account) for each in history(log, problem)]
+
+
+def test_decisions_say_what_they_did_and_who(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("the pot\nis empty", release="a"))
+    number = problem_id(app)
+    for arguments, said, status, line in (
+        (("resolve", number), "Resolved", "resolved", ("resolved", None)),
+        (("reopen", number), "Reopened", "open", ("reopened", None)),
+        (("mute", number), "Muted", "muted", ("muted", None)),
+        (("mute", number, "--until", "24h"), "Muted for 24 hours", "muted", ("muted", "for 24 hours")),
+        (("mute", number, "--until", "+100"), "Muted until 100 more rows", "muted", ("muted", "until 100 more rows")),
+        (
+            ("resolve", "--next-deploy", number),
+            "Resolved in the next deploy",
+            "resolved",
+            ("resolved", "in the next deploy"),
+        ),
+    ):
+        assert run(runner, *arguments).stdout == f"{said}: {number}  the pot\n"
+        problem, lines = stored(app, number)
+        assert (problem.status, lines[0]) == (status, (*line, "operator"))
+    assert problem.in_next_deploy
+
+
+def test_several_at_once(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("a"), row("b", fingerprint="1-b"))
+    numbers = problem_id(app), problem_id(app, "1-b")
+    assert run(runner, "mute", *numbers, numbers[0]).stdout.splitlines() == [
+        f"Muted: {numbers[0]}  a",
+        f"Muted: {numbers[1]}  b",
+    ]
+    assert len(run(runner, "--status", "muted", "--json").stdout.splitlines()) == 2
+
+
+def test_an_unknown_number_changes_nothing(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row())
+    number = problem_id(app)
+    refused = run(runner, "resolve", number, 999, exit_code=1)
+    assert refused.output == "Error: There is no problem 999, or not any more.\n"
+    assert stored(app, number)[0].status == "open"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mute", "1", "--until", "soon"], "until: hours or days such as 24h or 7d, or rows such as +100"),
+        (["resolve", "1", "--next-deploy"], "No deploy is known"),
+        (["resolve"], "Missing argument"),
+        (["resolve", "0"], "0 is not in the range"),
+        (["resolve", str(2**63)], "is not in the range"),
+    ],
+)
+def test_what_cannot_be_done_is_said(app: Flask, runner: FlaskCliRunner, arguments: list[str], said: str) -> None:
+    put(app, row())
+    number = problem_id(app)
+    assert said in run(runner, *[str(number) if each == "1" else each for each in arguments], exit_code=2).output
+    assert stored(app, number)[0].status == "open"
+
+
+def test_titles_cannot_write_to_the_terminal(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row("\x1b[2J\u202egone"))
+    assert "\\x1b[2J\\u202egone" in run(runner, "resolve", problem_id(app)).stdout
+
+
+def test_fifty_are_shown_unless_said_otherwise(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, *(row(f"{number}", fingerprint=f"1-{number}") for number in range(52)))
+    assert len(run(runner, "--json").stdout.splitlines()) == 50
+    shown = [json.loads(line) for line in run(runner, "--json", "--limit", 51).stdout.splitlines()]
+    assert len(shown) == 51
