@@ -5,6 +5,7 @@
 #     "click>=8.1.8,<9",
 #     "concurrent-log-handler>=0.9.31,<1",
 #     "Flask>=3.1.3,<4",
+#     "Flask-Limiter>=4.1.1,<5",
 #     "Flask-Login>=0.6.3,<1",
 #     "Flask-Migrate>=4.1,<5",
 #     "Flask-SQLAlchemy>=3.1.1,<4",
@@ -14,6 +15,7 @@
 #     "python-dotenv>=1.2,<2",
 #     "SQLAlchemy>=2.1.9,<3",
 #     "WTForms>=3.3,<4",
+#     "zxcvbn>=4.5,<5",
 #     "SQLAlchemy-Continuum>=2,<3",
 # ]
 # ///

@@ -3,6 +3,7 @@
 # dependencies = [
 #     "concurrent-log-handler>=0.9.31,<1",
 #     "Flask>=3.1.3,<4",
+#     "Flask-Limiter>=4.1.1,<5",
 #     "Flask-Login>=0.6.3,<1",
 #     "Flask-Migrate>=4.1,<5",
 #     "Flask-SQLAlchemy>=3.1.1,<4",
@@ -14,6 +15,7 @@
 #     "python-dotenv>=1.2,<2",
 #     "SQLAlchemy>=2.1.9,<3",
 #     "WTForms>=3.3,<4",
+#     "zxcvbn>=4.5,<5",
 #     "loguru>=0.7.3,<1",
 #     "opentelemetry-instrumentation-logging>=0.66b2,<1",
 #     "opentelemetry-sdk>=1.45,<2",

@@ -4,6 +4,7 @@
 #     "alembic>=1.20.1,<2",
 #     "concurrent-log-handler>=0.9.31,<1",
 #     "Flask>=3.1.3,<4",
+#     "Flask-Limiter>=4.1.1,<5",
 #     "Flask-Login>=0.6.3,<1",
 #     "Flask-Migrate>=4.1,<5",
 #     "Flask-SQLAlchemy>=3.1.1,<4",
@@ -15,6 +16,7 @@
 #     "python-dotenv>=1.2,<2",
 #     "SQLAlchemy>=2.1.9,<3",
 #     "WTForms>=3.3,<4",
+#     "zxcvbn>=4.5,<5",
 # ]
 # ///
 """How long the log's pages, their JSON and the commands take, however many rows there are.

@@ -1,5 +1,6 @@
 """ruff and mypy find nothing, in the template as it stands and in every project that it makes."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,19 @@ def test_no_other_answer_changes_the_code(bake: Bake, default_project: Path, tmp
     for name, content in files(tmp_path / "other").items():
         if name.endswith((".py", ".html", ".js", ".css", ".mako")):
             assert content == expected[name], name
+
+
+def test_benchmarks_install_what_the_project_needs(template: Path) -> None:
+    """A benchmark names itself what uv installs for it, and the project runs in it only with all of its own."""
+    project = (template / FOLDER / "pyproject.toml").read_text("utf-8")
+    needed = _names(project.partition("\ndependencies = [")[2].partition("#% if")[0])
+    # Not every benchmark serves, and Flask brings click.
+    needed -= {"gunicorn", "click", "alembic"}
+    scripts = [path.read_text("utf-8").partition("# ///\n")[0] for path in template.glob("benchmarks/*.py")]
+    headers = [header for header in map(_names, scripts) if "Flask-Login" in header]
+    assert len(headers) > 4
+    assert [needed - header for header in headers] == [set()] * len(headers)
+
+
+def _names(requirements: str) -> set[str]:
+    return set(re.findall(r'"([A-Za-z][\w-]*)[^"]*[<>=]', requirements))

@@ -6,12 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from .. import grouping
-from ..capture.sanitize import clean_text
 from ..journal.files import Event
 from .message_key import find_key, own_key
 from .render import frames_for_page, render
-
-TITLE_LIMIT = PLACE_LIMIT = 500
 
 Row = dict[str, Any]
 
@@ -19,7 +16,8 @@ Row = dict[str, Any]
 def make_row(event_id: str, event: Event, root: str) -> Row:
     """Return the columns of the event's row, its problem's ``title`` and ``place``, and the ``hour`` it is counted in.
 
-    Raises KeyError, TypeError or ValueError if it is no event.
+    Title and place are as long as they come, and may hold a secret: of a batch those of one row are stored, so they
+    are cleaned there. Raises KeyError, TypeError or ValueError if it is no event.
 
     :param root: the project's folder with a separator at its end; files below it are the project's own
     """
@@ -34,7 +32,7 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "logger": event["logger"],
         "message": event["message"],
         **what,
-        "place": clean_text(" · ".join(filter(None, (what["place"], asked))), PLACE_LIMIT),
+        "place": " · ".join(filter(None, (what["place"], asked))),
         **{"request_id": of_request("id"), "method": of_request("method"), "path": of_request("path")},
         **{"endpoint": of_request("endpoint"), "ip": of_request("ip")},
         **{"user_id": get("user_id"), "is_admin": get("is_admin"), "host": get("host"), "pid": get("pid")},
@@ -62,7 +60,7 @@ def _of_exception(event: Event, root: str) -> Row:
         "trace": trace,
         "frames": chain,
         "fingerprint": _fingerprint(event, name, frames, root),
-        "title": clean_text(f"{name}: {captured['text']}", TITLE_LIMIT),
+        "title": f"{name}: {captured['text']}",
         "place": f"{frame['function']} · {grouping.short_path(frame['file'], root)}:{frame['line']}" if frame else "",
     }
 
@@ -87,6 +85,6 @@ def _of_message(event: Event, root: str) -> Row:
         "trace": event.get("stack"),
         "frames": None,
         "fingerprint": grouping.fingerprint(grouping.KEY, key) if key else of_logger,
-        "title": clean_text(found.title, TITLE_LIMIT),
+        "title": found.title,
         "place": " · ".join(filter(None, (function, place))),
     }

@@ -13,12 +13,15 @@ from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, func,
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ...inserts import insert_if_absent, insert_rows
+from ..capture.sanitize import clean_text
 from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
 from .affected import count_users
 from .decided import reopen
 from .releases import note_releases
 from .rows import Row
 from .storms import Place, Storms, is_behind, last_places, read_places, write_places
+
+TITLE_LIMIT = PLACE_LIMIT = 500
 
 _entry, _problem, _hour, _problem_hour = (
     LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem, LogHour, LogProblemHour)
@@ -67,8 +70,8 @@ def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]
         {
             "fingerprint": fingerprint,
             "level": max(row["level"] for row in own),
-            "title": own[0]["title"],
-            "place": max(own, key=itemgetter("created_at"))["place"],
+            "title": clean_text(own[0]["title"], TITLE_LIMIT),
+            "place": clean_text(max(own, key=itemgetter("created_at"))["place"], PLACE_LIMIT),
             "count": len(own),
             "first_seen": min(row["created_at"] for row in own),
             "last_seen": max(row["created_at"] for row in own),
