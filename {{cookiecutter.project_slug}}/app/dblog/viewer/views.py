@@ -1,9 +1,9 @@
-"""The pages of rows and of the log's status, and their JSON twins."""
+"""The list of rows and the log's status, their JSON twins and the export."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Response, abort, current_app, render_template, request, stream_with_context, url_for
+from flask import Response, current_app, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from .blueprint import as_response, bp
 from .charts import stacks
 from .counts import CAP, overview
 from .filters import ALL, LEVELS, Filters
-from .format import as_json, as_text, first_line, frame_runs, level_name
+from .format import as_json, first_line, level_name
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, page, reading
 from .status import report
 
@@ -63,7 +63,7 @@ def index_json() -> ResponseReturnValue:
         known = problems.of_rows(log, rows.entries)
     return as_response(
         {
-            "entries": [_with_problem(entry, known) for entry in rows.entries],
+            "entries": [with_problem(entry, known) for entry in rows.entries],
             "newer": log_link(terms, "dblog.index_json", after=rows.newer) if rows.newer else None,
             "older": log_link(terms, "dblog.index_json", before=rows.older) if rows.older else None,
             "searched_to": rows.searched_to,
@@ -87,33 +87,6 @@ def export_rows(form: str) -> ResponseReturnValue:
     response = Response(stream_with_context(lines), mimetype=export.FORMATS[form])
     response.headers["Content-Disposition"] = f'attachment; filename="log-{utcnow():%Y%m%d-%H%M%S}.{form}"'
     return response
-
-
-@bp.get("/logs/<int:entry_id>")
-def detail(entry_id: int) -> ResponseReturnValue:
-    with reading() as log:
-        entry = queries.find(log, entry_id) or abort(404)
-        older, newer = queries.neighbours(log, entry)
-        problem = problems.of_fingerprint(log, entry.fingerprint)
-        of_request = queries.count_request(log, entry.request_id) if entry.request_id else 0
-    return render_template(
-        "dblog/detail.html",
-        entry=entry,
-        older=older,
-        newer=newer,
-        problem=problem,
-        of_request=of_request,
-        errors=frame_runs(entry),
-        as_text=as_text(entry, local=False),
-        root=current_app.extensions["dblog"].writer.root,
-    )
-
-
-@bp.get("/logs/<int:entry_id>.json")
-def detail_json(entry_id: int) -> ResponseReturnValue:
-    with reading() as log:
-        entry = queries.find(log, entry_id) or abort(404)
-        return as_response(_with_problem(entry, problems.of_rows(log, [entry])))
 
 
 @bp.get("/logs/status")
@@ -155,7 +128,7 @@ def _rows(log: Session, filters: Filters, terms: dict[str, str], columns: Sequen
     return page(log, filters, columns=columns, before=terms.get("before"), after=terms.get("after"))
 
 
-def _with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     """Return the row's columns and the number of its problem, None if that is gone."""
     number, _ = known.get(entry.fingerprint, (None, None))
     return as_json(entry) | {"problem": number}
