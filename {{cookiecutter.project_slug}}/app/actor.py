@@ -9,6 +9,8 @@ from flask import Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, func, or_
 
+from .listing import BadFilter, parse_id, parse_text
+
 #: Returns the acting user's id and whether that user is an admin; (None, None) for nobody. It is called in the
 #: middle of log calls and flushes, so it must answer from memory and never ask a database.
 Actor = Callable[[], tuple[int | None, bool | None]]
@@ -28,6 +30,17 @@ class Names(NamedTuple):
 
 #: Of an application that does not say what people are called: pages show their numbers.
 NO_NAMES = Names(of=lambda _user_ids: {}, find=lambda _name: None)
+
+
+def parse_user(names: Names, name: str, term: str) -> int:
+    """Return the number of the user that a filter names, by number or by name; raises :class:`BadFilter`."""
+    if term.isascii() and term.isdigit():
+        return parse_id(name, term)
+    number = names.find(parse_text(name, term))
+    if number is None:
+        raise BadFilter(f"{name}: a user's number, or the name of an account; there is none called “{term}”.")
+    return number
+
 
 #: Makes what is kept about a person anonymous; may be called again. Takes the account's number and what the person is
 #: called (name, address); returns what was done, as a sentence, and raises :class:`CannotForget`.

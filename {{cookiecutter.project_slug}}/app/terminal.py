@@ -1,11 +1,18 @@
-"""What commands share: errors as one sentence, text that a terminal shows instead of obeying, two options."""
+"""What commands share: errors as one sentence, text that a terminal shows instead of obeying, tables, two options."""
 
 import codecs
 import io
 import json
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice
+from typing import NamedTuple
 
 import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -39,10 +46,17 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("as_in_json", _escape)
 
 
-def escape_what_the_terminal_lacks() -> None:
-    """Let stdout show ``\\u2192`` for a character that its code page does not have, instead of raising."""
+def prepare_terminal() -> None:
+    """Let stdout show ``\\u2192`` for a character that its code page lacks; no colour where NO_COLOR is set."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="as_in_json")
+    if os.environ.get("NO_COLOR"):
+        click.get_current_context().color = False
+
+
+def local_time(moment: datetime) -> str:
+    """Return the moment to the second in this machine's zone."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
@@ -65,3 +79,120 @@ def plain_errors(*refusals: type[Exception]) -> Iterator[None]:
         raise click.ClickException(inert(error)) from None
     except (OperationalError, ProgrammingError) as error:
         raise click.ClickException(inert(database_error(error))) from None
+
+
+# Tables
+
+GAP = "  "
+#: So many rows are read before the first is printed: their widths are the table's.
+MEASURED_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its title, whether it is a number, and whether it may be cut where room is short."""
+
+    title: str
+    is_number: bool = False
+    may_be_cut: bool = False
+
+
+class Colored(NamedTuple):
+    """A cell in one of click's colours."""
+
+    text: str
+    color: str
+
+
+Cell = object | Colored
+
+
+def print_table(
+    columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, empty: str, measured: int = MEASURED_ROWS
+) -> None:
+    """Print a table that fits the terminal: a title for each column, and long texts cut.
+
+    A pipe gets every row whole, its cells separated by tabs, and no titles: so ``cut -f``, ``wc -l`` and ``sort`` need
+    no options. No cell can move the cursor, nor begin another line or column.
+
+    :param empty: said on stderr if there is no row
+    :param measured: so many rows are read before the first is printed; 0 for rows that arrive one by one, untitled
+    """
+    rows = iter(rows)
+    first = list(islice(rows, max(measured, 1)))
+    if not first:
+        click.echo(empty, err=True)
+        return
+    room = terminal_width()
+    if room is None:
+        for row in chain(first, rows):
+            click.echo("\t".join(_text(cell) for cell in row))
+        return
+    natural = [0] * len(columns)
+    if measured:
+        titles = [Colored(column.title, "bright_black") for column in columns]
+        _widen(natural, [titles, *first])
+        click.echo(_line(columns, titles, _fitted(columns, natural, room)))
+    for row in chain(first, rows):
+        _widen(natural, [row])
+        click.echo(_line(columns, row, _fitted(columns, natural, room)))
+
+
+def terminal_width() -> int | None:
+    """Return how many characters a line of the terminal holds, None if the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _widen(widths: list[int], rows: Iterable[Sequence[Cell]]) -> None:
+    for row in rows:
+        widths[:] = (max(width, _width(_text(cell))) for width, cell in zip(widths, row, strict=True))
+
+
+def _fitted(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
+    """Return widths that fit: the columns that may be cut share what the others leave, none has more than it needs."""
+    left = room - len(GAP) * (len(columns) - 1)
+    left -= sum(width for column, width in zip(columns, natural, strict=True) if not column.may_be_cut)
+    narrowest_first = sorted((width, number) for number, width in enumerate(natural) if columns[number].may_be_cut)
+    widths = list(natural)
+    for done, (width, number) in enumerate(narrowest_first):
+        widths[number] = max(1, min(width, left // (len(narrowest_first) - done)))
+        left -= widths[number]
+    return widths
+
+
+def _line(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[int]) -> str:
+    cells = []
+    for column, cell, width in zip(columns, row, widths, strict=True):
+        text = _cut(_text(cell), width)
+        padding = " " * (width - _width(text))
+        shown = click.style(text, fg=cell.color) if isinstance(cell, Colored) else text
+        cells.append(padding + shown if column.is_number else shown + padding)
+    return GAP.join(cells).rstrip()
+
+
+def _text(cell: Cell) -> str:
+    text = cell.text if isinstance(cell, Colored) else "-" if cell is None else cell
+    return inert(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    kept, used = [], 1  # the ellipsis
+    for character in text:
+        used += _width(character)
+        if used > width:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"
+
+
+def _width(text: str) -> int:
+    """Return how many places a terminal takes for the text: two for a letter of Chinese, none for an accent."""
+    return len(text) if text.isascii() else sum(map(_places, text))
+
+
+def _places(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.actor import CannotForget, forget_person
 from app.database import db
-from app.terminal import escape_what_the_terminal_lacks, inert, plain_errors
+from app.terminal import Column, inert, plain_errors, prepare_terminal, print_table
 
 from .models import User, normal_name
 from .users import AccountError, change_password, create_user, find_user, free_name
@@ -19,7 +19,15 @@ LEFT = (
     " neither by name nor by email address."
 )
 
-user_cli = AppGroup("user", help="Create, list and change accounts.", callback=escape_what_the_terminal_lacks)
+USER_COLUMNS = (
+    Column("ID", is_number=True),
+    Column("NAME", may_be_cut=True),
+    Column("ROLE"),
+    Column("EMAIL", may_be_cut=True),
+    Column("CREATED"),
+)
+
+user_cli = AppGroup("user", help="Create, list and change accounts.", callback=prepare_terminal)
 
 
 @user_cli.command("create")
@@ -37,12 +45,15 @@ def create(name: str, email: str | None, admin: bool, password_stdin: bool) -> N
 
 @user_cli.command("list")
 def list_users() -> None:
-    """Every account, one a line: name, role, email, day of creation."""
+    """Show every account with its number, by which log and trail know it."""
     with plain_errors(AccountError):
-        for user in db.session.scalars(select(User).order_by(User.username)):
-            role = "admin" if user.is_admin else "user"
-            created = user.created_at.astimezone().date()
-            click.echo(inert(f"{user.username}\t{role}\t{user.email or '-'}\t{created}"))
+        users = db.session.scalars(select(User).order_by(User.username))
+        print_table(USER_COLUMNS, map(cells, users), empty="There is no account yet.")
+
+
+def cells(user: User) -> list[object]:
+    role = "admin" if user.is_admin else "user"
+    return [user.id, user.username, role, user.email, user.created_at.astimezone().date()]
 
 
 @user_cli.command("password")

@@ -1,26 +1,47 @@
 """``flask audit``: the trail on a terminal, and as JSON lines for other programs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from ..terminal import escape_what_the_terminal_lacks, inert_json, json_option, limit_option, plain_errors
+from ..terminal import (
+    Cell,
+    Colored,
+    Column,
+    inert_json,
+    json_option,
+    limit_option,
+    local_time,
+    plain_errors,
+    prepare_terminal,
+    print_table,
+)
 from . import queries
-from .entries import ACTIONS
-from .format import as_json, as_line, as_text
+from .entries import ACTIONS, DELETE, INSERT, UPDATE
+from .format import as_json, as_text, names_of, summary, who
 from .models import AuditEntry
 from .queries import Filters
 
-cli = AppGroup("audit", help="Who changed what: read the audit trail.", callback=escape_what_the_terminal_lacks)
+COLUMNS = (
+    Column("ID", is_number=True),
+    Column("TIME"),
+    Column("ACTION"),
+    Column("OBJECT", may_be_cut=True),
+    Column("BY", may_be_cut=True),
+    Column("CHANGES", may_be_cut=True),
+)
+COLORS = {INSERT: "green", UPDATE: "blue", DELETE: "red"}
+
+cli = AppGroup("audit", help="Who changed what: read the audit trail.", callback=prepare_terminal)
 
 
 @cli.command("list")
 @click.option("--model", help="Only this model: User, …")
 @click.option("--id", "object", metavar="ID", help="Only objects with this primary key.")
-@click.option("--user", metavar="ID", help="Only what the user with this number did.")
+@click.option("--user", metavar="USER", help="Only what this user did: a number or a name.")
 @click.option("--action", type=click.Choice(ACTIONS), help="Only this kind of change.")
 @click.option("--request", metavar="ID", help="Only what this request did, a job or a command: cli:user create.")
 @click.option("--since", help="An age (30m, 2h, 7d) or a date.")
@@ -29,8 +50,12 @@ cli = AppGroup("audit", help="Who changed what: read the audit trail.", callback
 @json_option
 def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
     """Show the newest entries, newest first."""
-    for entry in find(limit, **terms):
-        click.echo(as_json_line(entry) if as_json_lines else as_line(entry))
+    entries = find(limit, **terms)
+    if as_json_lines:
+        print_json(entries)
+    else:
+        people = names_of(entries)
+        print_table(COLUMNS, (cells(entry, people) for entry in entries), empty="No change matches.")
 
 
 @cli.command("show")
@@ -40,11 +65,14 @@ def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
 @json_option
 def show_command(model: str, object_id: str, limit: int, as_json_lines: bool) -> None:
     """Show what happened to one object, field by field, newest first."""
-    entries = list(find(limit, model=model, object=object_id))
+    entries = find(limit, model=model, object=object_id)
     if not entries:
         raise click.ClickException(f"The trail has nothing about {model} {object_id}.")
-    for entry in entries:
-        click.echo(as_json_line(entry) if as_json_lines else as_text(entry))
+    if as_json_lines:
+        print_json(entries)
+    else:
+        people = names_of(entries)
+        click.echo("\n".join(as_text(entry, people) for entry in entries))
 
 
 @cli.command("prune")
@@ -62,10 +90,17 @@ def prune_command(days: int | None, yes: bool) -> None:
     click.echo(f"Deleted {count} entries.")
 
 
-def find(limit: int, **terms: str | None) -> Iterable[AuditEntry]:
+def find(limit: int, **terms: str | None) -> Sequence[AuditEntry]:
     with plain_errors():
         return queries.page(Filters.parse(terms), size=limit).entries
 
 
-def as_json_line(entry: AuditEntry) -> str:
-    return inert_json(json.dumps(as_json(entry), ensure_ascii=False))
+def cells(entry: AuditEntry, people: Mapping[int, str]) -> list[Cell]:
+    action = Colored(entry.action, COLORS[entry.action])
+    what = f"{entry.model} {entry.object_id}"
+    return [entry.id, local_time(entry.created_at), action, what, who(entry, people), summary(entry)]
+
+
+def print_json(entries: Iterable[AuditEntry]) -> None:
+    for entry in entries:
+        click.echo(inert_json(json.dumps(as_json(entry), ensure_ascii=False)))

@@ -1,19 +1,33 @@
 """An entry of the trail as people and programs read it."""
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
+from flask import current_app
+
+from ..actor import Names
 from ..serving import JOB
-from ..terminal import inert
+from ..terminal import inert, local_time
+from .entries import DELETE, INSERT
 from .models import AuditEntry
 from .origin import CLI, SYSTEM
 
+#: In characters, of one value.
+SUMMARY_LIMIT = 60
 
-def who(entry: AuditEntry) -> str:
+
+def names_of(entries: Iterable[AuditEntry]) -> Mapping[int, str]:
+    """Return what the users who made these changes are called, by number, as far as the application knows."""
+    found: Names = current_app.extensions["audit"].names
+    return found.of({entry.user_id for entry in entries if entry.user_id is not None})
+
+
+def who(entry: AuditEntry, people: Mapping[int, str]) -> str:
     """Return who made the change: the user, or the command, or "nobody"."""
     if entry.user_id is not None:
-        return f"user {entry.user_id}"
+        return people.get(entry.user_id) or f"user {entry.user_id}"
     if outside_requests(entry.request_id):
         return str(entry.request_id)
     return "nobody"
@@ -34,22 +48,33 @@ def value(shown: Any) -> str:
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
 
 
+def summary(entry: AuditEntry) -> str:
+    """Return on one line what changed, "email: a@x → b@x", what a new object has, or what a deleted one had."""
+    return ", ".join(f"{field}: {_sides(entry.action, *sides)}" for field, sides in entry.changes.items())
+
+
+def _sides(action: str, old: Any, new: Any) -> str:
+    if action == INSERT:
+        return _short(new)
+    if action == DELETE:
+        return _short(old)
+    return f"{_short(old)} → {_short(new)}"
+
+
+def _short(shown: Any) -> str:
+    text = "none" if shown is None else value(shown)
+    return text if len(text) <= SUMMARY_LIMIT else text[: SUMMARY_LIMIT - 1] + "…"
+
+
 def as_json(entry: AuditEntry) -> dict[str, Any]:
     """Return all columns, the time as ISO 8601 in UTC."""
     columns = {column.key: getattr(entry, column.key) for column in AuditEntry.__mapper__.column_attrs}
     return columns | {"created_at": entry.created_at.astimezone(UTC).isoformat()}
 
 
-def as_line(entry: AuditEntry) -> str:
-    """Return one line for a terminal, with the local time and the names of the fields."""
-    moment = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
-    what = f"{entry.action:<6}  {entry.model} {entry.object_id}"
-    return inert(f"{entry.id:>8}  {moment}  {what}  ({', '.join(entry.changes)})  {who(entry)}")
-
-
-def as_text(entry: AuditEntry) -> str:
+def as_text(entry: AuditEntry, people: Mapping[int, str]) -> str:
     """Return one entry for a terminal, a line for each field."""
     cause = f"{entry.request_id} {entry.ip or ''}".strip() if not outside_requests(entry.request_id) else ""
-    head = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {entry.action}  {who(entry)}  {cause}".rstrip()
+    head = f"{local_time(entry.created_at)}  {entry.action}  {who(entry, people)}  {cause}".rstrip()
     fields = [f"    {field}: {value(old)} → {value(new)}" for field, (old, new) in entry.changes.items()]
     return "\n".join(map(inert, [head, *fields]))

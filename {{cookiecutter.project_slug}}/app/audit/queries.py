@@ -12,8 +12,9 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session, scoped_session
 
+from ..actor import parse_user
 from ..database import current_time
-from ..listing import BadFilter, Cursor, Page, Parser, parse_id, parse_terms, parse_text, parse_time
+from ..listing import BadFilter, Cursor, Page, Parser, parse_terms, parse_text, parse_time
 from .entries import ACTIONS
 from .models import AuditEntry
 
@@ -96,7 +97,11 @@ def parse_action(name: str, term: str) -> str:
     raise BadFilter(f"{name}: one of {', '.join(ACTIONS)}; not “{term}”.")
 
 
+def parse_who(name: str, term: str) -> int:
+    return parse_user(current_app.extensions["audit"].names, name, term)
+
+
 PARSERS: dict[str, Parser] = {
     **dict.fromkeys(("model", "object", "request"), parse_text),
-    **{"user": parse_id, "action": parse_action, "since": parse_time, "until": parse_time},
+    **{"user": parse_who, "action": parse_action, "since": parse_time, "until": parse_time},
 }

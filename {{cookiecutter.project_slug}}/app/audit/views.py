@@ -11,7 +11,7 @@ from ..listing import BadFilter, Page
 from ..negotiation import wants_json
 from . import queries
 from .entries import ACTIONS
-from .format import as_json, is_in_log, outside_requests, value, who
+from .format import as_json, is_in_log, names_of, outside_requests, summary, value, who
 from .queries import Filters
 
 FILTERS = tuple(field.name for field in fields(Filters))
@@ -35,10 +35,11 @@ def show_bad_filter(mistake: BadFilter) -> ResponseReturnValue:
 
 @bp.get("/audit")
 def index() -> ResponseReturnValue:
-    terms = filter_terms()
+    terms, page = filter_terms(), find(current_terms())
     return render_template(
         "audit/index.html",
-        page=find(current_terms()),
+        page=page,
+        people=names_of(page.entries),
         terms=terms,
         actions=ACTIONS,
         active_filters=[(name, term, url_for(".index", **terms | {name: None})) for name, term in terms.items()],
@@ -53,7 +54,8 @@ def index_json() -> ResponseReturnValue:
 @bp.get("/audit/<model>/<path:object_id>")
 def history(model: str, object_id: str) -> ResponseReturnValue:
     page = find_history(model, object_id)
-    return render_template("audit/history.html", page=page, model=model, object_id=object_id)
+    people = names_of(page.entries)
+    return render_template("audit/history.html", page=page, people=people, model=model, object_id=object_id)
 
 
 @bp.get("/audit/<model>/<path:object_id>.json")
@@ -98,6 +100,7 @@ bp.context_processor(
     lambda: {
         "who": who,
         "value": value,
+        "summary": summary,
         "outside_requests": outside_requests,
         "is_in_log": is_in_log,
         "beside": beside,

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -249,7 +250,49 @@ def test_list(runner: FlaskCliRunner, entries: list[int]) -> None:
     assert found[0].keys() == {column.key for column in AuditEntry.__table__.columns}
     assert found[0]["created_at"].endswith("+00:00")
     [first, *_rest] = run(runner, "list").splitlines()
-    assert re.fullmatch(rf" *{entries[0]}  [-\d]+ [:\d]+  update  Shelf 0  \(title\)  user 1", first)
+    assert re.fullmatch(rf"{entries[0]}\t[-\d]+ [:\d]+\tupdate\tShelf 0\tuser 1\ttitle: <b>1</b> → <b>0</b>", first)
+
+
+def test_names_stand_for_numbers(visitor: FlaskClient, runner: FlaskCliRunner, admin: User, entries: list[int]) -> None:
+    assert admin.id == 1  # entries of user 2 have an account that is gone
+    first, second, *_rest = run(runner, "list").splitlines()
+    assert (first.split("\t")[4], second.split("\t")[4]) == ("grace", "user 2")
+    assert "  update  grace  r-0" in run(runner, "show", "Shelf", "0").splitlines()[0]
+    page = visitor.get("/audit").text
+    assert (page.count("<bdi>grace</bdi>"), page.count("<bdi>user 2</bdi>")) == (25, 25)
+    assert "<bdi>grace</bdi>" in visitor.get("/audit/Shelf/0").text
+    named = ids(visitor, "/audit.json?user=grace")
+    assert named == ids(visitor, "/audit.json?user=1") == entries[:100:2]
+    assert lines(runner, "list", "--user", "Grace", "--limit", "1")[0]["id"] == entries[0]
+
+
+def test_values_are_in_the_list(
+    visitor: FlaskClient, app: Flask, runner: FlaskCliRunner, make_user: Callable[..., User]
+) -> None:
+    ada = make_user("ada", email="a@example.org")
+    with app.app_context():
+        db.session.execute(update(User).where(User.id == ada.id).values(email=None, password_hash="x" * 100))
+        db.session.execute(update(User).where(User.id == ada.id).values(email="b" * 90))
+        db.session.delete(db.session.get(User, ada.id))
+        db.session.commit()
+    made_and_gone = (
+        rf"id: {ada.id}, username: ada, email: {{}}, password_hash: \[masked\], is_admin: false, created_at: .+"
+    )
+    expected = [
+        made_and_gone.format("b{59}…"),
+        "email: none → b{59}…",
+        r"email: a@example\.org → none, password_hash: \[masked\] → \[masked\]",
+        made_and_gone.format(r"a@example\.org"),
+    ]
+    in_terminal = [
+        line.split("\t")[5] for line in run(runner, "list", "--model", "User", "--id", str(ada.id)).splitlines()
+    ]
+    page = visitor.get(f"/audit?model=User&object={ada.id}").text
+    on_page = [unescape(text) for text in re.findall(r"<summary><bdi>(.*?)</bdi></summary>", page)]
+    for shown in (in_terminal, on_page):
+        assert len(shown) == len(expected)
+        for text, pattern in zip(shown, expected, strict=True):
+            assert re.fullmatch(pattern, text), text
 
 
 def test_show(runner: FlaskCliRunner, entries: list[int]) -> None:
@@ -305,7 +348,7 @@ def test_prune_asks_before_it_takes_every_entry(app: Flask, runner: FlaskCliRunn
     ("args", "said"),
     [
         (["list", "--since", "yesterday"], "since: an age"),
-        (["list", "--user", "ada"], "user: a whole number"),
+        (["list", "--user", "ada"], "there is none called “ada”"),
         (["list", "--model", "\udcff"], "model: contains"),
         (["show", "Book", "9"], "The trail has nothing about Book 9."),
         (["prune"], "AUDIT_RETENTION_DAYS is 0, which keeps all: name a number of --days."),

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import insert, text
 
+from app import terminal
+from app.accounts.models import User
 from app.config import PROJECT
 from app.database import db
 from app.dblog.capture.event import internal
@@ -53,10 +56,33 @@ def test_list(app: Flask, runner: FlaskCliRunner) -> None:
     assert messages(log(runner, "list", "--json", "--logger", "tea")) == ["c"]
     assert messages(log(runner, "list", "--json", "--since", "2d")) == ["a", "b"]
     assert messages(log(runner, "list", "--json", "--grep", "B")) == ["b"]
+    assert messages(log(runner, "list", "--json", "--until", "2d")) == ["c"]
     assert messages(log(runner, "list", "--json", "--request", "r-1")) == ["a"]
     first = log(runner, "list").stdout.splitlines()[0]
-    assert "ERROR" in first
-    assert first.endswith("shop  a (shop.OutOfCoffee)")
+    assert re.fullmatch(r"\d+\t[-\d]+ [:\d]+\tERROR\tshop\ta \(shop.OutOfCoffee\)", first)
+
+
+def test_list_of_a_user_or_a_problem(app: Flask, runner: FlaskCliRunner, user: User) -> None:
+    put(app, row("b", user_id=7), row("a", user_id=user.id, fingerprint="1-a", title="a"))
+    for name in (str(user.id), "ada", " ADA"):
+        assert messages(log(runner, "list", "--json", "--user", name)) == ["a"]
+    assert messages(log(runner, "list", "--json", "--user", "7")) == ["b"]
+    [problem] = (each for each in lines(log(runner, "problems", "--json")) if each["title"] == "a")
+    assert messages(log(runner, "list", "--json", "--problem", str(problem["id"]))) == ["a"]
+    nobody = log(runner, "list", "--user", "grace")
+    assert nobody.exit_code == 2
+    assert "there is none called “grace”" in nobody.stderr
+
+
+def test_lists_fit_the_terminal(app: Flask, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(app, row("a" * 300, logger="shop.payment.provider.card"), row("b"))
+    monkeypatch.setattr(terminal, "terminal_width", lambda: 80)
+    titles, first, second = log(runner, "list").stdout.splitlines()
+    assert titles.split() == ["ID", "TIME", "LEVEL", "LOGGER", "MESSAGE"]
+    assert (len(second), second[-1]) == (80, "…")
+    assert first.index("shop") == second.index("shop") == titles.index("LOGGER")
+    assert first.index("b") == titles.index("MESSAGE")
+    assert log(runner, "list", "--since", "2001-01-01", "--until", "2001-01-02").stderr == "No row matches.\n"
 
 
 def test_mistakes_are_one_sentence(runner: FlaskCliRunner) -> None:
@@ -90,12 +116,14 @@ def test_show(app: Flask, runner: FlaskCliRunner) -> None:
     assert missing.stderr == "Error: There is no row 99999 in the log.\n"
 
 
-def test_colours_are_for_terminals(app: Flask, runner: FlaskCliRunner) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+def test_colours_are_for_terminals(app: Flask, runner: FlaskCliRunner, environment: dict[str, str]) -> None:
     put(app, row("a\x1b[32mb"))
     assert "\x1b" not in log(runner, "list").stdout
-    coloured = runner.invoke(args=["log", "list"], color=True).stdout
+    coloured = at_a_terminal(app, environment, "log list")
     assert "\x1b[31mERROR" in coloured
     assert "\x1b[32m" not in coloured
+    assert "\x1b" not in at_a_terminal(app, environment | {"NO_COLOR": "1"}, "log list")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

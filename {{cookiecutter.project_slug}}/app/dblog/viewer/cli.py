@@ -1,34 +1,55 @@
 """``flask log``: the log on a terminal, and as JSON lines for other programs."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from ...terminal import escape_what_the_terminal_lacks, inert, json_option, limit_option, plain_errors
+from ...terminal import (
+    Cell,
+    Colored,
+    Column,
+    inert,
+    json_option,
+    limit_option,
+    local_time,
+    plain_errors,
+    prepare_terminal,
+    print_table,
+)
 from ..errors import Unreadable
 from . import export
 from .filters import Filters
 from .follow import follow
-from .format import as_json, as_text, first_line, json_line, level_name
+from .format import as_json, as_text, first_line, json_line, level_cell
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, find, page, reading
 from .status import report
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-cli = AppGroup("log", help="Read the log and look after it.", callback=escape_what_the_terminal_lacks)
+cli = AppGroup("log", help="Read the log and look after it.", callback=prepare_terminal)
 
-_COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
+ROW_COLUMNS = (
+    Column("ID", is_number=True),
+    Column("TIME"),
+    Column("LEVEL"),
+    Column("LOGGER", may_be_cut=True),
+    Column("MESSAGE", may_be_cut=True),
+)
 
 
 def filter_options(command: Callable[P, T]) -> Callable[P, T]:
     for option in (
+        click.option("--problem", metavar="ID", help="Only rows of this problem."),
+        click.option("--user", metavar="USER", help="Only what this user was doing: a number or a name."),
         click.option("--request", help="Only rows of this request id."),
         click.option("--grep", "q", help="Only messages that contain this text."),
+        click.option("--until", help="The same: rows from before."),
         click.option("--since", help="An age (30m, 2h, 7d) or a date."),
         click.option("--logger", help="Only this logger."),
         click.option("--level", help="This level and above: WARNING, ERROR, …"),
@@ -44,9 +65,11 @@ def filter_options(command: Callable[P, T]) -> Callable[P, T]:
 @plain_errors(Unreadable)
 def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
     """Show the newest rows, newest first."""
-    filters = Filters.parse(terms)
-    for entry in _newest(filters, ALL_COLUMNS if as_json_lines else LIST_COLUMNS, limit):
-        show(entry, as_json_lines)
+    entries = _newest(Filters.parse(terms), ALL_COLUMNS if as_json_lines else LIST_COLUMNS, limit)
+    if as_json_lines:
+        print_json(entries)
+    else:
+        print_table(ROW_COLUMNS, map(cells, entries), empty="No row matches.")
 
 
 def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
@@ -61,7 +84,7 @@ def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
         if before is None:
             return
         if found.searched_to is not None and filters.since is None:
-            click.echo(f"Searched back to {_local(found.searched_to)}; --since goes further.", err=True)
+            click.echo(f"Searched back to {local_time(found.searched_to)}; --since goes further.", err=True)
             return
 
 
@@ -84,14 +107,20 @@ def show_command(entry_id: int, as_json_lines: bool) -> None:
 @plain_errors(Unreadable)
 def tail_command(count: int, as_json_lines: bool) -> None:
     """Show the last rows, then each new one as it arrives; Ctrl-C ends it."""
-    try:
-        for found in follow(count, ALL_COLUMNS if as_json_lines else LIST_COLUMNS):
-            if isinstance(found, Unreadable):
-                click.echo(f"{found} Trying again.", err=True)
-            else:
-                show(found, as_json_lines)
-    except KeyboardInterrupt:
-        return
+    entries = _following(count, ALL_COLUMNS if as_json_lines else LIST_COLUMNS)
+    with suppress(KeyboardInterrupt):
+        if as_json_lines:
+            print_json(entries)
+        else:
+            print_table(ROW_COLUMNS, map(cells, entries), empty="", measured=0)
+
+
+def _following(count: int, columns: Any) -> Iterator[Entry]:
+    for found in follow(count, columns):
+        if isinstance(found, Unreadable):
+            click.echo(f"{found} Trying again.", err=True)
+        else:
+            yield found
 
 
 @cli.command("export")
@@ -120,28 +149,19 @@ def status_command(as_json_lines: bool) -> None:
     if as_json_lines:
         click.echo(json_line(facts | {name: facts[name] and facts[name].isoformat() for name in times}))
         return
-    facts |= {name: facts[name] and _local(facts[name]) for name in times}
+    facts |= {name: facts[name] and local_time(facts[name]) for name in times}
     for name, value in facts.items():
         click.echo(f"{name.replace('_', ' '):>26}  {inert('-' if value is None else value)}")
 
 
-def show(entry: Entry, as_json_lines: bool) -> None:
-    click.echo(json_line(as_json(entry)) if as_json_lines else line(entry))
+def print_json(entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        click.echo(json_line(as_json(entry)))
 
 
-def line(entry: Entry) -> str:
-    """One row on one line, coloured; click takes the colours away where the output is no terminal."""
+def cells(entry: Entry) -> list[Cell]:
     what = first_line(entry.message)
     if entry.exception:
         what = f"{what} ({entry.exception})"
-    place = click.style(inert(entry.logger), fg="bright_black")
-    return f"{entry.id:>8}  {_local(entry.created_at)}  {styled_level(entry.level)}  {place}  {inert(what)}"
-
-
-def styled_level(level: int) -> str:
-    """Return the level's name in its colour, eight characters wide."""
-    return click.style(f"{level_name(level):<8}", fg=_COLORS.get(min(level // 10 * 10, 50)))
-
-
-def _local(moment: Any) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    logger = Colored(entry.logger, "bright_black")
+    return [entry.id, local_time(entry.created_at), level_cell(entry.level), logger, what]

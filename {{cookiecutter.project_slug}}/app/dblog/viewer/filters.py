@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask import current_app
+
+from ...actor import parse_user
 from ...listing import BadFilter, Parser, parse_id, parse_terms, parse_text, parse_time
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
@@ -48,8 +51,12 @@ def parse_since(name: str, term: str) -> datetime | None:
     return None if term == ALL else parse_time(name, term)
 
 
+def parse_who(name: str, term: str) -> int:
+    return parse_user(current_app.extensions["dblog"].names, name, term)
+
+
 PARSERS: dict[str, Parser] = {
     **{"level": parse_level, "since": parse_since, "until": parse_time},
     **dict.fromkeys(("logger", "q", "request"), parse_text),
-    **dict.fromkeys(("user", "problem"), parse_id),
+    **{"user": parse_who, "problem": parse_id},
 }

@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 
-from ...terminal import inert, inert_json
+from ...terminal import Colored, inert, inert_json
 from ..grouping import deciding_frame, short_path
 from .queries import Entry
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
+_TERMINAL_COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
 _TONES = {10: "grey", 20: "blue", 30: "amber", 40: "red", 50: "crimson"}
 
 
@@ -24,7 +25,17 @@ def level_name(level: int) -> str:
 
 def level_tone(level: int) -> str:
     """Return the colour of a level, one of those in components.css."""
-    return _TONES[min(max(level // 10 * 10, 10), 50)]
+    return _TONES[_standard(level)]
+
+
+def level_cell(level: int) -> Colored:
+    """Return the level for a table on a terminal."""
+    return Colored(level_name(level), _TERMINAL_COLORS[_standard(level)])
+
+
+def _standard(level: int) -> int:
+    """Return the standard level below this one, or the lowest."""
+    return min(max(level // 10 * 10, 10), 50)
 
 
 def first_line(text: str | None) -> str:

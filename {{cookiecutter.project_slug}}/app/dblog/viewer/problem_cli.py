@@ -7,15 +7,22 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from ...components import distance
-from ...terminal import inert, json_option, limit_option, plain_errors
+from ...terminal import Cell, Column, inert, json_option, limit_option, plain_errors, print_table
 from ..errors import Unreadable
 from ..models import MUTED, OPEN, RESOLVED, LogProblem
 from . import problems
-from .cli import styled_level
 from .decisions import RESOLVED_IN_NEXT, Change, Who, decide, parse_change
-from .format import first_line, json_line
+from .format import first_line, json_line, level_cell
 from .queries import reading
 
+COLUMNS = (
+    Column("ID", is_number=True),
+    Column("ROWS", is_number=True),
+    Column("LAST SEEN"),
+    Column("LEVEL"),
+    Column("STATUS"),
+    Column("TITLE", may_be_cut=True),
+)
 _DONE = {"resolved": "Resolved", "muted": "Muted", "reopened": "Reopened"}
 
 
@@ -32,8 +39,16 @@ def problems_group(context: click.Context, status: str, limit: int, as_json_line
         return
     with reading() as log:
         found, _ = problems.list_problems(log, status, size=limit)
-    for problem in found:
-        click.echo(json_line(problems.as_json(problem)) if as_json_lines else problem_line(problem))
+    if as_json_lines:
+        for problem in found:
+            click.echo(json_line(problems.as_json(problem)))
+    else:
+        print_table(COLUMNS, map(_cells, found), empty="No problem matches.")
+
+
+def _cells(problem: LogProblem) -> list[Cell]:
+    last_seen, title = distance(problem.last_seen), first_line(problem.title)
+    return [problem.id, problem.count, last_seen, level_cell(problem.level), problem.status, title]
 
 
 numbers_argument = click.argument(
@@ -90,10 +105,3 @@ def _account() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return "somebody without an account name"
-
-
-def problem_line(problem: LogProblem) -> str:
-    title = inert(first_line(problem.title))
-    last_seen = distance(problem.last_seen)
-    level = styled_level(problem.level)
-    return f"{problem.id:>8}  {problem.count:>8}  {last_seen:>10}  {level}  {problem.status:<8}  {title}"
