@@ -5,7 +5,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from browsing import addresses, chromium, hardships, looks, serve_shop, signed_in, watch
@@ -160,13 +163,21 @@ def test_copying(page: Page, site: Site) -> None:
     assert "The above exception was the direct cause" in copied
 
 
-def test_titles_of_times_have_both_zones(browser: Browser, state: StorageState, site: Site) -> None:
-    context = browser.new_context(storage_state=state, timezone_id="Asia/Tokyo", locale="en-GB")
+def test_times_are_the_readers(browser: Browser, state: StorageState, site: Site) -> None:
+    """In clock times and in the days above them; titles keep the UTC, and the zone is named once."""
+    context = browser.new_context(storage_state=state, timezone_id="Asia/Tokyo", locale="de-DE")
     page = context.new_page()
+    moments = page.request.get(f"{site.url}/logs.json?since=24h").json()["entries"]
+    there = [datetime.fromisoformat(each["created_at"]).astimezone(ZoneInfo("Asia/Tokyo")) for each in moments]
+    expected = []
+    for day, group in groupby(there, lambda moment: f"{moment:%A} {moment.day} {moment:%B}"):
+        expected += [day, *(f"{moment:%H:%M:%S.%f}"[:-3] for moment in group)]
     page.goto(f"{site.url}/logs")
-    title = page.locator(".ui-rows time").first.get_attribute("title") or ""
-    assert " UTC\n" in title
-    assert "GMT+9" in title
+    assert page.locator("tbody time").all_text_contents() == expected
+    expect(page.get_by_text("times are yours (UTC+9), hover for UTC")).to_have_count(1)
+    assert f"{moments[0]['created_at'][11:19]}." in (page.locator("[data-clock]").first.get_attribute("title") or "")
+    page.goto(f"{site.url}/logs/problems")
+    assert " UTC+9" in (page.locator(".ui-rows time").first.get_attribute("title") or "")
     context.close()
 
 

@@ -1,5 +1,7 @@
 """What pages share: macros and their style, and filters (moments as ``<time>``, text that shows its controls).
 
+A page with clock times links ``times.js``, which shows them in the reader's own zone, and says :func:`zone` once.
+
 ``base.html`` in here stands in for that of an application that has none.
 """
 
@@ -12,7 +14,12 @@ from ..database import utcnow
 from ..terminal import inert
 
 _UNITS = ((60, "s"), (60, "min"), (24, "h"), (30, "d"), (12, "mo"))
-
+# Not strftime: the page is in English whatever the server's locale.
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 bp = Blueprint(
     "components", __name__, template_folder="templates", static_folder="static", static_url_path="/components/static"
@@ -50,6 +57,34 @@ def utc(moment: datetime | None) -> Markup:
     return _time(moment, f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]) if moment else Markup()
 
 
+def clock(moment: datetime | None, dated: bool = False) -> Markup:
+    """Return the time of day in UTC to the millisecond, which times.js turns into the reader's own.
+
+    :param dated: with the date and the zone, where no :func:`day` stands above
+    """
+    if moment is None:
+        return Markup()
+    iso = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    date, time = iso[:10], iso[11:23]
+    kind, text = ("dated", f"{date} {time} UTC") if dated else ("time", time)
+    title = f"{distance(moment)}\n{date} {time} UTC"
+    return Markup(f'<time datetime="{date}T{time}Z" title="{title}" data-clock="{kind}">{text}</time>')
+
+
+def day(moment: datetime) -> Markup:
+    """Return the day in UTC, such as "Friday 27 November", with the year unless it is this one."""
+    date, this_year = moment.astimezone(UTC), utcnow().year
+    text = f"{_DAYS[date.weekday()]} {date.day} {_MONTHS[date.month - 1]}"
+    return Markup(
+        f'<time datetime="{date:%Y-%m-%d}" data-day>{text}{"" if date.year == this_year else f" {date.year}"}</time>'
+    )
+
+
+def zone() -> Markup:
+    """Return what a page says once about the zone of its times; times.js names the reader's own."""
+    return Markup("<span data-zone>times are UTC</span>")
+
+
 def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
     """Return a ``<time>`` for programs, with UTC in its title."""
     moment = moment.astimezone(UTC)
@@ -61,5 +96,6 @@ def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
     )
 
 
-for template_filter in (ago, when, utc, inert):
+for template_filter in (ago, when, utc, clock, day, inert):
     bp.add_app_template_filter(template_filter)
+bp.add_app_template_global(zone)

@@ -1,11 +1,5 @@
 // Conveniences only: the log's pages say and do everything without them.
 
-// Titles of times: the reader's own zone beside UTC.
-const zone = { dateStyle: "medium", timeStyle: "long" };
-for (const time of document.querySelectorAll(".ui time")) {
-  time.title += `\n${new Date(time.dateTime).toLocaleString([], zone)}`;
-}
-
 // Keys, unless somebody is typing.
 const rows = [...document.querySelectorAll(".ui-row")];
 const help = document.getElementById("log-keys");
