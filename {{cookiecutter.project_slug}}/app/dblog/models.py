@@ -87,6 +87,8 @@ class LogProblem(Model):
 
     __table_args__ = (
         Index(None, "status", "last_seen", "id"),
+        # The tabs of every page count by these two.
+        Index(None, "status", "level"),
         # Without it SQLite gives the number of a problem that is gone to a new one, and links lie.
         {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
     )

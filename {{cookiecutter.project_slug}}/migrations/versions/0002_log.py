@@ -96,6 +96,7 @@ def upgrade_log() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_log_problem_status_last_seen_id"), "log_problem", ["status", "last_seen", "id"])
+    op.create_index(op.f("ix_log_problem_status_level"), "log_problem", ["status", "level"])
     op.create_table(
         "log_problem_user",
         sa.Column("fingerprint", key(40), nullable=False),

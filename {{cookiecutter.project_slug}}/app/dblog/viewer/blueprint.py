@@ -1,5 +1,7 @@
-"""What all pages of the log share: the guard, and the answers to a bad filter and to a database that is away."""
+"""What all pages of the log share: the guard, the tabs, the answers to a bad filter and to a database that is away."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -14,8 +16,10 @@ from ..errors import TooSlow, Unreadable
 from ..grouping import short_path
 from ..journal.append import FILES_SEEN_AT_ONCE
 from ..journal.waiting import waiting_records
+from . import problems
 from .format import first_line, level_name, level_tone, pretty
-from .status import health
+from .queries import reading
+from .status import health, recent_state
 
 bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="static", static_url_path="/logs/static")
 
@@ -38,6 +42,24 @@ def check_guard() -> ResponseReturnValue | None:
         # The guard cannot tell who may read the log, so the page does not say what went wrong.
         return _unreachable(tables_missing=False, error=None)
     return answer
+
+
+@bp.app_template_global("log_tabs")
+def tabs(report: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Return what the tabs of a page show: the log's state, and how many problems are open, "" if nobody knows.
+
+    :param report: what the page has asked for already
+    """
+    if not report:
+        report = {"state": recent_state(current_app.extensions["dblog"]), "open_problems": None}
+        # The tabs are on the pages of errors too, which are shown while the database is slow or away.
+        with suppress(TooSlow, Unreadable), reading() as log:
+            report["open_problems"] = problems.count_open(log)
+    count, cap = report["open_problems"], problems.COUNT_CAP
+    return {
+        "state": report["state"],
+        "open_problems": "" if count is None else f"{cap:,}+" if count > cap else f"{count:,}",
+    }
 
 
 @bp.errorhandler(BadFilter)

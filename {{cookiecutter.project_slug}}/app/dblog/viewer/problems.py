@@ -1,5 +1,6 @@
 """Problems, each all records of one kind: lists, charts, and what was decided about them."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -83,6 +84,18 @@ def count_without_row(log: Session, problem: LogProblem) -> int:
     """Return how many of the problem's records were only counted, see LOG_STORM_ROWS."""
     hours = select(func.sum(LogProblemHour.without_row))
     return int(log.scalar(hours.where(LogProblemHour.fingerprint == problem.fingerprint)) or 0)
+
+
+def count_open(log: Session) -> int:
+    """Return how many problems of WARNING and above are open, counting no further than :data:`COUNT_CAP` and one.
+
+    A mute that has ended counts as open, although the problem was not seen since.
+    """
+    serious = select(LogProblem.id).where(LogProblem.level >= logging.WARNING)
+    ended = LogProblem.status == MUTED, LogProblem.muted_until <= utcnow()
+    parts = [serious.where(LogProblem.status == OPEN), serious.where(*ended)]
+    counted = union_all(*(select(part.limit(COUNT_CAP + 1).subquery()) for part in parts)).subquery()
+    return log.scalar(select(func.count()).select_from(counted)) or 0
 
 
 def as_json(problem: LogProblem) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """How the log itself is doing: read from the journals' folder, so that a database that hangs cannot hold it up."""
 
 import logging
+import math
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from flask import current_app
 from sqlalchemy import func, select
@@ -12,10 +14,11 @@ from sqlalchemy.orm import Session
 from ...database import current_time
 from .. import limits
 from ..errors import Unreadable
-from ..journal.append import Journal
+from ..journal.append import FILES_SEEN_AT_ONCE, Journal
 from ..journal.files import QUARANTINE, count_lines
 from ..journal.waiting import look
 from ..models import LogEntry
+from . import problems
 from .counts import count_rows, count_without_row
 from .queries import reading
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a record may wait before the log counts as degraded.
 DEGRADED_AFTER_SECONDS = 60.0
+#: For so long the tabs do not look at the journals again.
+STATE_SECONDS = 5.0
 #: Pruning has an hour for what an hour brings.
 PRUNING_IS_LATE_AFTER = timedelta(hours=2)
 PRUNING = ("pruned_before", "pruned_because_of", "rows_to_prune", "pruning_is_late")
@@ -31,6 +36,8 @@ LATE = (
     "Pruning does not keep up: about {:,} rows should be gone, some of them for two hours. `flask log prune` deletes"
     " them at once; a higher LOG_DB_LEVEL records less."
 )
+
+_states: "WeakKeyDictionary[DatabaseLog, tuple[float, str]]" = WeakKeyDictionary()
 
 
 def health(own: Journal, silence: str | None = None, most_files: int | None = None) -> dict[str, Any]:
@@ -55,6 +62,16 @@ def health(own: Journal, silence: str | None = None, most_files: int | None = No
     }
 
 
+def recent_state(log: "DatabaseLog") -> str:
+    """Return the state of the log as it was at most :data:`STATE_SECONDS` ago, for the tabs of every page."""
+    now = time.monotonic()
+    looked_at, state = _states.get(log, (-math.inf, ""))
+    if now - looked_at > STATE_SECONDS:
+        state = health(log.journal, log.writer.why_silent(), FILES_SEEN_AT_ONCE)["state"]
+        _states[log] = now, state
+    return state
+
+
 def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> dict[str, Any]:
     """The health, and what the database says of itself: number of rows and time of the newest.
 
@@ -64,11 +81,14 @@ def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> 
         not come to yet, or that are of the current hour, which it does not touch
     :param most_files: see :func:`health`
     """
-    facts: dict[str, Any] = dict.fromkeys(("rows", "records_without_row", "rows_above_limit", "newest", *PRUNING))
+    facts: dict[str, Any] = dict.fromkeys(
+        ("open_problems", "rows", "records_without_row", "rows_above_limit", "newest", *PRUNING)
+    )
     facts |= health(log.journal, log.writer.why_silent(), most_files)
     facts["level"] = logging.getLevelName(log.handler.level)
     try:
         with reading() as session:
+            facts["open_problems"] = problems.count_open(session)
             facts["rows"] = rows = count_rows(session)
             facts["records_without_row"] = count_without_row(session)
             facts["rows_above_limit"] = max(0, rows - max_rows) if max_rows else 0
