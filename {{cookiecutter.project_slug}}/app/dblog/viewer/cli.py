@@ -23,9 +23,10 @@ from ...terminal import (
 )
 from ..errors import Unreadable
 from . import export
-from .filters import Filters
+from .filters import SHOW, Filters
 from .follow import follow
 from .format import as_json, as_text, first_line, json_line, level_cell
+from .muted import count_problems
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, find, page, reading
 from .status import report
 
@@ -43,8 +44,13 @@ ROW_COLUMNS = (
 )
 
 
+muted_option = click.option("--muted", flag_value=SHOW, help="Rows of muted problems, too.")
+
+
 def filter_options(command: Callable[P, T]) -> Callable[P, T]:
     for option in (
+        muted_option,
+        click.option("--release", help="Only rows of this release."),
         click.option("--problem", metavar="ID", help="Only rows of this problem."),
         click.option("--user", metavar="USER", help="Only what this user was doing: a number or a name."),
         click.option("--request", help="Only rows of this request id."),
@@ -65,11 +71,24 @@ def filter_options(command: Callable[P, T]) -> Callable[P, T]:
 @plain_errors(Unreadable)
 def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
     """Show the newest rows, newest first."""
-    entries = _newest(Filters.parse(terms), ALL_COLUMNS if as_json_lines else LIST_COLUMNS, limit)
+    filters = Filters.parse(terms)
+    say_what_is_hidden(filters.hides_muted)
+    entries = _newest(filters, ALL_COLUMNS if as_json_lines else LIST_COLUMNS, limit)
     if as_json_lines:
         print_json(entries)
     else:
         print_table(ROW_COLUMNS, map(cells, entries), empty="No row matches.")
+
+
+def say_what_is_hidden(hides_muted: bool) -> None:
+    """Say beside the rows how many problems are muted, if any is: their rows are missing."""
+    if not hides_muted:
+        return
+    with reading() as log:
+        problems = count_problems(log)
+    if problems:
+        number = f"{problems:,} muted problem{'' if problems == 1 else 's'}"
+        click.echo(f"Without the rows of {number}; --muted shows them.", err=True)
 
 
 def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
@@ -103,11 +122,13 @@ def show_command(entry_id: int, as_json_lines: bool) -> None:
 
 @cli.command("tail")
 @click.option("-n", "count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Rows to begin with.")
+@muted_option
 @json_option
 @plain_errors(Unreadable)
-def tail_command(count: int, as_json_lines: bool) -> None:
+def tail_command(count: int, as_json_lines: bool, muted: str | None) -> None:
     """Show the last rows, then each new one as it arrives; Ctrl-C ends it."""
-    entries = _following(count, ALL_COLUMNS if as_json_lines else LIST_COLUMNS)
+    say_what_is_hidden(not muted)
+    entries = _following(count, ALL_COLUMNS if as_json_lines else LIST_COLUMNS, bool(muted))
     with suppress(KeyboardInterrupt):
         if as_json_lines:
             print_json(entries)
@@ -115,8 +136,8 @@ def tail_command(count: int, as_json_lines: bool) -> None:
             print_table(ROW_COLUMNS, map(cells, entries), empty="", measured=0)
 
 
-def _following(count: int, columns: Any) -> Iterator[Entry]:
-    for found in follow(count, columns):
+def _following(count: int, columns: Any, show_muted: bool) -> Iterator[Entry]:
+    for found in follow(count, columns, show_muted):
         if isinstance(found, Unreadable):
             click.echo(f"{found} Trying again.", err=True)
         else:
@@ -129,7 +150,9 @@ def _following(count: int, columns: Any) -> Iterator[Entry]:
 @plain_errors(Unreadable)
 def export_command(form: str, **terms: str | None) -> None:
     """Write all rows, newest first, to the standard output."""
-    rows = export.entries(Filters.parse(terms))
+    filters = Filters.parse(terms)
+    say_what_is_hidden(filters.hides_muted)
+    rows = export.entries(filters)
     terminal = sys.stdout.isatty()
     # Beside the rows, so only where these go elsewhere.
     hidden = terminal or not sys.stderr.isatty()

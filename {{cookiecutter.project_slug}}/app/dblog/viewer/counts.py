@@ -1,8 +1,8 @@
 """Total, facets and histogram of a list of rows, from the counts that the writer keeps by the hour.
 
 No row is counted here, so every number is one of whole hours. Where the filter's times are on the hour, those are the
-rows that the list shows: records without a row, see LOG_STORM_ROWS, are not among them. Where they are not, the
-histogram shows each hour that the filter touches, and no total is claimed.
+rows that the list shows: records without a row, see LOG_STORM_ROWS, are not among them, nor are rows of muted problems.
+Where they are not, the histogram shows each hour that the filter touches, and no total is claimed.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from ...database import HOUR, hour_of, utcnow
 from ..models import LogHour
+from . import muted
 from .filters import Filters
 
 MAX_HOURS = 62 * 24
@@ -41,18 +42,21 @@ class Bar:
 class Overview:
     """The numbers beside a list of rows. ``levels`` ignores the filter's level, ``loggers`` its logger.
 
-    ``total`` is None where the filter takes a part of an hour.
+    ``hidden`` is how many rows the filter leaves out, since they are of ``hidden_problems`` muted problems. ``total``
+    and ``hidden`` are None where the filter takes a part of an hour.
     """
 
     total: int | None
     bars: Sequence[Bar]
     levels: Mapping[int, int]
     loggers: Sequence[tuple[str, int]]
+    hidden: int | None
+    hidden_problems: int
 
 
 def overview(log: Session, filters: Filters) -> Overview | None:
     """Return what the counts tell of the filter's rows; None if it has a condition by which nothing is counted."""
-    if filters.q or filters.request or filters.user is not None or filters.problem is not None:
+    if any((filters.q, filters.request, filters.release, filters.user is not None, filters.problem is not None)):
         return None
     next_hour = hour_of(utcnow()) + HOUR
     start = hour_of(filters.since or log.scalar(select(func.min(LogHour.hour))) or next_hour)
@@ -65,14 +69,33 @@ def overview(log: Session, filters: Filters) -> Overview | None:
     lowest = filters.level or 0
     levels: Counter[int] = Counter()
     width, bars = _bars(start, end)
-    for moment, level, count in _sums(log, hours, filters.logger, by_day=width == DAY):
-        levels[level] += count
+
+    def count(moment: datetime, level: int, rows: int) -> None:
+        levels[level] += rows
         # There is no bar for rows of the future, which come from hosts whose clocks are ahead.
         if level >= lowest and (bar := bars.get(_bar_start(moment, width))):
-            bar.levels[level] += count
+            bar.levels[level] += rows
+
+    for moment, level, rows in _sums(log, hours, filters.logger, by_day=width == DAY):
+        count(moment, level, rows)
+    loggers = _loggers(log, hours, lowest)
+    hidden: Counter[str] = Counter()
+    for each in muted.counts(log, start, filters.until) if filters.hides_muted else ():
+        if filters.logger in (None, each.logger):
+            count(each.hour, each.level, -each.rows)
+        if each.level >= lowest:
+            loggers[each.logger] -= each.rows
+            if filters.logger in (None, each.logger):
+                hidden[each.fingerprint] += each.rows
     on_the_hour = all(moment is None or moment == hour_of(moment) for moment in (filters.since, filters.until))
-    total = sum(count for level, count in levels.items() if level >= lowest) if on_the_hour else None
-    return Overview(total, [*bars.values()], levels, _loggers(log, hours, lowest))
+    return Overview(
+        total=sum(rows for level, rows in levels.items() if level >= lowest) if on_the_hour else None,
+        bars=[Bar(bar.start, bar.end, +bar.levels) for bar in bars.values()],
+        levels=+levels,
+        loggers=sorted((+loggers).items(), key=lambda each: (-each[1], each[0]))[:MAX_LOGGERS],
+        hidden=hidden.total() if on_the_hour else None,
+        hidden_problems=len(+hidden),
+    )
 
 
 def count_rows(log: Session) -> int:
@@ -122,9 +145,7 @@ def _sums(
         yield datetime.fromisoformat(str(moment)).replace(tzinfo=UTC) if by_day else moment, level, int(count)
 
 
-def _loggers(log: Session, hours: Sequence[ColumnElement[bool]], lowest: int) -> list[tuple[str, int]]:
-    """Return the loggers with the most rows, and how many."""
-    total = func.sum(LogHour.count - LogHour.without_row)
-    query = select(LogHour.logger, total).where(*hours, LogHour.level >= lowest).group_by(LogHour.logger)
-    ranked = log.execute(query.order_by(total.desc(), LogHour.logger).limit(MAX_LOGGERS))
-    return [(logger, int(count)) for logger, count in ranked]
+def _loggers(log: Session, hours: Sequence[ColumnElement[bool]], lowest: int) -> Counter[str]:
+    """Return how many rows each logger has."""
+    query = select(LogHour.logger, func.sum(LogHour.count - LogHour.without_row)).where(*hours, LogHour.level >= lowest)
+    return Counter({logger: int(rows) for logger, rows in log.execute(query.group_by(LogHour.logger))})

@@ -1,7 +1,7 @@
 """Which rows to show, from texts as people type them in a URL or a command line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import current_app
@@ -11,13 +11,16 @@ from ...listing import BadFilter, Parser, parse_id, parse_terms, parse_text, par
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 ALL = "all"
+#: What ``muted`` asks for: rows of muted problems, too.
+SHOW = "show"
 
 
 @dataclass(frozen=True)
 class Filters:
     """``level`` is the lowest to show; ``q`` is searched in the message and the exception's class.
 
-    ``since`` is the first moment that is shown, ``until`` the first that is not any more.
+    ``since`` is the first moment that is shown, ``until`` the first that is not any more. ``muted`` is :data:`SHOW` for
+    rows of muted problems, too.
     """
 
     level: int | None = None
@@ -28,6 +31,8 @@ class Filters:
     request: str | None = None
     user: int | None = None
     problem: int | None = None
+    release: str | None = None
+    muted: str | None = None
 
     @classmethod
     def parse(cls, terms: Mapping[str, str | None]) -> "Filters":
@@ -35,7 +40,13 @@ class Filters:
         filters = cls(**parse_terms(terms, PARSERS))
         if filters.since and filters.until and filters.since > filters.until:
             raise BadFilter("since: must not be later than until.")
-        return filters
+        # Around a row is what happened with it, whatever was muted.
+        return replace(filters, muted=SHOW) if terms.get("around") else filters
+
+    @property
+    def hides_muted(self) -> bool:
+        """Whether rows of muted problems are left out: unless they are asked for, or one request or one problem is."""
+        return not (self.muted or self.request or self.problem is not None)
 
 
 def parse_level(name: str, term: str) -> int:
@@ -55,8 +66,14 @@ def parse_who(name: str, term: str) -> int:
     return parse_user(current_app.extensions["dblog"].names, name, term)
 
 
+def parse_muted(name: str, term: str) -> str:
+    if term != SHOW:
+        raise BadFilter(f"{name}: {SHOW}, or nothing; not “{term}”.")
+    return term
+
+
 PARSERS: dict[str, Parser] = {
     **{"level": parse_level, "since": parse_since, "until": parse_time},
-    **dict.fromkeys(("logger", "q", "request"), parse_text),
-    **{"user": parse_who, "problem": parse_id},
+    **dict.fromkeys(("logger", "q", "request", "release"), parse_text),
+    **{"user": parse_who, "problem": parse_id, "muted": parse_muted},
 }

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Label, literal, or_, select
+from sqlalchemy.orm import Session
 
 from ..errors import Unreadable
 from ..models import LogEntry
+from . import muted
 from .queries import Entry, reading
 
 POLL_SECONDS = 0.5
@@ -21,50 +23,65 @@ GIVE_UP_SECONDS = 60.0
 #: So many missing ids, the newest, are asked for.
 MAX_MISSING = 1_000
 
+#: Ids, and those of their rows that are shown.
+Arrived = tuple[Sequence[int], Sequence[Entry]]
 
-def follow(count: int, columns: Sequence[Any]) -> Iterator[Entry | Unreadable]:
-    """Yield the last ``count`` rows, then every new one, without end; an error is yielded once, then retried."""
-    ids, rows = _last(count, columns)
+
+def follow(count: int, columns: Sequence[Any], show_muted: bool = False) -> Iterator[Entry | Unreadable]:
+    """Yield the last ``count`` rows, then every new one, without end; an error is yielded once, then retried.
+
+    :param show_muted: rows of muted problems, too. Otherwise the first rows are those left of the last thousand
+    """
+    ids, rows = _last(count, columns, show_muted)
     top = max(ids, default=0)
     # Ids and when to give them up (monotonic clock), in the order of time.
     missing = _missing(set(range(max(min(ids, default=0), top - MAX_MISSING), top)) - set(ids))
     failed = False
     while True:
         yield from rows
-        if len(rows) < POLL_ROWS:
+        if len(ids) < POLL_ROWS:
             time.sleep(POLL_SECONDS)
         missing = {number: end for number, end in [*missing.items()][-MAX_MISSING:] if end > time.monotonic()}
         try:
-            rows = _arrived(top, missing, columns)
+            ids, rows = _arrived(top, missing, columns, show_muted)
             failed = False
         except Unreadable as error:
-            rows = []
+            ids, rows = [], []
             if not failed:
                 yield error
             failed = True
-        for row in rows:
-            missing.pop(row.id, None)
-            missing |= _missing(range(max(top + 1, row.id - MAX_MISSING), row.id))
-            top = max(top, row.id)
+        for number in ids:
+            missing.pop(number, None)
+            missing |= _missing(range(max(top + 1, number - MAX_MISSING), number))
+            top = max(top, number)
 
 
 def _missing(ids: Iterable[int]) -> dict[int, float]:
     return dict.fromkeys(ids, time.monotonic() + GIVE_UP_SECONDS)
 
 
-def _last(count: int, columns: Sequence[Any]) -> tuple[Sequence[int], Sequence[Entry]]:
-    newest = select(LogEntry.id).order_by(LogEntry.id.desc()).limit(max(count, MAX_MISSING))
+def _last(count: int, columns: Sequence[Any], show_muted: bool) -> Arrived:
+    """Return the newest ids, a thousand or more, and the last ``count`` of their rows."""
+    newest = select(LogEntry.id, _is_shown(show_muted)).order_by(LogEntry.id.desc()).limit(max(count, MAX_MISSING))
     with reading() as log:
-        ids = log.scalars(newest).all()
-        shown = select(*columns).where(LogEntry.id.in_(ids[:count])).order_by(LogEntry.id)
-        return ids, log.execute(shown).all()
+        found = log.execute(newest).all()
+        return [row.id for row in found], _rows(log, [row.id for row in found if row.is_shown][:count], columns)
 
 
-def _arrived(top: int, missing: Iterable[int], columns: Sequence[Any]) -> Sequence[Entry]:
-    """Return rows above ``top``, and those of the missing rows that are there now."""
+def _arrived(top: int, missing: Iterable[int], columns: Sequence[Any], show_muted: bool) -> Arrived:
+    """Return what came above ``top``, and what is there now of the missing."""
     new = or_(LogEntry.id > top, LogEntry.id.in_(missing))
     # With these conditions alone SQLite would read the whole table.
     first = min([top + 1, *missing])
-    arrived = select(*columns).where(LogEntry.id >= first, new).order_by(LogEntry.id).limit(POLL_ROWS)
+    arrived = select(LogEntry.id, _is_shown(show_muted)).where(LogEntry.id >= first, new).order_by(LogEntry.id)
     with reading() as log:
-        return log.execute(arrived).all()
+        found = log.execute(arrived.limit(POLL_ROWS)).all()
+        return [row.id for row in found], _rows(log, [row.id for row in found if row.is_shown], columns)
+
+
+def _is_shown(show_muted: bool) -> Label[bool]:
+    return (literal(True) if show_muted else muted.not_muted()).label("is_shown")
+
+
+def _rows(log: Session, ids: Sequence[int], columns: Sequence[Any]) -> Sequence[Entry]:
+    return log.execute(select(*columns).where(LogEntry.id.in_(ids)).order_by(LogEntry.id)).all() if ids else []

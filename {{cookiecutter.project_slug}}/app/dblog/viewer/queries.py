@@ -18,6 +18,7 @@ from ...database import begin
 from ...listing import BadFilter, Cursor, Page
 from ..errors import TooSlow, Unreadable
 from ..models import LogEntry, LogProblem
+from . import muted
 from .filters import Filters
 from .time_limit import is_limit_hit, limited
 
@@ -136,6 +137,8 @@ def count_newer(log: Session, filters: Filters, after: int, most: int = 100) -> 
     ids are looked at.
     """
     sources, rest = _indexed_conditions(log, filters)
+    if muted.hides(log, filters):
+        rest.append(muted.not_muted())
     any_source = or_(*(and_(true(), *source) for source in sources))
     came = LogEntry.id > max(after, newest_id(log) - SEARCH_ROWS)
     found = log.scalars(select(LogEntry.id).where(came, any_source, *rest, *_times(filters)).limit(most))
@@ -153,6 +156,8 @@ def _search(
 ) -> Found:
     """Return up to ``size`` rows past the cursor, and one more if there are more; and where the search stopped."""
     sources, rest = _indexed_conditions(log, filters)
+    if muted.hides(log, filters):
+        rest.append(muted.not_muted())
     if rest and log.get_bind().dialect.name == "postgresql":
         # PostgreSQL must read the candidates one by one: its plan would read a whole table, ten times as slow.
         log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
@@ -199,9 +204,11 @@ def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condi
     ]
     conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
     rest: list[Condition] = []
+    if filters.release is not None:
+        rest.append(LogEntry.release == filters.release)
     if filters.q is not None:
         start = func.substr(LogEntry.message, 1, SEARCH_CHARACTERS, type_=String)
-        rest = [or_(*(column.icontains(filters.q, autoescape=True) for column in (start, LogEntry.exception)))]
+        rest.append(or_(*(column.icontains(filters.q, autoescape=True) for column in (start, LogEntry.exception))))
     levels = None if filters.level is None else levels_from(log, filters.level)
     if conditions:
         if levels is not None:

@@ -12,11 +12,11 @@ from ...listing import Page, parse_id
 from ..journal.append import FILES_SEEN_AT_ONCE
 from ..journal.waiting import waiting_records
 from ..models import LogProblem
-from . import export, problems, queries
+from . import export, muted, problems, queries
 from .blueprint import as_response, bp
 from .charts import stacks
 from .counts import CAP, overview
-from .filters import ALL, LEVELS, Filters
+from .filters import ALL, LEVELS, SHOW, Filters
 from .format import as_json, first_line, level_name
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, page, reading
 from .status import report
@@ -25,7 +25,7 @@ DEFAULT_SINCE = "24h"
 CURSORS = ("before", "after", "around")
 # With one of these filters the list is not limited to the last 24 hours.
 UNDATED_FILTERS = ("until", "request", "problem", "around")
-FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "problem")
+FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "problem", "release", "muted")
 
 
 @bp.get("/logs")
@@ -38,6 +38,7 @@ def index() -> ResponseReturnValue:
         known = problems.of_rows(log, rows.entries)
         problem = None if filters.problem is None else problems.find_problem(log, filters.problem)
         newest = queries.newest_id(log)
+        muted_problems = muted.count_problems(log) if filters.hides_muted and summary is None else 0
     return render_template(
         "dblog/index.html",
         page=rows,
@@ -47,6 +48,7 @@ def index() -> ResponseReturnValue:
         summary=summary,
         stacks=stacks(summary.bars) if summary else None,
         cap=CAP,
+        muted_problems=muted_problems,
         known=known,
         active_filters=_active_filters(terms, problem),
         empty=not newest,
@@ -104,7 +106,7 @@ def log_link(terms: dict[str, str], endpoint: str = "dblog.index", /, **changes:
     """Return the address of the list with the same filters but for ``changes``; None takes a filter away."""
     kept: dict[str, Any] = {name: term for name, term in terms.items() if name in FILTERS}
     if "around" in terms:
-        kept.setdefault("since", ALL)
+        kept = {"since": ALL, "muted": SHOW} | kept
     kept = {name: term for name, term in (kept | changes).items() if term is not None}
     if _is_default_since(kept):
         del kept["since"]
