@@ -171,6 +171,19 @@ class LogProblemHour(Model):
     __table_args__ = (Index(None, "hour", "fingerprint"), {"mysql_charset": "utf8mb4"})
 
 
+class LogProblemDay(Model):
+    """How many records of a problem were made on one day (its start, UTC): what the charts of a list add up."""
+
+    __tablename__ = "log_problem_day"
+    __bind_key__ = "log"
+
+    fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
+    day: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (Index(None, "day", "fingerprint"), {"mysql_charset": "utf8mb4"})
+
+
 class LogPosition(Model):
     """The last record of a journal in a batch that was not stored in full, so that a replay counts none again."""
 

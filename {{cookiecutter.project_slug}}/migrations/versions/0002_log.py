@@ -150,6 +150,15 @@ def upgrade_log() -> None:
     )
     op.create_index(op.f("ix_log_problem_hour_hour_fingerprint"), "log_problem_hour", ["hour", "fingerprint"])
     op.create_table(
+        "log_problem_day",
+        sa.Column("fingerprint", key(40), nullable=False),
+        sa.Column("day", UTCDateTime(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", "day", name=op.f("pk_log_problem_day")),
+        mysql_charset="utf8mb4",
+    )
+    op.create_index(op.f("ix_log_problem_day_day_fingerprint"), "log_problem_day", ["day", "fingerprint"])
+    op.create_table(
         "log_position",
         sa.Column("journal", key(32), nullable=False),
         sa.Column("segment", sa.BigInteger(), nullable=False),
@@ -162,6 +171,7 @@ def upgrade_log() -> None:
 
 def downgrade_log() -> None:
     op.drop_table("log_position")
+    op.drop_table("log_problem_day")
     op.drop_table("log_problem_hour")
     op.drop_table("log_hour")
     op.drop_table("log_release")

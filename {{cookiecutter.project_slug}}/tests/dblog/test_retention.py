@@ -29,7 +29,7 @@ from app.database import db, hour_of, utcnow
 from app.dblog import flush, limits
 from app.dblog.capture.event import internal
 from app.dblog.errors import retry_while_busy
-from app.dblog.models import LogEntry, LogHour, LogPosition, LogProblem, LogProblemHour
+from app.dblog.models import LogEntry, LogHour, LogPosition, LogProblem, LogProblemDay, LogProblemHour
 from app.dblog.store import retention
 from app.dblog.store.retention import Retention, find_cutoff, prune
 from app.dblog.store.rows import make_row
@@ -98,11 +98,18 @@ def check_counts(app: Flask) -> int:
             (each.fingerprint, each.hour, each.level, each.logger): each.count
             for each in log.scalars(select(LogProblemHour))
         }
+        days = Counter({(each.fingerprint, each.day): each.count for each in log.scalars(select(LogProblemDay))})
     assert hours == Counter((hour_of(each.created_at), each.level, each.logger) for each in rows)
     assert problem_hours == Counter(
         (each.fingerprint, hour_of(each.created_at), each.level, each.logger) for each in rows
     )
+    # Days are not cut: that of the oldest rows may have more.
+    assert Counter((each.fingerprint, day_of(each.created_at)) for each in rows) <= days
     return len(rows)
+
+
+def day_of(moment: datetime) -> datetime:
+    return hour_of(moment).replace(hour=0)
 
 
 def count(app: Flask) -> int:
@@ -158,11 +165,26 @@ def test_a_step_is_few_rows_of_each_table(aged: Flask) -> None:
     event.listen(engine_of(aged), "after_cursor_execute", note)
     assert prune_all(engine_of(aged), 30) == 68
     assert check_counts(aged) == 90
-    counts = {"log_hour", "log_problem_hour", "log_problem_user", "log_decision"}
+    counts = {"log_hour", "log_problem_hour", "log_problem_day", "log_problem_user", "log_decision"}
     assert deleted.keys() == {"log_entry", "log_problem"} | counts
     assert max(deleted["log_entry"] + deleted["log_problem"]) == 10
     # Of the last hour all that there is.
     assert max(deleted["log_hour"] + deleted["log_problem_hour"]) < 20
+
+
+def test_counts_by_the_day_go_by_whole_days(aged: Flask) -> None:
+    put(aged, *(row(created_at=THIS_HOUR.replace(hour=0) - 3 * DAY + number * HOUR) for number in range(48)))
+    prune_all(engine_of(aged), 30)
+    with reading(aged) as log:
+        days = {(each.fingerprint, each.day): each.count for each in log.scalars(select(LogProblemDay))}
+        rows = log.execute(select(LogEntry.fingerprint, LogEntry.created_at)).all()
+    first = day_of(utcnow() - 30 * DAY)
+    assert min(day for _, day in days) >= first
+    of_rows = Counter((each.fingerprint, day_of(each.created_at)) for each in rows)
+    assert max(of_rows.values()) >= 24
+    assert {key: count for key, count in days.items() if key[1] > first} == {
+        key: count for key, count in of_rows.items() if key[1] > first
+    }
 
 
 def test_a_problems_count_is_since_it_was_first_seen(aged: Flask) -> None:

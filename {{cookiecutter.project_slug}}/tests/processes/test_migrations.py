@@ -19,7 +19,7 @@ if SERVER.startswith("postgres"):
     LAYOUTS.append("a schema for the log")
 
 APP_TABLES = {"alembic_version", "users"}
-LOG_TABLES = {"alembic_version_log", "log_entry", "log_problem", "log_hour", "log_problem_hour"}
+LOG_TABLES = {"alembic_version_log", "log_entry", "log_problem", "log_hour", "log_problem_hour", "log_problem_day"}
 BOOKKEEPING = {"alembic_version", "alembic_version_log"}
 
 

@@ -15,7 +15,17 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ...database import current_time, hour_of
 from .. import limits
-from ..models import OPEN, LogDecision, LogEntry, LogHour, LogPosition, LogProblem, LogProblemHour, LogProblemUser
+from ..models import (
+    OPEN,
+    LogDecision,
+    LogEntry,
+    LogHour,
+    LogPosition,
+    LogProblem,
+    LogProblemDay,
+    LogProblemHour,
+    LogProblemUser,
+)
 
 #: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
 BATCH_ROWS = 200
@@ -180,6 +190,7 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
             _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff, decided_before)
             + _delete_oldest(connection, LogHour.hour, LogHour.hour, empty_before)
             + _delete_oldest(connection, LogProblemHour.fingerprint, LogProblemHour.hour, empty_before)
+            + _delete_oldest(connection, LogProblemDay.fingerprint, LogProblemDay.day, empty_before.replace(hour=0))
             # Of a journal that nobody shipped to its end. The rows of its time, by which a replay knew it, are gone.
             + _delete_oldest(connection, LogPosition.journal, LogPosition.written_at, cutoff)
         )
@@ -220,8 +231,11 @@ def _delete_problems(connection: Connection, before: datetime, decided_before: d
         connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), gone))
         _delete_parts(connection, names)
         # Of an hour that has rows still, none is of these problems.
-        hours = LogProblemHour.hour < before
-        connection.execute(delete(LogProblemHour).where(LogProblemHour.fingerprint.in_(sorted(names)), hours))
+        for of_problem, age in (
+            (LogProblemHour.fingerprint, LogProblemHour.hour),
+            (LogProblemDay.fingerprint, LogProblemDay.day),
+        ):
+            connection.execute(delete(of_problem.class_).where(of_problem.in_(sorted(names)), age < before))
     return len(names)
 
 

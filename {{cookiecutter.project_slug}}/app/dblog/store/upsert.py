@@ -14,7 +14,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ...inserts import insert_if_absent, insert_rows
 from ..capture.sanitize import clean_text
-from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemHour
+from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemDay, LogProblemHour
 from .affected import count_users
 from .decided import reopen
 from .releases import note_releases
@@ -23,8 +23,9 @@ from .storms import Place, Storms, is_behind, last_places, read_places, write_pl
 
 TITLE_LIMIT = PLACE_LIMIT = 500
 
-_entry, _problem, _hour, _problem_hour = (
-    LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem, LogHour, LogProblemHour)
+_entry, _problem, _hour, _problem_hour, _problem_day = (
+    LogEntry.metadata.tables[model.__tablename__]
+    for model in (LogEntry, LogProblem, LogHour, LogProblemHour, LogProblemDay)
 )
 
 
@@ -54,8 +55,11 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
     _count_problems(connection, members)
     reopen(connection, members, note_releases(connection, rows))
     count_users(connection, rows)
-    for table in (_hour, _problem_hour):
-        connection.execute(_upsert_count(connection.dialect.name, table), _counts(table, rows, stored))
+    dialect = connection.dialect.name
+    hours, problem_hours = (_counts(table, rows, stored) for table in (_hour, _problem_hour))
+    connection.execute(_upsert_count(dialect, _hour), hours)
+    connection.execute(_upsert_count(dialect, _problem_hour), problem_hours)
+    connection.execute(_upsert_count(dialect, _problem_day), _by_day(problem_hours))
     if len(stored) < len(rows):
         write_places(connection, last_places(rows))
     return bool(reached) or len(stored) < len(rows)
@@ -134,10 +138,17 @@ def _counts(table: Table, rows: Sequence[Row], stored: Sequence[Row]) -> list[Ro
     ]
 
 
+def _by_day(problem_hours: Sequence[Row]) -> list[Row]:
+    days: Counter[tuple[str, datetime]] = Counter()
+    for each in problem_hours:
+        days[each["fingerprint"], each["hour"].replace(hour=0)] += each["count"]
+    return [{"fingerprint": name, "day": day, "count": count} for (name, day), count in sorted(days.items())]
+
+
 @cache
 def _upsert_count(dialect: str, table: Table) -> Insert:
     """Return an INSERT that adds to the counts where there are some. To look first is what two processes do at once."""
-    names = ("count", "without_row")
+    names = [name for name in ("count", "without_row") if name in table.c]
     if dialect in ("mysql", "mariadb"):
         replace = mysql.insert(table)
         return replace.on_duplicate_key_update({name: table.c[name] + replace.inserted[name] for name in names})
