@@ -19,6 +19,7 @@ from . import (
     request_id,
     security,
     shell,
+    static_files,
 )
 from .config import INSTANCE, PROJECT, load_config
 
@@ -39,6 +40,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     security.init_app(app)
     database.init_app(app)
     components.init_app(app)
+    static_files.init_app(app)
     extensions.init_app(app)
     dblog.init_app(app, root=PROJECT, actor=accounts.actor, guard=accounts.admin_required, names=accounts.names)
     audit.init_app(app, database.db, actor=accounts.actor, guard=accounts.admin_required, names=accounts.names)

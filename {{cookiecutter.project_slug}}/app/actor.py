@@ -100,8 +100,11 @@ def nobody() -> tuple[None, None]:
 
 
 def keep_out_of_caches(response: Response) -> Response:
-    """What a guard protects may stay in no cache; style sheets and scripts may."""
-    if not (request.endpoint or "").endswith(".static"):
+    """What a guard protects may stay in no cache; style sheets and scripts, which hold no secret, in the browser's."""
+    if (request.endpoint or "").endswith(".static"):
+        # A cache that others share would not ask the guard.
+        response.cache_control.private = True
+    else:
         response.headers["Cache-Control"] = "no-store"
     return response
 

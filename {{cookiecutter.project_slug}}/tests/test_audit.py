@@ -1,5 +1,7 @@
 """A glance at the trail; its own tests are in tests/audit."""
 
+import re
+
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -22,8 +24,9 @@ def test_the_trail_is_in_the_transaction_of_the_change(app: Flask, client: Flask
     assert "grace@example.org" in page.text
     assert "never@example.org" not in page.text
     assert page.headers["Cache-Control"] == "no-store"
-    with client.get("/audit/static/audit.css") as style:
-        assert style.headers["Cache-Control"] == "no-cache"
+    [address] = re.findall(r'"(/audit/static/[^"]*)"', page.text)
+    with client.get(address) as style:
+        assert style.headers["Cache-Control"] == "max-age=31536000, immutable, private"
 
 
 def test_the_trail_is_for_admins(client: FlaskClient, user: User) -> None:

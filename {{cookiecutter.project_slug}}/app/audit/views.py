@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from .. import static_files
 from ..actor import keep_out_of_caches
 from ..listing import BadFilter, Page
 from ..negotiation import wants_json
@@ -18,6 +19,7 @@ FILTERS = tuple(field.name for field in fields(Filters))
 
 bp = Blueprint("audit", __name__, template_folder="templates", static_folder="static", static_url_path="/audit/static")
 bp.after_request(keep_out_of_caches)
+static_files.init_blueprint(bp)
 
 
 @bp.before_request

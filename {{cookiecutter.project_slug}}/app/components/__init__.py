@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Flask
 from markupsafe import Markup
 
+from .. import static_files
 from ..database import utcnow
 from ..terminal import inert
 
@@ -24,6 +25,7 @@ _MONTHS = (
 bp = Blueprint(
     "components", __name__, template_folder="templates", static_folder="static", static_url_path="/components/static"
 )
+static_files.init_blueprint(bp)
 
 
 def init_app(app: Flask) -> None:

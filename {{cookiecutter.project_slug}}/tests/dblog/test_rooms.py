@@ -24,7 +24,7 @@ PORTABLE = {
             "negotiation",
             "private_files",
         ),
-        *("redaction", "request_id", "scratch", "secret_forms", "serving", "sqlite", "terminal"),
+        *("redaction", "request_id", "scratch", "secret_forms", "serving", "sqlite", "static_files", "terminal"),
     )
 }
 DOORS = {"app.dblog", "app.dblog.models", "app.dblog.handler"}

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, current_app, render_template, requ
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
+from ... import static_files
 from ...actor import keep_out_of_caches
 from ...listing import BadFilter
 from ...negotiation import wants_json
@@ -24,6 +25,7 @@ from .status import health, recent_state
 bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="static", static_url_path="/logs/static")
 
 bp.after_request(keep_out_of_caches)
+static_files.init_blueprint(bp)
 for template_filter in (first_line, level_name, level_tone, pretty, short_path):
     bp.add_app_template_filter(template_filter, f"log_{template_filter.__name__}")
 
