@@ -13,6 +13,8 @@ OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
 CAME_BACK, MUTE_ENDED = "came back", "mute ended"
 #: So many users of a problem are kept.
 MAX_USERS = 1_000
+#: A search looks at the beginning of a text: in a long one that nearly matches it takes minutes.
+SEARCH_CHARACTERS = 4_000
 
 
 class LogEntry(Model):
@@ -28,12 +30,16 @@ class LogEntry(Model):
     logger: Mapped[str] = mapped_column(exact_text(200))
     message: Mapped[str] = mapped_column(LongText)
     exception: Mapped[str | None] = mapped_column(String(500))
+    #: What the exception says, as far as searches look at it.
+    exception_text: Mapped[str | None] = mapped_column(LongText)
     trace: Mapped[str | None] = mapped_column(LongText)
     frames: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONText)
     fingerprint: Mapped[str] = mapped_column(exact_text(40))
     request_id: Mapped[str | None] = mapped_column(exact_text(128))
     method: Mapped[str | None] = mapped_column(String(32))
     path: Mapped[str | None] = mapped_column(LongText)
+    query: Mapped[str | None] = mapped_column(LongText)
+    user_agent: Mapped[str | None] = mapped_column(LongText)
     endpoint: Mapped[str | None] = mapped_column(String(255))
     ip: Mapped[str | None] = mapped_column(String(64))
     user_id: Mapped[int | None] = mapped_column(BigInteger)

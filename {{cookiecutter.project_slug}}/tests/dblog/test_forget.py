@@ -45,7 +45,7 @@ def talk(app: Flask, client: FlaskClient, user: User) -> int:
 
     app.config["PROPAGATE_EXCEPTIONS"] = False
     login(client, user)
-    client.get("/talk/ada", environ_overrides={"REMOTE_ADDR": IP})
+    client.get("/talk/ada?to=ada.%22quoted%22%40example.org&by=ada", environ_overrides={"REMOTE_ADDR": IP})
     logger.error("A job failed for %s", NAMES[1])
     logger.error("Not about her")
     return user.id
@@ -63,6 +63,7 @@ def test_nothing_names_the_person_any_more(app: Flask, talk: int) -> None:
     assert "RuntimeError: No place for [forgotten]" in left
     assert "'ada'" not in left.lower()
     assert "/ada" not in left
+    assert "to=[forgotten]&by=[forgotten]" in left
     with app.app_context():
         rows = db.session.scalars(select(LogEntry)).all()
         assert {row.user_id for row in rows} == {None}

@@ -556,3 +556,15 @@ def test_what_was_shipped_from_memory_is_not_missed(
     ship_all(make_writer())
     assert numbers(log) == list(range(12))
     assert not [message for message in messages(log) if "dropped" in message]
+
+
+def test_a_line_of_an_earlier_version_ships(make_writer: Callable[..., Writer], log: Engine) -> None:
+    """It has no query and no user agent."""
+    dead = make_writer()
+    facts = {"id": "r-1", "method": "GET", "path": "/tea", "ip": "192.0.2.7", "endpoint": "tea"}
+    write(dead, range(1), request=facts)
+    crash(dead)
+    ship_all(make_writer())
+    with log.connect() as connection:
+        [row] = connection.execute(select(LogEntry.path, LogEntry.query, LogEntry.user_agent)).all()
+    assert row == ("/tea", None, None)

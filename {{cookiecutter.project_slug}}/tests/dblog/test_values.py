@@ -344,6 +344,37 @@ def test_secrets_in_the_headers_of_a_request(app: Flask, kept: Callable[[], str]
         assert "hunter2" not in kept()
 
 
+def test_the_query_and_the_browser_are_kept_without_secrets(app: Flask, kept: Callable[[], str]) -> None:
+    @app.get("/asked")
+    def view() -> str:
+        logger.error("asked")
+        return ""
+
+    agent = f"curl/8 token={SECRET}"
+    app.test_client().get(f"/asked?page=2&reset_token={SECRET}&q=%E2%82%AC", headers={"User-Agent": agent})
+    app.test_client().get("/asked?" + "x" * 10_000, headers={"User-Agent": "y" * 10_000})
+    app.test_client().get("/asked", environ_overrides={"HTTP_USER_AGENT": ""})
+    with app.app_context():
+        assert "hunter2" not in kept()
+        bare, long, asked = entries()
+    assert asked.query == f"page=2&reset_token={REDACTED}&q=%E2%82%AC"
+    assert asked.user_agent == f"curl/8 token={REDACTED}"
+    assert (len(long.query or ""), len(long.user_agent or "")) == (2_048, 512)
+    assert (bare.query, bare.user_agent) == (None, None)
+
+
+def test_what_an_exception_says_has_a_column(log: Flask) -> None:
+    """Of the last of a chain, as the class is, and as far as searches look."""
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("no such tea" + "!" * 5_000) from error
+    except ValueError:
+        logger.exception("brewing")
+    assert (newest().exception, newest().exception_text) == ("ValueError", "no such tea" + "!" * 3_989)
+
+
 def test_secrets_in_errors_of_a_database(log: Flask, kept: Callable[[], str]) -> None:
     """Some name the row that they refused, and its password's hash; some the address, and its password."""
     hashed = generate_password_hash(SECRET)

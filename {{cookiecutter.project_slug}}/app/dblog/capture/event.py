@@ -250,7 +250,7 @@ def keep_request(environ: "WSGIEnvironment", actor: Actor) -> None:
 def job_environ(name: str) -> "WSGIEnvironment":
     """Return what stands for a request's environ in a job: its id is the job's name, and it has nothing else."""
     job = clean_text(f"{JOB}{name}", 128)
-    facts = {"id": job} | dict.fromkeys(("method", "path", "ip", "endpoint"))
+    facts = {"id": job} | dict.fromkeys(("method", "path", "query", "user_agent", "ip", "endpoint"))
     return {REQUEST_ID: job, _FACTS: orjson.Fragment(orjson.dumps(facts))}
 
 
@@ -259,10 +259,13 @@ def _request_facts(of: Request) -> orjson.Fragment:
     facts: orjson.Fragment | None = of.environ.get(_FACTS)
     if facts is None:
         request_id, ip, endpoint = of.environ.get(REQUEST_ID), of.remote_addr, of.endpoint
+        query, agent = of.query_string, of.environ.get("HTTP_USER_AGENT")
         made = {
             "id": None if request_id is None else safe_str(request_id, 128),
             "method": clean_text(of.method, 16),
             "path": clean_text(of.path, 2_048),
+            "query": clean_text(query.decode("utf-8", "replace"), 2_048) if query else None,
+            "user_agent": clean_text(agent, 512) if agent else None,
             "ip": None if ip is None else clean_text(ip, 64),
             "endpoint": None if endpoint is None else _name(endpoint),
         }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import orjson
 from sqlalchemy import ColumnElement, Engine, String, Table, delete, literal, or_, select, type_coerce, update
@@ -39,6 +40,8 @@ def forget(writer: Writer, user_id: int, names: list[str]) -> str:
     :param user_id: the account's number
     :param names: what the person is called in texts; they are replaced as whole words
     """
+    # In the query of an address they are written with percent signs.
+    names = [spelling for name in names for spelling in dict.fromkeys((name, quote(name), quote_plus(name)))]
     pattern = any_of(names)
     if waiting := ship_everything(writer, SHIP_SECONDS):
         raise CannotForget(f"Nothing was deleted, since the log does not have everything yet. {waiting}")

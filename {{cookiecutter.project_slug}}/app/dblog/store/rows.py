@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import grouping
 from ..journal.files import Event
+from ..models import SEARCH_CHARACTERS
 from .message_key import find_key, own_key
 from .render import frames_for_page, render
 
@@ -34,6 +35,7 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         **what,
         "place": " · ".join(filter(None, (what["place"], asked))),
         **{"request_id": of_request("id"), "method": of_request("method"), "path": of_request("path")},
+        **{"query": of_request("query"), "user_agent": of_request("user_agent")},
         **{"endpoint": of_request("endpoint"), "ip": of_request("ip")},
         **{"user_id": get("user_id"), "is_admin": get("is_admin"), "host": get("host"), "pid": get("pid")},
         **{"thread": get("thread"), "source": get("source"), "extra": get("extra")},
@@ -57,6 +59,7 @@ def _of_exception(event: Event, root: str) -> Row:
     frame = grouping.deciding_frame(frames)
     return {
         "exception": name,
+        "exception_text": captured["text"][:SEARCH_CHARACTERS],
         "trace": trace,
         "frames": chain,
         "fingerprint": _fingerprint(event, name, frames, root),
@@ -82,6 +85,7 @@ def _of_message(event: Event, root: str) -> Row:
         place = f"{grouping.short_path(file, root)}:{place.rpartition(':')[2]}"
     return {
         "exception": None,
+        "exception_text": None,
         "trace": event.get("stack"),
         "frames": None,
         "fingerprint": grouping.fingerprint(grouping.KEY, key) if key else of_logger,

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from ...database import begin
 from ...listing import BadFilter, Cursor, Page
 from ..errors import TooSlow, Unreadable
-from ..models import LogEntry, LogProblem
+from ..models import SEARCH_CHARACTERS, LogEntry, LogProblem
 from . import muted
 from .filters import Filters
 from .time_limit import is_limit_hit, limited
@@ -25,8 +25,6 @@ from .time_limit import is_limit_hit, limited
 ROWS_A_PAGE = 50
 #: A search along an index reads a quarter as many rows: each is a random read.
 SEARCH_ROWS = 2_000
-#: A search looks at the beginning of a message: in a long text that nearly matches it takes minutes.
-SEARCH_CHARACTERS = 4_000
 LIST_TEXT_LIMIT = 400
 
 _WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
@@ -208,7 +206,8 @@ def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condi
         rest.append(LogEntry.release == filters.release)
     if filters.q is not None:
         start = func.substr(LogEntry.message, 1, SEARCH_CHARACTERS, type_=String)
-        rest.append(or_(*(column.icontains(filters.q, autoescape=True) for column in (start, LogEntry.exception))))
+        columns = start, LogEntry.exception, LogEntry.exception_text
+        rest.append(or_(*(column.icontains(filters.q, autoescape=True) for column in columns)))
     levels = None if filters.level is None else levels_from(log, filters.level)
     if conditions:
         if levels is not None:
