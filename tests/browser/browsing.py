@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,28 @@ def serve_shop(project: Path, bin_folder: Path) -> Iterator[Site]:
     with serve(bin_folder / "flask", "run", cwd=project) as site:
         subprocess.run([bin_folder / "python", "shop.py"], cwd=project, check=True)
         yield site
+
+
+@contextmanager
+def serve_month(project: Path, bin_folder: Path, offset: int) -> Iterator[Site]:
+    """Serve the project after a month of a small shop; its admin is ada.
+
+    :param offset: by how many hours the shop's time is ahead of UTC
+    """
+    shutil.copytree(HERE / "small_shop", project / "small_shop")
+    with serve(bin_folder / "flask", "run", cwd=project, env={"RELEASE": "9f2c1ab"}) as site:
+        month = (bin_folder / "python", "-m", "small_shop.month", str(offset), PASSWORD)
+        subprocess.run(month, cwd=project, check=True)
+        yield site
+
+
+def afternoon() -> int:
+    """Return by how many hours the time is ahead of UTC where it is about four in the afternoon.
+
+    For a visitor who lives there no midnight falls into a test, and what happened at 14:05 was today.
+    """
+    offset = 16 - datetime.now(UTC).hour
+    return offset - 24 if offset > 12 else offset
 
 
 def log_in(context: BrowserContext, site: Site) -> None:
