@@ -50,6 +50,17 @@ Forget = Callable[[int, list[str]], str]
 FORGOTTEN = "[forgotten]"
 
 
+class Link(NamedTuple):
+    """A link on a page."""
+
+    text: str
+    address: str
+
+
+#: Takes a request's id and returns a link to what a feature knows of that request, None if it knows nothing.
+Related = Callable[[str], Link | None]
+
+
 class CannotForget(Exception):
     """Data about a person could not be made anonymous; the text is one sentence that says why."""
 
@@ -65,6 +76,18 @@ def forget_person(user_id: int, names: list[str]) -> list[str]:
     Raises :class:`CannotForget`.
     """
     return [forget(user_id, names) for forget in current_app.extensions.get("forget", [])]
+
+
+def on_related(app: Flask, related: Related) -> None:
+    """Let pages about a request ask this feature for a link."""
+    app.extensions.setdefault("related", []).append(related)
+
+
+def related_links(request_id: str | None) -> list[Link]:
+    """Return the links to what other features know of a request."""
+    if not request_id:
+        return []
+    return [link for related in current_app.extensions.get("related", []) if (link := related(request_id))]
 
 
 def any_of(names: Iterable[str]) -> re.Pattern[str]:

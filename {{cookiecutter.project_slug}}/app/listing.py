@@ -101,9 +101,14 @@ def parse_text(name: str, term: str) -> str:
     """Return the text itself; raises :class:`BadFilter` if it is too long or no database can compare it."""
     if len(term) > MAX_TERM:
         raise BadFilter(f"{name}: at most {MAX_TERM} characters, not {len(term):,}.")
-    if "\0" in term or term.encode("utf-8", "replace").decode() != term:
+    if not is_storable(term):
         raise BadFilter(f"{name}: contains characters that are no text.")
     return term
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database can store the text and compare it: it has no NUL and no half of a surrogate pair."""
+    return "\0" not in text and text.encode("utf-8", "replace").decode() == text
 
 
 def parse_time(name: str, term: str) -> datetime:

@@ -12,11 +12,11 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from .. import components
-from ..actor import NO_NAMES, Actor, Guard, Names, forbid, nobody, on_forget
+from ..actor import NO_NAMES, Actor, Guard, Names, forbid, nobody, on_forget, on_related
 from . import recorder
 from .cli import cli
 from .forget import forget
-from .views import bp
+from .views import bp, changes_of_request
 
 # It listens from the import on: models are also used without an application, and must have their trail then, too.
 recorder.listen()
@@ -44,6 +44,7 @@ def init_app(
     """
     app.extensions["audit"] = Audit(db, actor, guard, names)
     on_forget(app, forget)
+    on_related(app, changes_of_request)
     components.init_app(app)
     app.register_blueprint(bp)
     app.cli.add_command(cli)

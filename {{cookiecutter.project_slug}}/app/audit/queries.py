@@ -54,6 +54,12 @@ def page(filters: Filters, *, before: str | None = None, after: str | None = Non
     return Page.of(found, size, cursor, ascending=bool(after))
 
 
+def has_changes(request_id: str) -> bool:
+    """Whether a request changed something that the trail has."""
+    changes = select(AuditEntry.id).where(AuditEntry.request_id == request_id)
+    return session().scalar(changes.limit(1)) is not None
+
+
 def days_ago(days: int) -> tuple[datetime, bool]:
     """Return the moment so many days ago, by the server's clock, and whether every entry is older."""
     moment = current_time(session()()) - timedelta(days=days)

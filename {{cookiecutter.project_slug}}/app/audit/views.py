@@ -5,9 +5,10 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
 
 from .. import static_files
-from ..actor import keep_out_of_caches
+from ..actor import Link, keep_out_of_caches
 from ..listing import BadFilter, Page
 from ..negotiation import wants_json
 from . import queries
@@ -63,6 +64,15 @@ def history(model: str, object_id: str) -> ResponseReturnValue:
 @bp.get("/audit/<model>/<path:object_id>.json")
 def history_json(model: str, object_id: str) -> ResponseReturnValue:
     return page_as_json(find_history(model, object_id))
+
+
+def changes_of_request(request_id: str) -> Link | None:
+    """Return the link to what a request changed, None if it changed nothing or the trail cannot be read."""
+    try:
+        changed = queries.has_changes(request_id)
+    except SQLAlchemyError:
+        return None
+    return Link("What it changed", url_for("audit.index", request=request_id)) if changed else None
 
 
 def current_terms() -> dict[str, str]:

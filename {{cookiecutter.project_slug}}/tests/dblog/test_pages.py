@@ -467,9 +467,9 @@ def test_three_kinds_of_nothing(app: Flask, viewer: FlaskClient) -> None:
 def test_detail(app: Flask, viewer: FlaskClient) -> None:
     before, here, after = put(app, *(row(f"m{number}", age=(9 - number) * HOUR, **ERROR) for number in range(3)))
     page = viewer.get(f"/logs/{here}").text
-    assert f'rel="prev" href="/logs/{before}"' in page
-    assert f'rel="next" href="/logs/{after}"' in page
-    assert re.search(r"<details open>\s*<summary><code>[^<]*app/pot.py:12", page)
+    assert f'rel="prev" data-key="[" href="/logs/{before}"' in page
+    assert f'rel="next" data-key="]" href="/logs/{after}"' in page
+    assert re.search(r"<details open>\s*<summary><code[^>]*>[^<]*app/pot.py:12", page)
     assert re.search(r'<details class="log-library">\s*<summary><[^>]*>1 library frame<', page)
     assert "flask/app.py:9" in page
     assert re.search(r'ui-here ui-red"><span>12</span>    raise OutOfCoffee', page)
@@ -489,8 +489,8 @@ def test_frames_that_repeat_are_shown_once(app: Flask, viewer: FlaskClient) -> N
     library = {"file": "/lib/json.py", "line": 9, "function": "dump", "project": False, "cycle": 3, "repeated": 12}
     [number] = put(app, row(frames=[{"class": "RecursionError", "text": "", "frames": [own, library]}]))
     page = viewer.get(f"/logs/{number}").text
-    assert "The last frame came 979 more times." in page
-    assert "The last 3 frames came 12 more times." in page
+    assert "The next frame came 979 more times." in page
+    assert "The next 3 frames came 12 more times." in page
 
 
 def test_json_has_every_column(app: Flask, viewer: FlaskClient) -> None:

@@ -28,23 +28,23 @@ def decide_problems() -> ResponseReturnValue:
 
     def decided() -> Sequence[int]:
         change = parse_change(request.form.get("status", ""), request.form.get("until", ""))
-        lines = decide(_numbers("problem"), change, _who())
+        lines = decide(_numbers("problem"), change, who_decides())
         if not lines:
             raise BadFilter("Nothing was changed: the problems are gone.")
         return lines
 
-    return _answer(decided)
+    return answer(decided)
 
 
 @bp.post("/logs/problems/undo")
 def undo_decisions() -> ResponseReturnValue:
     def undone() -> Sequence[int]:
-        lines = undo(_numbers("decision"), _who())
+        lines = undo(_numbers("decision"), who_decides())
         if not lines:
             raise BadFilter("Nothing was undone: something newer was decided, or a new record came.")
         return lines
 
-    return _answer(undone)
+    return answer(undone)
 
 
 def read_done(log: Session) -> Sequence[LogDecision]:
@@ -73,7 +73,13 @@ def log_here() -> str:
     return urlunsplit(("", "", request.script_root + request.path, urlencode(terms), ""))
 
 
-def _answer(action: Callable[[], Sequence[int]]) -> ResponseReturnValue:
+def who_decides() -> Who:
+    """Return the visitor, for the history."""
+    user_id, _ = current_app.extensions["dblog"].actor()
+    return Who(user_id)
+
+
+def answer(action: Callable[[], Sequence[int]]) -> ResponseReturnValue:
     """Act, and return the redirect to where one was; for a mistake its sentence."""
     path, query = _back()
     try:
@@ -105,8 +111,3 @@ def _numbers(name: str) -> list[int]:
     if not 0 < len(numbers) <= MOST_AT_ONCE:
         raise BadFilter(f"Choose at least one problem, and at most {MOST_AT_ONCE}; not {len(numbers):,}.")
     return numbers
-
-
-def _who() -> Who:
-    user_id, _ = current_app.extensions["dblog"].actor()
-    return Who(user_id)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from ...database import utcnow
-from ...listing import BadFilter, parse_text
+from ...listing import BadFilter, is_storable
 from ..errors import retry_while_busy
 from ..models import MUTED, OPEN, RESOLVED, LogDecision, LogProblem, LogRelease
 
@@ -82,11 +82,13 @@ def parse_change(status: str, until: str = "") -> Change:
 
 def parse_note(text: str) -> Change:
     """Return a note as a change that changes nothing; raises :class:`BadFilter`."""
-    text = text.strip()
+    # A browser sends each end of a line as two characters, of which it counts one.
+    text = text.replace("\r\n", "\n").strip()
     if not 0 < len(text) <= NOTE_LIMIT:
         raise BadFilter(f"note: 1 to {NOTE_LIMIT:,} characters; not {len(text):,}.")
-    parse_text("note", text[:1])
-    return Change(NOTED, text.encode("utf-8", "replace").decode())
+    if not is_storable(text):
+        raise BadFilter("note: contains characters that are no text.")
+    return Change(NOTED, text)
 
 
 def decide(problem_ids: Sequence[int], change: Change, who: Who) -> list[int]:

@@ -1,18 +1,26 @@
-"""The page of one problem, and what may be decided about it there."""
+"""The page of one problem: what happened, to whom, since when, and what was decided about it."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from flask import abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ...listing import BadFilter, parse_id
 from ..grouping import explain
-from . import problems
+from ..models import MAX_USERS
+from . import problem_facts, problems, queries
 from .blueprint import bp
 from .charts import heights
-from .decisions import Who, decide, parse_change
+from .decision_views import answer, read_done, who_decides
+from .decisions import HISTORY_LINES, NOTE_LIMIT, decide, history, parse_change, parse_note
 from .filters import Filters
 from .format import frame_runs, why_grouped
+from .hand_over import problem_as_markdown
+from .people import names_of
 from .queries import page, reading
 
-RECENT_ROWS = 20
+RECENT_ROWS = 10
 GONE = (
     "There is no problem of this number, or not any more: a problem goes with its last row, if nothing was decided"
     " about it, and when there are more problems than LOG_MAX_PROBLEMS."
@@ -21,25 +29,45 @@ GONE = (
 
 @bp.get("/logs/problems/<int:problem_id>")
 def show_problem(problem_id: int) -> ResponseReturnValue:
+    """Show the problem with its newest row, or with the row that ``row`` names."""
+    number = parse_id("row", request.args["row"]) if request.args.get("row") else None
     with reading() as log:
         problem = problems.find_problem(log, problem_id) or abort(404, GONE)
-        entry = problems.last_entry(log, problem)
-        recent = page(log, Filters(problem=problem_id), size=RECENT_ROWS)
-        counts = problems.charts(log, [problem])[problem_id]
-        without_row = problems.count_without_row(log, problem)
+        entry = problem_facts.find_entry(log, problem, number)
+        older, newer = queries.neighbours(log, entry) if entry else (None, None)
+        days = problem_facts.count_days(log, problem)
+        facts: dict[str, Any] = {
+            "of_request": problem_facts.rows_of_request(log, entry) if entry else None,
+            "deploys": problem_facts.deploys(log),
+            "since_resolved": problem_facts.rows_since_resolved(log, problem),
+            "most_hit": problem_facts.most_hit(log, problem),
+            "history": history(log, problem),
+            "recent": page(log, Filters(problem=problem_id), size=RECENT_ROWS),
+            "without_row": problems.count_without_row(log, problem),
+            "done": read_done(log),
+        }
     root = current_app.extensions["dblog"].writer.root
+    address = url_for("dblog.show_problem", problem_id=problem_id, _external=True)
     return render_template(
         "dblog/problem.html",
         problem=problem,
         entry=entry,
-        recent=recent,
-        counts=counts,
-        without_row=without_row,
-        chart_bars=heights(counts),
+        older=older,
+        newer=newer,
+        days=days,
+        bars=heights([*days.values()]),
+        names=names_of([entry] if entry else [], facts["history"], facts["most_hit"]),
         rule=explain(problem.fingerprint),
         why=why_grouped(entry, problem.title, root) if entry else None,
         errors=frame_runs(entry) if entry else [],
         root=root,
+        address=address,
+        markdown=problem_as_markdown(problem, entry, address, root),
+        most_lines=HISTORY_LINES,
+        most_users=MAX_USERS,
+        note_limit=NOTE_LIMIT,
+        since_cap=problem_facts.SINCE_CAP,
+        **facts,
     )
 
 
@@ -47,10 +75,23 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
 def change_problem(problem_id: int) -> ResponseReturnValue:
     """Resolve, mute or reopen; a resolved problem reopens by itself when it recurs."""
     change = parse_change(request.form.get("status", ""), request.form.get("until", ""))
-    user_id, _ = current_app.extensions["dblog"].actor()
-    if problem_id >= 2**63 or not decide([problem_id], change, Who(user_id)):
+    if problem_id >= 2**63 or not decide([problem_id], change, who_decides()):
         abort(404, GONE)
     tab = request.form.get("list")
     if tab in (*problems.STATUSES, problems.ALL):
         return redirect(url_for("dblog.show_problems", status=tab), 303)
     return redirect(url_for("dblog.show_problem", problem_id=problem_id), 303)
+
+
+@bp.post("/logs/problems/<int:problem_id>/note")
+def note_problem(problem_id: int) -> ResponseReturnValue:
+    """Add a note to the problem's history."""
+
+    def noted() -> Sequence[int]:
+        note = parse_note(request.form.get("note", ""))
+        lines = decide([problem_id], note, who_decides()) if problem_id < 2**63 else []
+        if not lines:
+            raise BadFilter("Nothing was noted: the problem is gone.")
+        return lines
+
+    return answer(noted)

@@ -1,11 +1,15 @@
-"""The page of one row, and its JSON twin."""
+"""The page of one row, and its twins as JSON and as text."""
 
-from flask import abort, current_app, render_template
+from flask import Response, abort, current_app, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from ...actor import related_links
+from ...terminal import inert
 from . import problems, queries
 from .blueprint import as_response, bp
 from .format import as_text, frame_runs
+from .hand_over import row_as_markdown
+from .people import names_of
 from .queries import reading
 from .views import with_problem
 
@@ -17,6 +21,8 @@ def detail(entry_id: int) -> ResponseReturnValue:
         older, newer = queries.neighbours(log, entry)
         problem = problems.of_fingerprint(log, entry.fingerprint)
         of_request = queries.count_request(log, entry.request_id) if entry.request_id else 0
+    root = current_app.extensions["dblog"].writer.root
+    address = url_for("dblog.detail", entry_id=entry_id, _external=True)
     return render_template(
         "dblog/detail.html",
         entry=entry,
@@ -25,8 +31,11 @@ def detail(entry_id: int) -> ResponseReturnValue:
         problem=problem,
         of_request=of_request,
         errors=frame_runs(entry),
-        as_text=as_text(entry, local=False),
-        root=current_app.extensions["dblog"].writer.root,
+        related=related_links(entry.request_id),
+        names=names_of([entry]),
+        root=root,
+        address=address,
+        markdown=row_as_markdown(entry, address, root),
     )
 
 
@@ -35,3 +44,11 @@ def detail_json(entry_id: int) -> ResponseReturnValue:
     with reading() as log:
         entry = queries.find(log, entry_id) or abort(404)
         return as_response(with_problem(entry, problems.of_rows(log, [entry])))
+
+
+@bp.get("/logs/<int:entry_id>.txt")
+def detail_text(entry_id: int) -> Response:
+    """Everything about the row, with the traceback as Python prints it."""
+    with reading() as log:
+        entry = queries.find(log, entry_id) or abort(404)
+    return Response(f"{inert(as_text(entry, local=False))}\n", mimetype="text/plain")

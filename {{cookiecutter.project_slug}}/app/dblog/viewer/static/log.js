@@ -17,6 +17,14 @@ const keys = {
   "?": () => help.showModal(),
 };
 
+// What has a key of its own says so.
+for (const element of document.querySelectorAll("[data-key]")) {
+  keys[element.dataset.key] = () => element.click();
+  const key = document.createElement("kbd");
+  key.textContent = element.dataset.key;
+  element.append(" ", key);
+}
+
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest?.("input, select, textarea, dialog[open]");
   if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key]) {
@@ -35,13 +43,12 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);
     try {
-      await navigator.clipboard.writeText(source.textContent);
+      await navigator.clipboard.writeText(source.value);
       button.textContent = "Copied";
     } catch {
       // Without the permission, or without https: show the text, selected.
       source.closest("details").open = true;
-      getSelection().selectAllChildren(source);
-      source.focus();
+      source.select();
     }
   });
 }

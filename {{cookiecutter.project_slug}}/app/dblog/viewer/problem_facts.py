@@ -1,0 +1,121 @@
+"""What the page of one problem shows around its rows: days, deploys, users, and what the request did."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ...database import utcnow
+from ...listing import BadFilter
+from ..models import RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemHour, LogProblemUser, LogRelease
+from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry
+
+DAY = timedelta(days=1)
+CHART_DAYS = 30
+#: So many deploys are marked in the chart, the newest.
+MAX_DEPLOYS = 60
+MOST_HIT = 5
+#: Rows since the problem was resolved are counted no further.
+SINCE_CAP = 1_000
+#: So many rows of a request are looked at, and so many are shown.
+REQUEST_CAP, REQUEST_ROWS = 500, 30
+
+
+class Deploy(NamedTuple):
+    """A release, when it was first seen, and its place in the chart in days from the left."""
+
+    release: str
+    first_seen: datetime
+    place: float
+
+
+class RequestRows(NamedTuple):
+    """Rows of one request in the order of time, how many there are, and the time between the first and the last.
+
+    ``total`` counts no further than :data:`REQUEST_CAP`; ``took`` is None if there are more.
+    """
+
+    entries: Sequence[Entry]
+    total: int
+    took: timedelta | None
+
+
+def find_entry(log: Session, problem: LogProblem, number: int | None) -> Entry | None:
+    """Return a row of the problem with all its columns: that of the number, else the newest.
+
+    None if retention has taken its rows; raises :class:`BadFilter` if the row of the number is none of them.
+    """
+    query = select(*ALL_COLUMNS).where(LogEntry.fingerprint == problem.fingerprint)
+    if number is None:
+        return log.execute(query.order_by(LogEntry.created_at.desc(), LogEntry.id.desc()).limit(1)).first()
+    entry = log.execute(query.where(LogEntry.id == number)).first()
+    if entry is None:
+        raise BadFilter(f"row: the problem has no row {number}, or not any more.")
+    return entry
+
+
+def count_days(log: Session, problem: LogProblem) -> Mapping[datetime, int]:
+    """Return how many records there were on each of the last days (its start, UTC), the oldest first."""
+    start = _first_day()
+    days = {start + number * DAY: 0 for number in range(CHART_DAYS)}
+    hours = select(LogProblemHour.hour, func.sum(LogProblemHour.count)).group_by(LogProblemHour.hour)
+    of_problem = hours.where(LogProblemHour.fingerprint == problem.fingerprint, LogProblemHour.hour >= start)
+    for hour, count in log.execute(of_problem):
+        # Of a host whose clock is ahead.
+        day = min(hour.replace(hour=0), start + (CHART_DAYS - 1) * DAY)
+        days[day] += int(count)
+    return days
+
+
+def deploys(log: Session) -> Sequence[Deploy]:
+    """Return the deploys of the days of the chart, the newest first."""
+    start = _first_day()
+    query = select(LogRelease).where(LogRelease.first_seen >= start).order_by(LogRelease.first_seen.desc())
+    return [
+        Deploy(each.release, each.first_seen, min((each.first_seen - start) / DAY, CHART_DAYS))
+        for each in log.scalars(query.limit(MAX_DEPLOYS))
+    ]
+
+
+def rows_since_resolved(log: Session, problem: LogProblem) -> int | None:
+    """Return how many rows are newer than the last resolving; None if that was not, or was taken back."""
+    moment = problem.resolved_at
+    if moment is None and problem.came_back_at:
+        resolved = select(LogDecision.created_at).where(
+            LogDecision.fingerprint == problem.fingerprint, LogDecision.action == RESOLVED
+        )
+        moment = log.scalar(resolved.order_by(LogDecision.id.desc()).limit(1))
+    if moment is None:
+        return None
+    newer = select(LogEntry.id).where(LogEntry.fingerprint == problem.fingerprint, LogEntry.created_at > moment)
+    return log.scalar(select(func.count()).select_from(newer.limit(SINCE_CAP + 1).subquery())) or 0
+
+
+def most_hit(log: Session, problem: LogProblem) -> Sequence[LogProblemUser]:
+    """Return the users with the most records of the problem, with their counts."""
+    users = select(LogProblemUser).where(LogProblemUser.fingerprint == problem.fingerprint)
+    return log.scalars(users.order_by(LogProblemUser.count.desc(), LogProblemUser.user_id).limit(MOST_HIT)).all()
+
+
+def rows_of_request(log: Session, entry: Entry) -> RequestRows:
+    """Return what was logged in the request of a row, that row among it, as many before it as after it.
+
+    A job has the same id each time, so its rows are not those of one run: there is only the row itself.
+    """
+    if not entry.request_id or not entry.method:
+        return RequestRows([entry], 1, None)
+    # The database may read them in any order: those of a request that logs without end are not sorted.
+    some = select(LogEntry.created_at, LogEntry.id).where(LogEntry.request_id == entry.request_id).limit(REQUEST_CAP)
+    keys = sorted({(key.created_at, key.id) for key in log.execute(some)} | {(entry.created_at, entry.id)})
+    here = keys.index((entry.created_at, entry.id))
+    start = max(0, min(here - REQUEST_ROWS // 2, len(keys) - REQUEST_ROWS))
+    shown = [number for _, number in keys[start : start + REQUEST_ROWS]]
+    rows = select(*LIST_COLUMNS).where(LogEntry.id.in_(shown)).order_by(LogEntry.created_at, LogEntry.id)
+    took = keys[-1][0] - keys[0][0] if len(keys) < REQUEST_CAP else None
+    return RequestRows(log.execute(rows).all(), min(len(keys), REQUEST_CAP), took)
+
+
+def _first_day() -> datetime:
+    return utcnow().replace(hour=0, minute=0, second=0, microsecond=0) - (CHART_DAYS - 1) * DAY
