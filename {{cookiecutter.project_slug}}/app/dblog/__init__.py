@@ -19,9 +19,9 @@ A record walks through these rooms from left to right. The room is the rule: a f
   (frames that repeat), ``upsert`` (each record once, and counted), ``storms`` (records that are only counted),
   ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
 - :mod:`.viewer`, SELECT and what people decide: ``filters``, ``queries`` (lists and searches), ``counts`` (totals and
-  histogram), ``problems`` (lists), ``decisions``, ``follow``, ``status``, ``views``, ``row_page``, ``problem_views``,
-  ``problem_page`` and ``decision_views`` (pages, JSON, forms), ``blueprint`` (guard, errors), ``format``, ``charts``,
-  ``export``, ``cli`` and ``problem_cli`` (commands), ``templates/``, ``static/``.
+  histogram), ``problems`` (lists), ``decisions``, ``follow``, ``status``, ``volume``, ``views``, ``row_page``,
+  ``problem_views``, ``problem_page`` and ``decision_views`` (pages, JSON, forms), ``blueprint`` (guard, tabs, errors),
+  ``format``, ``charts``, ``export``, ``cli`` and ``problem_cli`` (commands), ``templates/``, ``static/``.
 
 Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.limits` (which
 rows are to go), :mod:`.errors` (what goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process).

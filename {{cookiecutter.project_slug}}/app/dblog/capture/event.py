@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 VERSION = 1
+#: Of the records that the log makes itself, which tell of lost ones.
+OWN_LOGGER = "dblog"
 LINE_LIMIT_BYTES = 1_048_576
 
 _HOST = clean_name(socket.gethostname())
@@ -78,7 +80,7 @@ def internal(message: str) -> dict[str, object]:
         "v": VERSION,
         "time": time.time(),
         "level": logging.ERROR,
-        "logger": "dblog",
+        "logger": OWN_LOGGER,
         "message": message,
         "host": _HOST,
         "pid": os.getpid(),

@@ -28,6 +28,8 @@ from ..capture.event import VERSION
 
 STATE_BYTES = 2_048
 QUARANTINE = "quarantine.ndjson"
+#: So much of the quarantine a request looks at itself, at most.
+QUARANTINE_BYTES = 4 * 1024 * 1024
 # Every other file in the folder is left alone.
 _OURS = re.compile(r"([0-9a-f]{16})\.(?:lock|(\d{6,})\.jsonl)")
 
@@ -246,3 +248,20 @@ def quarantine(folder: Path, event_id: str, event: Event, reason: str) -> None:
     fd = os.open(folder / QUARANTINE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINKS, 0o600)
     with open(fd, "ab", buffering=0) as file:
         file.write(orjson.dumps({"event_id": event_id, "reason": reason, "record": event}) + b"\n")
+
+
+def look_at_quarantine(folder: Path, most_bytes: int | None = None) -> tuple[int, float | None, bool]:
+    """Return how many records are in quarantine, when the first of them was logged, and whether these are all.
+
+    :param most_bytes: look at no more than so much; None looks at all
+    """
+    count, size, first = 0, 0, None
+    with suppress(OSError), (folder / QUARANTINE).open("rb") as file:
+        for line in file:
+            count, size = count + 1, size + len(line)
+            if count == 1:
+                with suppress(ValueError, KeyError, TypeError):
+                    first = float(orjson.loads(line)["record"]["time"])
+            if most_bytes is not None and size > most_bytes:
+                return count, first, False
+    return count, first, True

@@ -53,10 +53,11 @@ def tabs(report: Mapping[str, Any] | None = None) -> dict[str, str]:
     :param report: what the page has asked for already
     """
     if not report:
-        report = {"state": recent_state(current_app.extensions["dblog"]), "open_problems": None}
         # The tabs are on the pages of errors too, which are shown while the database is slow or away.
+        report = {"state": "degraded", "open_problems": None}
         with suppress(TooSlow, Unreadable), reading() as log:
-            report["open_problems"] = problems.count_open(log)
+            state = recent_state(current_app.extensions["dblog"], log)
+            report = {"state": state, "open_problems": problems.count_open(log)}
     count, cap = report["open_problems"], problems.COUNT_CAP
     return {
         "state": report["state"],

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -166,15 +167,28 @@ def export_command(form: str, **terms: str | None) -> None:
 @cli.command("status")
 @json_option
 def status_command(as_json_lines: bool) -> None:
-    """Show how the log itself is doing: what waits, what was lost, what went wrong."""
+    """Show how the log itself is doing: what waits, what was lost, what went wrong. Exits with 1 if it is degraded."""
     facts = report(current_app.extensions["dblog"], current_app.config["LOG_MAX_ROWS"])
-    times = ("newest", "pruned_before")
     if as_json_lines:
-        click.echo(json_line(facts | {name: facts[name] and facts[name].isoformat() for name in times}))
-        return
-    facts |= {name: facts[name] and local_time(facts[name]) for name in times}
-    for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' '):>26}  {inert('-' if value is None else value)}")
+        click.echo(json_line(facts))
+    else:
+        texts = {name: value for name, value in facts.items() if name not in ("state", "reasons", "storms")}
+        lines = [("state", facts["state"]), *(("", reason) for reason in facts["reasons"]), *texts.items()]
+        lines += [
+            ("storm", f"{each['records_without_row']:,} without row: {first_line(each['title'])}")
+            for each in facts["storms"] or ()
+        ]
+        for name, value in lines:
+            click.echo(f"{name.replace('_', ' '):>26}  {inert(_fact(value))}")
+    sys.exit(1 if facts["state"] == "degraded" else 0)
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, datetime):
+        return local_time(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "-" if value is None else str(value)
 
 
 def print_json(entries: Iterable[Entry]) -> None:

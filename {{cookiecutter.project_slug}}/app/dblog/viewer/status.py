@@ -1,9 +1,14 @@
-"""How the log itself is doing: read from the journals' folder, so that a database that hangs cannot hold it up."""
+"""How the log itself is doing.
+
+:func:`health` looks only at the journals' folder, so that a database that hangs cannot hold it up. :func:`report` asks
+the database as well.
+"""
 
 import logging
 import math
 import time
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -11,96 +16,145 @@ from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ...database import current_time
+from ...database import current_time, utcnow
 from .. import limits
-from ..errors import Unreadable
+from ..capture.event import OWN_LOGGER
+from ..errors import TooSlow, Unreadable
 from ..journal.append import FILES_SEEN_AT_ONCE, Journal
-from ..journal.files import QUARANTINE, count_lines
+from ..journal.files import QUARANTINE
 from ..journal.waiting import look
 from ..models import LogEntry
 from . import problems
-from .counts import count_rows, count_without_row
 from .queries import reading
+from .volume import volume
 
 if TYPE_CHECKING:
     from .. import DatabaseLog
 
 #: Seconds that a record may wait before the log counts as degraded.
 DEGRADED_AFTER_SECONDS = 60.0
-#: For so long the tabs do not look at the journals again.
+#: Nothing brings back a record that was dropped, and a monitor that never gets back to ok is no longer looked at. So a
+#: day is enough for whoever looks daily; the rows that tell of it are a problem of their own, open until resolved.
+DROPPED_LATELY = timedelta(hours=24)
+#: For so long the tabs do not look again.
 STATE_SECONDS = 5.0
 #: Pruning has an hour for what an hour brings.
 PRUNING_IS_LATE_AFTER = timedelta(hours=2)
 PRUNING = ("pruned_before", "pruned_because_of", "rows_to_prune", "pruning_is_late")
-LATE = (
-    "Pruning does not keep up: about {:,} rows should be gone, some of them for two hours. `flask log prune` deletes"
-    " them at once; a higher LOG_DB_LEVEL records less."
-)
+VOLUME = ("rows", "records_without_row", "oldest", "newest", "rows_a_day", "bytes_on_disk", "storms")
 
 _states: "WeakKeyDictionary[DatabaseLog, tuple[float, str]]" = WeakKeyDictionary()
 
 
 def health(own: Journal, silence: str | None = None, most_files: int | None = None) -> dict[str, Any]:
-    """What waits, what was lost and what went wrong, over all journals of the folder; asks no database.
+    """Return what waits, what was lost and what went wrong, over all journals of the folder; asks no database.
+
+    ``dropped`` counts since the processes started. ``reasons`` say in sentences why the state is degraded.
 
     :param silence: why records do not come as far as the journal, None if they do
     :param most_files: look at no more than so many files, so that a request's time is bounded; None looks at all
     """
     waiting = look(own, most_files)
-    error = waiting.error or silence
-    age = None if waiting.oldest is None else max(0.0, time.time() - waiting.oldest)
-    return {
-        "state": "degraded" if error or waiting.in_memory or (age or 0) > DEGRADED_AFTER_SECONDS else "ok",
+    facts = {
+        "state": "ok",
+        "reasons": [],
         "pending_bytes": waiting.pending_bytes,
         "pending_records_in_memory": waiting.in_memory,
-        "oldest_pending_seconds": age,
+        "oldest_pending_seconds": None if waiting.oldest is None else max(0.0, time.time() - waiting.oldest),
         "dropped": waiting.dropped,
-        "quarantined": count_lines(own.folder / QUARANTINE),
+        "dropped_and_not_reported": waiting.unreported,
+        "quarantined": waiting.quarantined,
+        "quarantined_since": waiting.quarantined_since and datetime.fromtimestamp(waiting.quarantined_since, UTC),
         "journals_left_alone": waiting.later,
         "partial": waiting.partial,
-        "error": error,
+        "error": waiting.error or silence,
     }
+    return _judged(facts)
 
 
-def recent_state(log: "DatabaseLog") -> str:
-    """Return the state of the log as it was at most :data:`STATE_SECONDS` ago, for the tabs of every page."""
+def recent_state(log: "DatabaseLog", session: Session) -> str:
+    """Return the log's state as it was at most :data:`STATE_SECONDS` ago, for the tabs of every page.
+
+    Whether pruning keeps up takes too long to find out for that: only :func:`report` says so.
+    """
     now = time.monotonic()
     looked_at, state = _states.get(log, (-math.inf, ""))
     if now - looked_at > STATE_SECONDS:
-        state = health(log.journal, log.writer.why_silent(), FILES_SEEN_AT_ONCE)["state"]
+        facts = health(log.journal, log.writer.why_silent(), FILES_SEEN_AT_ONCE)
+        state = _judged(facts | {"last_dropped": _last_dropped(session)})["state"]
         _states[log] = now, state
     return state
 
 
 def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> dict[str, Any]:
-    """The health, and what the database says of itself: number of rows and time of the newest.
-
-    ``records_without_row`` were only counted, see LOG_STORM_ROWS.
+    """Return the health, and what the database says of itself, see :func:`app.dblog.viewer.volume.volume`.
 
     :param max_rows: of how many rows more is too many; 0 is no limit. ``rows_above_limit`` are those that pruning has
         not come to yet, or that are of the current hour, which it does not touch
     :param most_files: see :func:`health`
     """
-    facts: dict[str, Any] = dict.fromkeys(
-        ("open_problems", "rows", "records_without_row", "rows_above_limit", "newest", *PRUNING)
-    )
-    facts |= health(log.journal, log.writer.why_silent(), most_files)
+    facts: dict[str, Any] = health(log.journal, log.writer.why_silent(), most_files)
+    facts |= dict.fromkeys(("last_dropped", "open_problems", *VOLUME, "rows_above_limit", *PRUNING))
     facts["level"] = logging.getLevelName(log.handler.level)
+    facts["kept_days"], facts["kept_rows"] = current_app.config[limits.AGE], max_rows
     try:
         with reading() as session:
             facts["open_problems"] = problems.count_open(session)
-            facts["rows"] = rows = count_rows(session)
-            facts["records_without_row"] = count_without_row(session)
-            facts["rows_above_limit"] = max(0, rows - max_rows) if max_rows else 0
-            facts["newest"] = session.scalar(select(func.max(LogEntry.created_at)))
+            facts["last_dropped"] = _last_dropped(session)
+            facts |= volume(session)
+            facts["rows_above_limit"] = max(0, facts["rows"] - max_rows) if max_rows else 0
             facts |= _pruning(session, current_app.config[limits.AGE], max_rows)
-    except Unreadable as error:
-        facts["state"] = "degraded"
+    except (TooSlow, Unreadable) as error:
         facts["error"] = facts["error"] or str(error)
-    if facts["pruning_is_late"]:
-        facts["state"] = "degraded"
-        facts["error"] = facts["error"] or LATE.format(facts["rows_to_prune"])
-    return facts
+    return _judged(facts)
+
+
+def _judged(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts with the state that follows from them, and why."""
+    reasons = [*_reasons(facts)]
+    return facts | {"state": "degraded" if reasons else "ok", "reasons": reasons}
+
+
+def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is not as it should be, each with what to do about it."""
+    if facts["error"]:
+        yield _sentence(facts["error"])
+    elif (facts["oldest_pending_seconds"] or 0) > DEGRADED_AFTER_SECONDS:
+        yield "Records wait for more than a minute: `flask log flush` brings them to the database, or says why not."
+    if waiting := facts["pending_records_in_memory"]:
+        yield (
+            f"{waiting:,} records wait in the memory of a process, because it cannot write its journal. They are lost"
+            " if it is killed."
+        )
+    if facts["dropped_and_not_reported"]:
+        yield f"{facts['dropped_and_not_reported']:,} records were dropped, and no row of the log says so yet."
+    if last := facts.get("last_dropped"):
+        yield (
+            f"Records were dropped, the last time at {last:%Y-%m-%d %H:%M} UTC: the rows of the logger {OWN_LOGGER} say"
+            " how many and why. A day after the last time the state is ok again."
+        )
+    if facts["quarantined"]:
+        since = facts["quarantined_since"]
+        yield (
+            f"{facts['quarantined']:,} records are in quarantine, because the database refused them"
+            f"{f', the first of {since:%Y-%m-%d %H:%M} UTC' if since else ''}. Each line of {QUARANTINE} in"
+            " LOG_JOURNAL_DIR says why. The state is ok again when you have moved that file away."
+        )
+    if facts.get("pruning_is_late"):
+        yield (
+            f"Pruning does not keep up: about {facts['rows_to_prune']:,} rows should be gone, some of them for two"
+            " hours. `flask log prune` deletes them at once; a higher LOG_DB_LEVEL records less."
+        )
+
+
+def _sentence(error: str) -> str:
+    return error[:1].upper() + error[1:] + ("" if error.endswith(".") else ".")
+
+
+def _last_dropped(log: Session) -> datetime | None:
+    """Return when a process last reported that records had been dropped, None if that was not lately."""
+    lately = LogEntry.logger == OWN_LOGGER, LogEntry.created_at >= utcnow() - DROPPED_LATELY
+    return log.scalar(select(func.max(LogEntry.created_at)).where(*lately))
 
 
 def _pruning(log: Session, days: int, max_rows: int) -> dict[str, Any]:
