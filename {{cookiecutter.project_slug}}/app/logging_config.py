@@ -1,7 +1,6 @@
 """Where log records go besides the database: the console and a rotating file."""
 
 import logging
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,13 +19,10 @@ from .parsers import OFF
 from .private_files import make_file
 from .redaction import redact, redact_trace
 from .serving import REQUEST_ID, current_environ
-from .terminal import inert
+from .terminal import inert, without_colors
 
 MB = 1024 * 1024
 OURS = {"console", "file"}
-
-# Werkzeug colours what the development server says.
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_WRITTEN = "LOG_FILE: %s is not written to: %s"
 
 logger = logging.getLogger(__name__)
@@ -44,14 +40,16 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         # The record is left alone: the text that logging keeps in it would be another handler's, too.
         trace = self.formatException(record.exc_info) if record.exc_info else record.exc_text
-        traces = [_indented(redact_trace(text)) for text in (trace, record.stack_info) if text]
+        traces = [_indented(redact_trace(without_colors(text))) for text in (trace, record.stack_info) if text]
         record.asctime = self.formatTime(record)
         return "\n".join([self.formatMessage(record), *traces])
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         request_id = (current_environ() or {}).get(REQUEST_ID, "-")
-        start = f"{record.asctime} {record.levelname:<8} {record.name} [{request_id}] "
-        message = redact(_COLOR.sub("", _message(record)))
+        level = without_colors(record.levelname)
+        start = f"{record.asctime} {level:<8} {record.name} [{request_id}] "
+        # Werkzeug colours what the development server says, structlog its events.
+        message = redact(without_colors(_message(record)))
         # The development server's first words are several lines.
         message = inert(message).replace("\n", "\n    " if record.name == "werkzeug" else r"\n")
         return inert(start).replace("\n", r"\n") + message

@@ -3,7 +3,8 @@
 import functools
 import logging
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -113,7 +114,7 @@ def is_first_start_of_run() -> bool:
 
 def migrate_for_run(app: Flask) -> None:
     """Apply what AUTO_MIGRATE allows: everything, or in debug the tables of an empty database."""
-    auto = app.config["AUTO_MIGRATE"]
+    auto, made = app.config["AUTO_MIGRATE"], False
     allowed = {"behind", "empty"} if auto else {"empty"} if app.debug and auto is None else set()
     for bind in sorted(db.engines if allowed else (), key=lambda bind: bind or ""):
         try:
@@ -122,8 +123,37 @@ def migrate_for_run(app: Flask) -> None:
             if found in allowed:
                 config = app.extensions["migrate"].migrate.get_config()
                 config.attributes["binds"] = [bind]
-                command.upgrade(config, "heads")
+                with quiet_alembic() if found == "empty" else nullcontext():
+                    command.upgrade(config, "heads")
+                made |= found == "empty"
         except (SQLAlchemyError, CommandError) as error:
             if auto and bind is None:
                 raise click.ClickException(f"AUTO_MIGRATE: {error}") from error
             logger.warning("A database was not brought up to date: %s", error)
+    if made:
+        click.echo(f"Tables made. Open {address_of_run() or '/'}")
+
+
+@contextmanager
+def quiet_alembic() -> Iterator[None]:
+    """Within, alembic says nothing of each revision: to make the first tables is no news about them."""
+    speaker = logging.getLogger("alembic.runtime.migration")
+    level = speaker.level
+    speaker.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        speaker.setLevel(level)
+
+
+def address_of_run() -> str:
+    """Return where `flask run` is going to serve, as a browser on this machine asks for it.
+
+    Empty where only the server will know: without a port the system chooses one, and a socket of Unix has none.
+    """
+    options = click.get_current_context().params
+    host, port = options["host"], options["port"]
+    if not port or host.startswith("unix:"):
+        return ""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{'https' if options['cert'] else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

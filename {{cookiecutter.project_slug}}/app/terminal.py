@@ -4,6 +4,7 @@ import codecs
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -25,6 +26,13 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80
 _HIDDEN = (0x061C, 0x200B, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
 _CONTROLS |= {code: f"\\u{code:04x}" for code in _HIDDEN}
 _IN_JSON = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_HIDDEN)}
+
+_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+def without_colors(text: str) -> str:
+    """Return the text without the escape sequences that colour it on a terminal; any other is somebody's mischief."""
+    return _COLOR.sub("", text) if "\x1b" in text else text
 
 
 def inert(text: object) -> str:

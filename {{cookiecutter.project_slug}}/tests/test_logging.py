@@ -189,6 +189,20 @@ def test_a_record_is_one_line_that_a_terminal_does_not_obey(
         assert f"\n  ValueError: third\n  {forged}" in said
 
 
+def test_colours_are_in_neither(
+    tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Werkzeug and structlog colour their messages, other people's formatters levels and tracebacks."""
+    make_app(LOG_FILE=tmp_path / "app.log")
+    red, bold, end = "\x1b[31m", "\x1b[1;38:5:9m", "\x1b[0m"
+    record = logging.LogRecord("shop", logging.ERROR, "", 1, f"{bold}paid{end} %s", (f"{red}late{end}",), None)
+    record.levelname = f"{red}ERROR{end}"
+    record.exc_text = f"{red}ValueError{end}: none"
+    logging.getLogger("shop").handle(record)
+    for said in (capsys.readouterr().err, (tmp_path / "app.log").read_text("utf-8")):
+        assert said.endswith(" ERROR    shop [-] paid late\n  ValueError: none\n")
+
+
 def test_secrets_are_in_neither(
     tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ import click
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.migration_state import is_first_start_of_run
+from app.migration_state import address_of_run, is_first_start_of_run
 
 from .models import User
 from .users import AccountError, any_account, create_user
@@ -31,7 +31,8 @@ def announce_first_admin(app: Flask) -> None:
             return  # there are no tables yet, and a page says what to do
     if needed:
         os.environ[TOKEN] = secrets.token_urlsafe(12)
-        click.echo(f"There is no account yet. Make the first admin's at /login with this token: {os.environ[TOKEN]}")
+        login = f"{address_of_run()}/login"
+        click.echo(f"There is no account yet. Make the first admin's at {login} with this token: {os.environ[TOKEN]}")
 
 
 def may_create(app: Flask) -> bool:

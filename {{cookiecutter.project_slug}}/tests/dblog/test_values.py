@@ -136,6 +136,21 @@ def test_hostile_messages(log: Flask) -> None:
         assert MARKED.get(name, "") in entry.message
 
 
+def test_colours_are_left_out(log: Flask) -> None:
+    """A message is searched and grouped by its words; other escape sequences are what somebody sent, and stay."""
+    logger.error("\x1b[1mpaid\x1b[0m %s", "\x1b[31;1mlate\x1b[0m \x1b[2J")
+    name = "coffee"
+    logger.error(f"\x1b[32mOut of\x1b[0m {name}")
+    record = logging.makeLogRecord({"msg": "worker", "levelno": 40, "exc_text": "\x1b[31mValueError\x1b[0m: none"})
+    handler_of_the_log().handle(record)
+    worker, out, paid = entries()
+    assert (paid.message, out.message) == ("paid late \x1b[2J", "Out of coffee")
+    assert worker.trace == "ValueError: none"
+    with log.app_context():
+        titles = set(db.session.scalars(select(LogProblem.title)))
+    assert titles >= {"paid %s", "Out of {name}"}
+
+
 def test_hostile_levels_and_names(log: Flask) -> None:
     names = {"name": "\udc80" * 300, "threadName": "\0" * 300, "funcName": "\U0001f600" * 300}
     for level in (-5, 0, 10**6, 10**30, "no number"):

@@ -1,11 +1,12 @@
 """Commands and servers as processes of their own: how they start, and how a mistake ends them."""
 
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -71,6 +72,37 @@ def test_gunicorn_obeys_what_is_set(copied: Path, command: Command, serve: Serve
     assert "Using worker: gthread" in said
     assert said.count("Booting worker") == 2
     assert "TRUSTED_HOSTS is empty" in said
+
+
+def test_the_first_start_says_what_to_open(command: Command, serve: Serve, tmp_path: Path) -> None:
+    """And the file has what the server says without the colours that werkzeug gives it."""
+    file = tmp_path / "app.log"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    for is_first in (True, False):
+        with serve("flask", "run", "--no-reload", "-p", port, FLASK_DEBUG="1", LOG_FILE=str(file)) as server:
+            assert status_once_it_serves(f"{server.url}/no-such-page") == 404
+        said = [line.rstrip() for line in server.lines]
+        assert said.count(f"Tables made. Open http://127.0.0.1:{port}") == is_first
+        assert sum(f"Make the first admin's at {server.url}/login with this token: " in line for line in said) == 1
+        assert not any("alembic" in line for line in said)
+    written = file.read_text("utf-8")
+    assert written.count('"GET /no-such-page HTTP/1.1" 404 -\n') == 2
+    assert "x1b" not in repr(written)
+
+
+def status_once_it_serves(url: str) -> int:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            return status(url)
+        except URLError:
+            time.sleep(0.05)
+    pytest.fail(f"nobody serves {url}")
+
+
+def test_the_command_for_revisions_says_what_it_did(command: Command) -> None:
+    assert "Running upgrade  -> 0001_users" in command("flask", "db", "upgrade").stderr
 
 
 MODULES = ("config", "cookies", "engines", "parsers", "private_files", "release", "scratch", "sqlite")

@@ -21,12 +21,14 @@ from ...actor import Actor
 from ...interrupts import reraise_interrupt
 from ...redaction import REDACTED, is_secret, redact_trace
 from ...serving import ACTOR, JOB, REQUEST_ID, served
+from ...terminal import without_colors
 from .sanitize import (
     NAME_LIMIT,
     RAISED,
     SCALARS,
     TEXT_LIMIT,
     TRUNCATED,
+    clean_message,
     clean_name,
     clean_text,
     safe_argument,
@@ -125,7 +127,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
         # Of a record that comes from another process the exception's text is all there is.
         stack = "\n".join(filter(None, (record.exc_text, stack)))
     if stack:
-        event["stack"] = clean_text(stack, hide=redact_trace)
+        event["stack"] = clean_text(stack, hide=lambda text: redact_trace(without_colors(text)))
     if len(vars(record)) > _FEWEST_FIELDS and (extra := _extra(record)):
         event["extra"] = to_json(extra, secret)
     return event
@@ -176,7 +178,7 @@ def _name(name: str | None) -> str:
 
 @lru_cache(maxsize=1_024)
 def _template(message: str) -> str:
-    return clean_text(message, NAME_LIMIT)
+    return clean_message(message, NAME_LIMIT)
 
 
 @lru_cache(maxsize=4_096)
@@ -220,13 +222,15 @@ def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str 
     """Return the message with its arguments, and its template, None where there are no arguments."""
     message = record.msg if isinstance(record.msg, str) else safe_str(safe_argument(record.msg, secret), TEXT_LIMIT)
     if not record.args:
-        return clean_text(message), None
+        return clean_message(message), None
     try:
         formatted = message % _safe_arguments(record.args, secret)
     except BaseException as error:
         reraise_interrupt(error)
         formatted = f"{message} {RAISED.format(type(error).__name__)} {to_json(record.args, secret)}"
-    return clean_text(formatted), _template(message) if len(message) <= NAME_LIMIT else clean_text(message, NAME_LIMIT)
+    return clean_message(formatted), _template(message) if len(message) <= NAME_LIMIT else clean_message(
+        message, NAME_LIMIT
+    )
 
 
 def _safe_arguments(args: object, secret: Pattern[str]) -> object:

@@ -22,6 +22,7 @@ from werkzeug.local import LocalProxy
 
 from ...interrupts import reraise_interrupt
 from ...redaction import REDACTED, is_secret, redact
+from ...terminal import without_colors
 
 TRUNCATED = "[truncated]"
 RAISED = "[raised {}]"
@@ -59,6 +60,11 @@ def clean_text(value: str, limit: int = TEXT_LIMIT, hide: Callable[[str], str] =
     if cut or len(value) > limit:
         value = value[: limit - len(TRUNCATED)] + TRUNCATED
     return value
+
+
+def clean_message(value: str, limit: int = TEXT_LIMIT) -> str:
+    """Return what was logged: as :func:`clean_text`, without the colours that structlog and werkzeug give it."""
+    return clean_text(value, limit, lambda text: redact(without_colors(text)))
 
 
 def clean_name(value: str, limit: int = NAME_LIMIT) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
 from typing import NamedTuple
 
-from ..capture.sanitize import clean_text
+from ..capture.sanitize import clean_message
 from ..grouping import SPECIFIER
 
 #: How many ways to make one message are followed; each branch that assigns to a variable is one.
@@ -126,7 +126,7 @@ def _templates(node: ast.Call) -> Iterator[str]:
     """Yield the text that a call has before its other arguments."""
     match node.args:
         case [ast.Constant(value=str() as text), _, *_]:
-            yield clean_text(text)
+            yield clean_message(text)
 
 
 def _says(pattern: Pattern) -> bool:
@@ -139,7 +139,7 @@ def _ways(node: ast.expr, scope: _Scope, depth: int) -> list[Pattern]:
         case _ if depth <= 0:
             pass
         case ast.Constant(value=str() as text):
-            return [(clean_text(text),)]
+            return [(clean_message(text),)]
         case ast.JoinedStr(values=values):
             return [_compact(_f_string(values, scope))]
         case ast.BinOp(left=left, op=ast.Add(), right=right):
@@ -187,7 +187,7 @@ def _compact(parts: Iterable[str | Hole]) -> Pattern:
 def _f_string(values: Iterable[ast.expr], scope: _Scope) -> Iterator[str | Hole]:
     for each in values:
         if isinstance(each, ast.Constant):
-            yield clean_text(str(each.value))
+            yield clean_message(str(each.value))
         elif isinstance(each, ast.FormattedValue):
             yield _hole(each.value, scope)
 

@@ -1,7 +1,6 @@
 """A row of the log as people and programs read it."""
 
 import logging
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
@@ -9,18 +8,17 @@ from typing import Any
 
 import orjson
 
-from ...terminal import Colored, inert, inert_json
+from ...terminal import Colored, inert, inert_json, without_colors
 from ..grouping import deciding_frame, short_path
 from .queries import Entry
 
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _TERMINAL_COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
 _TONES = {10: "grey", 20: "blue", 30: "amber", 40: "red", 50: "crimson"}
 
 
 def level_name(level: int) -> str:
     """Return the level's name without the escape sequences that colour it on a terminal."""
-    return inert(_COLOR.sub("", logging.getLevelName(level)))
+    return inert(without_colors(logging.getLevelName(level)))
 
 
 def level_tone(level: int) -> str:
