@@ -516,8 +516,8 @@ def test_a_name_nobody_has_is_said_to_be_so(runner: FlaskCliRunner, command: str
 
 def test_list_names_every_account(runner: FlaskCliRunner, user: User, admin: User) -> None:
     result = runner.invoke(args=["user", "list"])
-    lines = [line.split("\t")[:3] for line in result.stdout.splitlines()]
-    assert lines == [["ada", "user", "-"], ["grace", "admin", "-"]]
+    lines = [line.split("\t")[:4] for line in result.stdout.splitlines()]
+    assert lines == [[str(user.id), "ada", "user", "-"], [str(admin.id), "grace", "admin", "-"]]
 
 
 def test_the_role_of_an_admin_is_given_and_taken(runner: FlaskCliRunner, app: Flask, user: User) -> None:

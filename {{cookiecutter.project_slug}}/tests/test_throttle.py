@@ -1,8 +1,11 @@
 """Guesses are refused and logged; whoever does not guess logs in."""
 
 import hashlib
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -71,6 +74,26 @@ def test_a_thousand_guesses_at_many_accounts_cost_few_hashes(
     answers = Counter(guess(client, f"name{number}") for number in range(1000))
     assert answers == {200: 30, 429: 970}
     assert len(hashed) <= 40
+
+
+@pytest.mark.parametrize(("names", "allowed"), [(1, 10), (40, 30)], ids=["one account", "many accounts"])
+def test_guesses_at_once_are_counted_as_those_one_by_one(
+    site: Flask, user: User, monkeypatch: pytest.MonkeyPatch, names: int, allowed: int
+) -> None:
+    scrypt, hashed, together = hashlib.scrypt, [], threading.Barrier(40)
+
+    def slow(password: bytes, **cost: Any) -> bytes:
+        hashed.append(password)
+        # Those who are let in at once all wait here until the last is in.
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.5)
+        return scrypt(password, **cost)
+
+    monkeypatch.setattr(hashlib, "scrypt", slow)
+    with ThreadPoolExecutor(40) as pool:
+        answers = Counter(pool.map(lambda number: guess(site.test_client(), f"ada{number % names}"), range(40)))
+    assert answers == {200: allowed, 429: 40 - allowed}
+    assert len(hashed) == allowed
 
 
 def test_whoever_logs_in_is_not_counted(site: Flask, user: User) -> None:

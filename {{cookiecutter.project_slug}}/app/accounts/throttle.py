@@ -5,18 +5,20 @@ A failure counts against the visitor's address together with the account, and ag
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from flask import Response, current_app, g, request
+from flask import Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import RequestLimit
+from werkzeug.exceptions import TooManyRequests
 
 from app.extensions import limiter
 
 from .access import current_user
-from .models import normal_name
+from .models import User, normal_name
 from .users import MAX_NAME
 
 FAILURES_OF_ACCOUNT = "10 per 3 minutes"
@@ -27,9 +29,12 @@ View = Callable[[], ResponseReturnValue]
 
 logger = logging.getLogger(__name__)
 
+# Whose guesses count together takes the same one; that strangers may share one costs them a moment.
+_locks = [threading.Lock() for _ in range(64)]
+
 
 def limit_failures(view: View) -> View:
-    """Decorate a view that checks a password; it calls :func:`failed` if the password is wrong."""
+    """Decorate a view that checks a password by :func:`guess`: whoever failed too often is refused before it begins."""
     for limit, key, is_exempt in (
         (FAILURES_OF_ACCOUNT, address_and_account, None),
         (FAILURES_OF_ADDRESS, address, all_visitors_look_alike),
@@ -41,17 +46,31 @@ def limit_failures(view: View) -> View:
             key_func=key,
             methods=["POST"],
             exempt_when=is_exempt,
-            deduct_when=lambda _response: g.get("password_failed", False),
+            # Not by the request: guess() counts, before the answer is sent.
+            deduct_when=lambda _response: False,
             error_message=REFUSAL,
             on_breach=refuse,
         )(view)
     return view
 
 
-def failed() -> None:
-    """Count a wrong password, and log it: what strangers do is in the log, never in the application's data."""
-    g.password_failed = True
-    logger.warning("A login failed: %s from %s", account(), request.remote_addr)
+def guess(check: Callable[[], User | None]) -> User | None:
+    """Return what ``check`` returns: a user, or None for a wrong password, which is counted and logged.
+
+    What strangers do is in the log, never in the application's data. Guesses that count together are checked one after
+    the other, or many at once would all begin before the first has failed. Raises TooManyRequests.
+    """
+    counted_by = address_and_account() if all_visitors_look_alike() else address()
+    with _locks[hash(counted_by) % len(_locks)]:
+        for limit in limiter.current_limits:
+            if not limiter.limiter.test(limit.limit, *limit.request_args):
+                raise TooManyRequests(REFUSAL, response=refuse(limit))
+        user = check()
+        if user is None:
+            logger.warning("A login failed: %s from %s", account(), request.remote_addr)
+            for limit in limiter.current_limits:
+                limiter.limiter.hit(limit.limit, *limit.request_args)
+        return user
 
 
 def refuse(limit: RequestLimit) -> Response:

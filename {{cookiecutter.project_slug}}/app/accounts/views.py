@@ -10,7 +10,7 @@ from . import first_admin, sessions
 from .access import current_user, keep_out_of_caches, login_required
 from .forms import FirstAdminForm, LoginForm, PasswordForm
 from .models import User
-from .throttle import failed, limit_failures
+from .throttle import guess, limit_failures
 from .users import AccountError, any_account, authenticate, change_password
 
 LAST_ID = 2**31 - 1  # what every database's INTEGER holds
@@ -28,10 +28,9 @@ def login() -> ResponseReturnValue:
         return first_account()
     form = LoginForm()
     if form.validate_on_submit():
-        user = authenticate(form.username.data or "", form.password.data or "")
+        user = guess(lambda: authenticate(form.username.data or "", form.password.data or ""))
         if user is not None:
             return start_session(user)
-        failed()
         form.form_errors.append("Wrong user name or password.")
     return render_template("accounts/login.html", form=form)
 
@@ -90,7 +89,7 @@ def end_all_sessions() -> ResponseReturnValue:
 def password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
-        user = authenticate(current_user.username, form.password.data or "")
+        user = guess(lambda: authenticate(current_user.username, form.password.data or ""))
         if user is not None:
             try:
                 change_password(user, form.new_password.data or "")
@@ -101,7 +100,6 @@ def password() -> ResponseReturnValue:
                 flash("Your password is changed. Every other browser is logged out.")
                 return redirect(url_for(".account"))
         else:
-            failed()
             form.form_errors.append("Wrong password.")
     return render_template("accounts/password.html", form=form)
 
