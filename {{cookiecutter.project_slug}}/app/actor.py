@@ -2,14 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple, TypeVar
 
 from flask import Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, func, or_
 
 from .listing import BadFilter, parse_id, parse_text
+
+T = TypeVar("T")
 
 #: Returns the acting user's id and whether that user is an admin; (None, None) for nobody. It is called in the
 #: middle of log calls and flushes, so it must answer from memory and never ask a database.
@@ -60,6 +64,8 @@ class Link(NamedTuple):
 #: Takes a request's id and returns a link to what a feature knows of that request, None if it knows nothing.
 Related = Callable[[str], Link | None]
 
+_left_out: ContextVar[re.Pattern[str] | None] = ContextVar("left_out", default=None)
+
 
 class CannotForget(Exception):
     """Data about a person could not be made anonymous; the text is one sentence that says why."""
@@ -73,9 +79,31 @@ def on_forget(app: Flask, forget: Forget) -> None:
 def forget_person(user_id: int, names: list[str]) -> list[str]:
     """Make anonymous what is kept about a person wherever :func:`on_forget` was called; returns their sentences.
 
-    Raises :class:`CannotForget`.
+    Raises :class:`CannotForget`, which says what was done before, too.
     """
-    return [forget(user_id, names) for forget in current_app.extensions.get("forget", [])]
+    done: list[str] = []
+    for forget in current_app.extensions.get("forget", []):
+        try:
+            done.append(forget(user_id, names))
+        except CannotForget as error:
+            raise CannotForget(" ".join([*done, str(error)])) from error
+    return done
+
+
+@contextmanager
+def names_left_out(names: Iterable[str]) -> Iterator[None]:
+    """Within, :func:`leave_names_out` takes these names out of what is about to be kept."""
+    before = _left_out.set(any_of(names))
+    try:
+        yield
+    finally:
+        _left_out.reset(before)
+
+
+def leave_names_out(data: T) -> T:
+    """Return JSON data without the names of whoever is being forgotten."""
+    pattern = _left_out.get()
+    return json.loads(pattern.sub(FORGOTTEN, json.dumps(data))) if pattern else data
 
 
 def on_related(app: Flask, related: Related) -> None:

@@ -422,13 +422,22 @@ def test_a_visitor_is_nobody(app: Flask) -> None:
         assert actor() == (None, None)
 
 
-def test_requests_of_a_session_whose_account_is_gone_still_say_whose_it_was(app: Flask, admin: User) -> None:
+def test_whoever_deletes_the_own_account_has_acted(app: Flask, admin: User) -> None:
     with app.test_request_context():
         session["_user_id"] = admin.get_id()
-        db.session.delete(db.session.get_one(User, admin.id))
+        db.session.delete(current_user._get_current_object())  # type: ignore[attr-defined]  # a proxy's own method
         db.session.commit()
+        assert actor()[0] == admin.id
+
+
+def test_a_session_that_was_found_to_be_over_is_nobodys(app: Flask, admin: User) -> None:
+    with app.test_request_context():
+        session["_user_id"] = f"{admin.id}.of-an-older-password"
+        assert actor() == (admin.id, None), "nobody has looked yet"
         assert not current_user.is_authenticated
-        assert actor() == (admin.id, None)
+        with statements(db.engine) as seen:
+            assert actor() == (None, None)
+        assert seen == []
 
 
 def test_asking_who_acts_never_loads_or_flushes(app: Flask, admin: User) -> None:

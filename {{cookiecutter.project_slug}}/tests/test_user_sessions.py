@@ -10,9 +10,12 @@ from flask.testing import FlaskClient
 from flask_login import FlaskLoginClient
 from sqlalchemy import select, update
 
+from app import dblog
+from app.accounts import current_user
 from app.accounts.models import User, UserSession
 from app.config import load_config
 from app.database import db, utcnow
+from app.dblog.models import LogEntry
 
 from .conftest import PASSWORD, csrf_token, login
 
@@ -48,6 +51,31 @@ def test_a_copied_cookie_is_of_no_use_after_the_logout(app: Flask, client: Flask
     assert not logged_in(client)
     assert not logged_in(copy)
     assert rows(app) == []
+
+
+def test_what_happens_with_an_ended_session_is_ascribed_to_nobody(app: Flask, client: FlaskClient, user: User) -> None:
+    @app.get("/say")
+    def say() -> str:
+        app.logger.error("before")
+        bool(current_user.is_authenticated)
+        app.logger.error("after")
+        return ""
+
+    login(client, user)
+    copy = app.test_client()
+    copy.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie(client))
+    copy.get("/say")
+    send(client, "/logout", "/")
+    copy.get("/say")
+    assert dblog.flush(10)
+    with app.app_context():
+        said = db.session.execute(select(LogEntry.message, LogEntry.user_id).order_by(LogEntry.id)).all()
+    assert [tuple(row) for row in said] == [
+        ("before", user.id),
+        ("after", user.id),
+        ("before", user.id),
+        ("after", None),
+    ]
 
 
 def test_each_login_has_a_new_id_and_the_database_has_only_its_hash(

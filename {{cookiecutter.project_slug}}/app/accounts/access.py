@@ -34,9 +34,12 @@ def actor() -> tuple[int | None, bool | None]:
     """
     if not has_request_context():
         return None, None
-    user = loaded_user()
-    if user is not None and (identity := inspect(user).identity):
-        return identity[0], vars(user).get("is_admin")
+    user = _asked_for()
+    if isinstance(user, User):
+        if identity := inspect(user).identity:
+            return identity[0], vars(user).get("is_admin")
+    elif user is not None:
+        return None, None  # the cookie's session was looked up, and is over
     # The user is not loaded yet, or was deleted meanwhile: the session, once there is one, still says who it is. What
     # Flask-Login keeps there is User.get_id's text.
     current_session = _current_session()
@@ -44,12 +47,17 @@ def actor() -> tuple[int | None, bool | None]:
 
 
 def loaded_user() -> User | None:
-    """Return the user whom Flask-Login has loaded in this request, None if it has not been asked yet.
+    """Return the user whom Flask-Login has loaded in this request, None if it has not been asked or found none."""
+    user = _asked_for()
+    return user if isinstance(user, User) else None
+
+
+def _asked_for() -> object | None:
+    """Return what Flask-Login has found in this request, a user or its anonymous one; None if it has not been asked.
 
     Flask-Login has no public way to look without loading, so its attribute of `g` is read, here alone.
     """
-    user = _current_g().get("_login_user")
-    return user if isinstance(user, User) else None
+    return cast(object | None, _current_g().get("_login_user"))
 
 
 def admin_required() -> ResponseReturnValue | None:

@@ -1,16 +1,18 @@
 """flask user: accounts from the command line."""
 
 import sys
+from contextlib import nullcontext
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from app.actor import CannotForget, forget_person
+from app.actor import CannotForget, forget_person, names_left_out
 from app.database import db
 from app.terminal import Column, inert, plain_errors, prepare_terminal, print_table
 
+from . import sessions
 from .models import User, normal_name
 from .users import AccountError, change_password, create_user, find_user, free_name
 
@@ -26,6 +28,7 @@ USER_COLUMNS = (
     Column("EMAIL", may_be_cut=True),
     Column("CREATED"),
 )
+NOT_DELETED = "{name} is logged out everywhere, but not deleted yet: run the same command again."
 
 user_cli = AppGroup("user", help="Create, list and change accounts.", callback=prepare_terminal)
 
@@ -86,16 +89,29 @@ def delete(name: str, forget: bool) -> None:
     """Delete the account NAME and what belongs to it."""
     with plain_errors(AccountError, CannotForget):
         user = existing(name)
-        user_id, names = user.id, [each for each in (user.username, user.email) if each]
+        names = [each for each in (user.username, user.email) if each]
         if forget:
-            # Once before, so that nothing is deleted if it fails, and once for what the deletion leaves in the trail.
-            forget_person(user_id, names)
-        db.session.delete(user)
-        db.session.commit()
+            forget_user(user, names)
+        # What the deletion itself leaves in the trail must not name the person either.
+        with names_left_out(names) if forget else nullcontext():
+            db.session.delete(user)
+            db.session.commit()
         click.echo(inert(f"Deleted {normal_name(name)}."))
         if forget:
-            click.echo("\n".join(forget_person(user_id, names)))
             click.echo(LEFT.format(file=current_app.config["LOG_FILE"] or "app.log, if there was one"))
+
+
+def forget_user(user: User, names: list[str]) -> None:
+    """Forget the person before the account is deleted: if a part of it fails, the same command finds the account again.
+
+    Raises :class:`CannotForget`.
+    """
+    sessions.end_all(user)  # whoever is logged in makes more records
+    try:
+        done = forget_person(user.id, names)
+    except CannotForget as error:
+        raise CannotForget(f"{error} {NOT_DELETED.format(name=names[0])}") from error
+    click.echo("\n".join(done))
 
 
 def existing(name: str) -> User:

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import Response, current_app, request
@@ -61,14 +62,15 @@ def guess(check: Callable[[], User | None]) -> User | None:
     the other, or many at once would all begin before the first has failed. Raises TooManyRequests.
     """
     counted_by = address_and_account() if all_visitors_look_alike() else address()
-    with _locks[hash(counted_by) % len(_locks)]:
-        for limit in limiter.current_limits:
+    limits = limiter.current_limits  # none if the throttle is turned off
+    with _locks[hash(counted_by) % len(_locks)] if limits else nullcontext():
+        for limit in limits:
             if not limiter.limiter.test(limit.limit, *limit.request_args):
                 raise TooManyRequests(REFUSAL, response=refuse(limit))
         user = check()
         if user is None:
             logger.warning("A login failed: %s from %s", account(), request.remote_addr)
-            for limit in limiter.current_limits:
+            for limit in limits:
                 limiter.limiter.hit(limit.limit, *limit.request_args)
         return user
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.orm import Mapper
 
+from ..actor import leave_names_out
 from ..database import utcnow
 from ..inserts import insert_rows
 from .models import AuditEntry
@@ -41,14 +42,15 @@ def differences(mapper: Mapper[Any], old: Row, new: Row) -> Changes:
 def entry(action: str, mapper: Mapper[Any], identity: Identity, changes: Changes) -> dict[str, Any]:
     """Return the columns of an entry, with values as people read them; masked values are hidden here, for good."""
     model = options(mapper)
+    shown = {
+        field: [MASK if field in model.masked and side is not None else to_json(side) for side in sides]
+        for field, sides in changes.items()
+    }
     return {
         "action": action,
         "model": model.name,
         "object_id": ",".join(str(to_json(part)) for part in identity)[:OBJECT_ID_LIMIT],
-        "changes": {
-            field: [MASK if field in model.masked and side is not None else to_json(side) for side in sides]
-            for field, sides in changes.items()
-        },
+        "changes": leave_names_out(shown),
     }
 
 

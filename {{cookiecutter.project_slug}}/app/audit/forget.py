@@ -3,9 +3,10 @@
 from typing import Any
 
 from sqlalchemy import literal, or_, select, type_coerce, update
+from sqlalchemy.exc import DBAPIError
 
-from ..actor import FORGOTTEN, any_of, may_name
-from ..database import LongText
+from ..actor import FORGOTTEN, CannotForget, any_of, may_name
+from ..database import LongText, database_error
 from .entries import TABLE
 from .queries import session
 
@@ -13,11 +14,20 @@ BATCH_ROWS = 200
 
 
 def forget(user_id: int, names: list[str]) -> str:
-    """Take a person out of the trail; commits.
+    """Take a person out of the trail; commits. Raises :class:`app.actor.CannotForget`.
 
     :param user_id: the account's number, which entries name as the one who acted
     :param names: what the person is called in values, old and new
     """
+    try:
+        count = _forget(user_id, names)
+    except DBAPIError as error:
+        session().rollback()
+        raise CannotForget(f"The trail keeps what it has of {names[0]}: {database_error(error)}") from error
+    return f"The trail: {count:,} entries are anonymous."
+
+
+def _forget(user_id: int, names: list[str]) -> int:
     pattern, changes = any_of(names), type_coerce(TABLE.c.changes, LongText)
     theirs = or_(TABLE.c.user_id == user_id, may_name(changes, names))
     last = count = 0
@@ -32,7 +42,7 @@ def forget(user_id: int, names: list[str]) -> str:
                     update(TABLE).where(TABLE.c.id == row.id).values(changes=literal(text, LongText), **own)
                 )
         session().commit()
-    return f"The trail: {count:,} entries are anonymous."
+    return count
 
 
 def _page(changes: Any, theirs: Any, last: int) -> Any:

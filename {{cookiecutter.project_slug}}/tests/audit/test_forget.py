@@ -1,14 +1,17 @@
 """A person is taken out of the trail, and with the account out of everything that is to be forgotten."""
 
 import json
+import logging
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.database import db
+from app.dblog.models import LogEntry
 
 from ..conftest import login
 
@@ -42,6 +45,42 @@ def test_a_deleted_account_is_forgotten(app: Flask, client: FlaskClient, runner:
     assert {(entry.user_id, entry.ip) for entry in found if entry.user_id == ada.id} == set()
     assert {entry.ip for entry in found} == {None}
     assert "grace" in values
+
+
+def test_where_a_part_cannot_be_forgotten_the_same_command_finishes(
+    app: Flask, runner: FlaskCliRunner, user: User
+) -> None:
+    logging.getLogger("shop").error("ada was here")
+    with app.app_context():
+        db.session.execute(update(User).values(email="ada@example.org"))
+        db.session.commit()
+        db.session.execute(text("ALTER TABLE audit_entry RENAME TO away"))
+        db.session.commit()
+    failed = runner.invoke(args=["user", "delete", "ada", "--forget"])
+    assert failed.exit_code == 1
+    assert failed.stdout == ""
+    assert failed.stderr.startswith("Error: The log: ")
+    assert ". The trail keeps what it has of ada: " in failed.stderr
+    assert failed.stderr.endswith("ada is logged out everywhere, but not deleted yet: run the same command again.\n")
+    with app.app_context():
+        assert db.session.scalars(select(LogEntry.message)).all() == ["[forgotten] was here"]
+        db.session.execute(text("ALTER TABLE away RENAME TO audit_entry"))
+        db.session.commit()
+    done = runner.invoke(args=["user", "delete", "ada", "--forget"])
+    assert done.exit_code == 0, done.output
+    assert "Deleted ada." in done.stdout
+    assert "ada" not in json.dumps([entry.changes for entry in entries(app)])
+    with app.app_context():
+        assert db.session.get(User, user.id) is None
+
+
+def test_a_deletion_names_nobody_at_any_moment(
+    app: Flask, runner: FlaskCliRunner, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left to do after the account is gone: what would fail then could not be repeated."""
+    monkeypatch.setattr("app.accounts.cli.forget_person", lambda _user_id, _names: [])
+    runner.invoke(args=["user", "delete", "ada", "--forget"])
+    assert entries(app)[-1].changes["username"] == ["[forgotten]", None]
 
 
 def test_without_the_word_the_trail_keeps_the_name(app: Flask, runner: FlaskCliRunner, user: User) -> None:
