@@ -41,7 +41,8 @@ def find_key(event: Event) -> MessageKey:
 
 def own_key(event: Event) -> str | None:
     """Return the key that the application gave as ``extra={"problem": …}``, None if it gave none."""
-    key = (event.get("extra") or {}).get("problem")
+    extra = event.get("extra")
+    key = extra.get("problem") if extra else None
     return key if isinstance(key, str) and key else None
 
 

@@ -25,7 +25,8 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
     get, of_request = event.get, (event.get("request") or {}).get
     created_at = datetime.fromtimestamp(event["time"], UTC)
     what = _of_exception(event, root) if event.get("exception") else _of_message(event, root)
-    asked = f"{of_request('method')} {of_request('path')}" if of_request("method") else None
+    method, path = of_request("method"), of_request("path")
+    place = what["place"]
     return {
         "event_id": event_id,
         "created_at": created_at,
@@ -33,12 +34,21 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "logger": event["logger"],
         "message": event["message"],
         **what,
-        "place": " · ".join(filter(None, (what["place"], asked))),
-        **{"request_id": of_request("id"), "method": of_request("method"), "path": of_request("path")},
-        **{"query": of_request("query"), "user_agent": of_request("user_agent")},
-        **{"endpoint": of_request("endpoint"), "ip": of_request("ip")},
-        **{"user_id": get("user_id"), "is_admin": get("is_admin"), "host": get("host"), "pid": get("pid")},
-        **{"thread": get("thread"), "source": get("source"), "extra": get("extra")},
+        "place": f"{place}{' · ' if place else ''}{method} {path}" if method else place,
+        "request_id": of_request("id"),
+        "method": method,
+        "path": path,
+        "query": of_request("query"),
+        "user_agent": of_request("user_agent"),
+        "endpoint": of_request("endpoint"),
+        "ip": of_request("ip"),
+        "user_id": get("user_id"),
+        "is_admin": get("is_admin"),
+        "host": get("host"),
+        "pid": get("pid"),
+        "thread": get("thread"),
+        "source": get("source"),
+        "extra": get("extra"),
         "release": get("release") or None,
         # Of created_at, not of the event's time, which rounding to microseconds may carry into the next hour.
         "hour": _hour(created_at.timestamp() // 3600),
@@ -80,9 +90,6 @@ def _of_message(event: Event, root: str) -> Row:
     found = find_key(event)
     key = own_key(event)
     of_logger = grouping.fingerprint(found.rule, event["logger"], found.text)
-    place, _, function = (event.get("source") or "").partition(" ")
-    if file := event.get("file"):
-        place = f"{grouping.short_path(file, root)}:{place.rpartition(':')[2]}"
     return {
         "exception": None,
         "exception_text": None,
@@ -90,5 +97,14 @@ def _of_message(event: Event, root: str) -> Row:
         "frames": None,
         "fingerprint": grouping.fingerprint(grouping.KEY, key) if key else of_logger,
         "title": found.title,
-        "place": " · ".join(filter(None, (function, place))),
+        "place": _place(event.get("source") or "", event.get("file"), root),
     }
+
+
+@lru_cache(maxsize=256)
+def _place(source: str, file: str | None, root: str) -> str:
+    """Return the function and the place of a logging call; a project has few of these."""
+    place, _, function = source.partition(" ")
+    if file:
+        place = f"{grouping.short_path(file, root)}:{place.rpartition(':')[2]}"
+    return " · ".join(filter(None, (function, place)))
