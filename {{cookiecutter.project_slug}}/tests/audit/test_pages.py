@@ -19,6 +19,7 @@ from app.audit.models import AuditEntry
 from app.database import db, hour_of, utcnow
 
 from ..conftest import Command, login
+from ..dblog.log_rows import put, row
 
 PAGES = ["/audit", "/audit.json", "/audit/User/1", "/audit/User/1.json"]
 
@@ -54,6 +55,17 @@ def entries(app: Flask) -> list[int]:
             db.session.flush()
         db.session.commit()
         return [entry.id for entry in made]
+
+
+def test_the_log_links_to_what_a_request_changed(app: Flask, visitor: FlaskClient, entries: list[int]) -> None:
+    changed, unchanged, outside = put(app, row(request_id="r-1"), row(request_id="r-999"), row())
+    link = '<a href="/audit?request=r-1">What it changed</a>'
+    assert link in visitor.get(f"/logs/{changed}").text
+    for number in (unchanged, outside):
+        assert "What it changed" not in visitor.get(f"/logs/{number}").text
+    with app.app_context():
+        db.metadata.tables["audit_entry"].drop(db.engine)
+    assert visitor.get(f"/logs/{changed}").status_code == 200, "the trail cannot be read"
 
 
 def fetch(client: FlaskClient, url: str) -> Any:

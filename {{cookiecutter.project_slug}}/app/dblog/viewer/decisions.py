@@ -142,6 +142,12 @@ def history(log: Session, problem: LogProblem) -> Sequence[LogDecision]:
     return log.scalars(lines.order_by(LogDecision.id.desc()).limit(HISTORY_LINES)).all()
 
 
+def line_as_json(line: LogDecision) -> dict[str, Any]:
+    """Return a line of history, without what an undo needs."""
+    shown = {name: getattr(line, name) for name in ("id", "action", "detail", "user_id", "account")}
+    return shown | {"created_at": line.created_at.isoformat()}
+
+
 def _decide(connection: Connection, problem: Any, change: Change, who: Who) -> int:
     now = utcnow()
     if change.action == NOTED:

@@ -27,7 +27,7 @@ def problem_as_markdown(problem: LogProblem, entry: Entry | None, address: str, 
     :param root: the project's folder with a separator at its end
     """
     seen = f"first seen {_utc(problem.first_seen)}, last seen {_utc(problem.last_seen)}"
-    facts = [f"{problem.count:,} rows, {problem.users:,} users; {seen}"]
+    facts = [f"{_count(problem.count, 'row')}, {_count(problem.users, 'user')}; {seen}"]
     return _document(problem.title, address, facts, entry, root)
 
 
@@ -96,6 +96,10 @@ def _longest_run(text: str) -> int:
 
 def _cut(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]} …"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _utc(moment: datetime) -> str:

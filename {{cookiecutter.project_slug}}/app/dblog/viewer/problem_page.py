@@ -10,15 +10,15 @@ from ...listing import BadFilter, parse_id
 from ..grouping import explain
 from ..models import MAX_USERS
 from . import problem_facts, problems, queries
-from .blueprint import bp
+from .blueprint import as_response, bp
 from .charts import heights
 from .decision_views import answer, read_done, who_decides
-from .decisions import HISTORY_LINES, NOTE_LIMIT, decide, history, parse_change, parse_note
+from .decisions import HISTORY_LINES, NOTE_LIMIT, decide, history, line_as_json, parse_change, parse_note
 from .filters import Filters
-from .format import frame_runs, why_grouped
+from .format import as_json, frame_runs, why_grouped
 from .hand_over import problem_as_markdown
 from .people import names_of
-from .queries import page, reading
+from .queries import ALL_COLUMNS, page, reading
 
 RECENT_ROWS = 10
 GONE = (
@@ -68,6 +68,22 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         note_limit=NOTE_LIMIT,
         since_cap=problem_facts.SINCE_CAP,
         **facts,
+    )
+
+
+@bp.get("/logs/problems/<int:problem_id>.json")
+def problem_json(problem_id: int) -> ResponseReturnValue:
+    with reading() as log:
+        problem = problems.find_problem(log, problem_id) or abort(404, GONE)
+        lines = history(log, problem)
+        recent = page(log, Filters(problem=problem_id), columns=ALL_COLUMNS, size=RECENT_ROWS)
+    names = names_of(lines)
+    return as_response(
+        {
+            "problem": problems.as_json(problem),
+            "history": [line_as_json(line) | {"user": names.get(line.user_id or 0)} for line in lines],
+            "rows": [as_json(entry) for entry in recent.entries],
+        }
     )
 
 
