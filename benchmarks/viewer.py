@@ -23,8 +23,9 @@
 
 For each database and number of rows: a scratch database is filled with thirty days of a realistic mix, every page is
 asked for until it is warm and then timed, and the database is deleted. Prints a Markdown table of medians in
-milliseconds, as docs/figures.md shows it. `uv run benchmarks/viewer.py --database sqlite` needs 15 GB of disk,
-postgresql the same; `--database mariadb --rows 100000 1000000` takes five minutes.
+milliseconds, as docs/figures.md shows it; on stderr also the CPU time of this process. `uv run benchmarks/viewer.py
+--database sqlite` needs 15 GB of disk, postgresql the same; `--database mariadb --rows 100000 1000000` takes five
+minutes. `--kind` chooses a log in which 99% of the rows are muted, or one that a flood of different texts has reached.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, func, select, text
-from viewer_rows import GONE_PROBLEM, fill
+from viewer_rows import FLOOD, GONE_PROBLEM, MIX, MUTED, fill
 
 PROJECT = Path(__file__).resolve().parent.parent / "{{cookiecutter.project_slug}}"
 SERVERS = {
@@ -56,6 +57,9 @@ WARM, TIMES = 3, 25
 PAGES = {
     "rows, 24 h": "/logs",
     "rows, 30 days": "/logs?since=30d",
+    "rows, 7 days": "/logs?since=7d",
+    "rows, 30 days, muted too": "/logs?since=30d&muted=show",
+    "rows, all": "/logs?since=all",
     "rows, page half-way": "/logs?since=30d&before={middle}",
     "around a row": "/logs?around={id}",
     "level": "/logs?level=ERROR",
@@ -65,6 +69,9 @@ PAGES = {
     "user": "/logs?user=77&since=30d",
     "absent user": "/logs?user=999999&since=30d",
     "request": "/logs?request=req-1000",
+    "release, 30 days": "/logs?release=9f2c1a1&since=30d",
+    "absent release": "/logs?release=none&since=30d",
+    "level, 30 days, muted too": "/logs?level=ERROR&since=30d&muted=show",
     "problem that stopped": "/logs?problem={problem}",
     "level and logger": "/logs?level=CRITICAL&logger=app.orders&since=30d",
     "level and user": "/logs?level=CRITICAL&user=77&since=30d",
@@ -73,14 +80,14 @@ PAGES = {
     "absent text, level": "/logs?q=zebra&level=WARNING&since=30d",
     "detail": "/logs/{id}",
     "problems": "/logs/problems",
-    "all problems": "/logs/problems?status=all",
+    **{f"problems, {name}": f"/logs/problems?status={name}" for name in ("all", "resolved", "muted")},
     "problem": "/logs/problems/{problem}",
     "status": "/logs/status",
     "JSON": "/logs.json",
     "JSON, level": "/logs.json?level=ERROR&since=30d",
     "JSON, absent text": "/logs.json?q=zebra&since=30d",
     "JSON, detail": "/logs/{id}.json",
-    "JSON, news": "/logs/news.json?after={middle}",
+    "JSON, news": "/logs/news.json?after={id}",
 }
 COMMANDS = {
     "list": "list",
@@ -96,22 +103,23 @@ COMMANDS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 10_000_000])
+    parser.add_argument("--kind", choices=[MIX, MUTED, FLOOD], default=MIX, help="what the rows are like")
     parser.add_argument("--database", nargs="+", choices=["sqlite", *SERVERS], default=["sqlite", "postgresql"])
     chosen = parser.parse_args()
     sys.path.insert(0, str(PROJECT))
     results: dict[str, dict[str, float]] = {}
     for name in chosen.database:
         for rows in chosen.rows:
-            with filled_app(name, rows) as app:
-                for case, milliseconds in measured(app):
+            with filled_app(name, rows, kind=chosen.kind) as app:
+                for case, (milliseconds, of_cpu) in measured(app):
                     results.setdefault(case, {})[f"{name} {rows:,}"] = milliseconds
-                    print(f"{milliseconds:8.1f}  {name} {rows:,}  {case}", file=sys.stderr, flush=True)
+                    print(f"{milliseconds:8.1f} {of_cpu:8.1f}  {name} {rows:,}  {case}", file=sys.stderr, flush=True)
     columns = [f"{name} {rows:,}" for name in chosen.database for rows in chosen.rows]
     print_table(columns, results)
 
 
 @contextmanager
-def filled_app(name: str, rows: int, days: float = 30.0) -> Iterator[Any]:
+def filled_app(name: str, rows: int, days: float = 30.0, kind: str = MIX) -> Iterator[Any]:
     """An application whose log has so many rows of so many days, on a database of its own that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="dblog-") as folder:
         url = f"sqlite:///{folder}/log.db"
@@ -123,7 +131,7 @@ def filled_app(name: str, rows: int, days: float = 30.0) -> Iterator[Any]:
             with app.app_context():
                 import_module("flask_migrate").upgrade()
                 started = time.monotonic()
-                fill(import_module("app.database").db.engines["log"], rows, days)
+                fill(import_module("app.database").db.engines["log"], rows, days, kind)
             print(f"{name}: {rows:,} rows in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             yield app
         finally:
@@ -160,8 +168,8 @@ def make_app(url: str, folder: str) -> Any:
     return app
 
 
-def measured(app: Any) -> Iterator[tuple[str, float]]:
-    """Every page and command with its median time in milliseconds."""
+def measured(app: Any) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Every page and command with its medians in milliseconds: of the time that passed, and of CPU time."""
     client = admin_client(app)
     row = client.get("/logs.json").get_json()["entries"][0]["id"]
     middle = middle_cursor(app)
@@ -170,11 +178,11 @@ def measured(app: Any) -> Iterator[tuple[str, float]]:
         stopped = log.scalar(select(problem.id).where(problem.fingerprint == GONE_PROBLEM))
     places = {"id": row, "middle": middle, "problem": stopped}
     for case, address in PAGES.items():
-        yield case, median(partial(see, client, address.format(**places)))
+        yield case, medians(partial(see, client, address.format(**places)))
     runner = app.test_cli_runner()
     for case, command in COMMANDS.items():
         arguments = ["log", *command.format(**places).split()]
-        yield f"flask log {case}", median(partial(command_runs, runner, arguments))
+        yield f"flask log {case}", medians(partial(command_runs, runner, arguments))
 
 
 def admin_client(app: Any) -> Any:
@@ -198,13 +206,14 @@ def middle_cursor(app: Any) -> str:
     return str(import_module("app.listing").Cursor(*row))
 
 
-def median(call: Callable[[], None]) -> float:
+def medians(call: Callable[[], None]) -> tuple[float, float]:
     times = []
     for _ in range(WARM + TIMES):
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), time.process_time()
         call()
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times[WARM:])
+        times.append((time.perf_counter() - started, time.process_time() - computed))
+    passed, of_cpu = zip(*times[WARM:], strict=True)
+    return statistics.median(passed) * 1000, statistics.median(of_cpu) * 1000
 
 
 def see(client: Any, address: str) -> None:

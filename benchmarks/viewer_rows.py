@@ -1,4 +1,8 @@
-"""Thirty days of a realistic log, made by the database itself: patterns of a few hundred problems, with new values."""
+"""Thirty days of a realistic log, made by the database itself: patterns of a few hundred problems, with new values.
+
+Forty loggers have rows of four levels in every hour; one problem in sixteen is muted, one resolved. Two other logs are
+the same but for what is too much: 99% of the rows are of one muted problem, or a flood of different texts has come.
+"""
 
 import json
 import random
@@ -8,10 +12,18 @@ from typing import Any
 from sqlalchemy import Connection, Engine, MetaData, Table, text
 
 FAMILIES, PATTERNS, CHUNK = 300, 3_000, 500_000
-LOGGERS = ("app.orders", "app.accounts", "app.mail", "app.search", "app.api", "sqlalchemy.pool", "urllib3", "celery")
+NAMES = ("app.orders", "app.accounts", "app.mail", "app.search", "app.api", "sqlalchemy.pool", "urllib3", "celery")
+LOGGERS = tuple(f"{name}{part}" for part in ("", ".views", ".models", ".jobs", ".cache") for name in NAMES)
+LEVELS = (20, 30, 10, 40)
+RELEASES = 5
+#: Kinds of a log.
+MIX, MUTED, FLOOD = "mix", "muted", "flood"
+FLOOD_ROWS = 100_000
 EXCEPTIONS = ("ValueError", "KeyError", "TimeoutError", "app.orders.PaymentFailed", "sqlalchemy.exc.OperationalError")
 #: A third of the first twenty days' rows, and none since: its list must not wade through all that came later.
 GONE_PROBLEM = f"1-{0:032x}"
+#: One of those that are muted; 99% of the rows of a log of the kind.
+MUTED_PATTERN = 3
 
 COLUMNS = (
     *("level", "logger", "message", "exception", "trace", "frames", "fingerprint", "method", "path", "endpoint"),
@@ -28,21 +40,36 @@ HOUR = {
     "postgresql": "date_trunc('hour', created_at)",
     "mysql": "date_format(created_at, '%Y-%m-%d %H:00:00')",
 }
+DAY = {
+    "sqlite": "strftime('%Y-%m-%d 00:00:00.000000', hour)",
+    "postgresql": "date_trunc('day', hour AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'",
+    "mysql": "date_format(hour, '%Y-%m-%d 00:00:00')",
+}
 COUNTS = (
     "INSERT INTO log_problem"
-    " (fingerprint, level, title, place, count, users, first_seen, last_seen, in_next_deploy, status)"
+    " (fingerprint, level, title, place, count, users, first_seen, last_seen, in_next_deploy, status, decided_at,"
+    " resolved_at)"
     " SELECT fingerprint, MAX(level), MIN(message), COALESCE(MIN(source), ''), COUNT(*), COUNT(DISTINCT user_id),"
     " MIN(created_at), MAX(created_at), FALSE,"
-    " CASE WHEN fingerprint LIKE '%7' THEN 'resolved' WHEN fingerprint LIKE '%3' THEN 'muted' ELSE 'open' END"
+    " CASE WHEN fingerprint LIKE '1-%7' THEN 'resolved' WHEN fingerprint LIKE '1-%3' THEN 'muted' ELSE 'open' END,"
+    " CASE WHEN fingerprint LIKE '1-%7' OR fingerprint LIKE '1-%3' THEN MAX(created_at) END,"
+    " CASE WHEN fingerprint LIKE '1-%7' THEN MAX(created_at) END"
     " FROM log_entry GROUP BY fingerprint",
-    "INSERT INTO log_hour (hour, level, logger, count)"
-    " SELECT {hour}, level, logger, COUNT(*) FROM log_entry GROUP BY {hour}, level, logger",
+    "INSERT INTO log_decision (fingerprint, created_at, action, user_id)"
+    " SELECT fingerprint, decided_at, status, 1 FROM log_problem WHERE decided_at IS NOT NULL",
+    "INSERT INTO log_problem_user (fingerprint, user_id, count)"
+    " SELECT fingerprint, user_id, COUNT(*) FROM log_entry WHERE user_id IS NOT NULL GROUP BY fingerprint, user_id",
+    "INSERT INTO log_release (release, first_seen) SELECT release, MIN(created_at) FROM log_entry GROUP BY release",
     "INSERT INTO log_problem_hour (fingerprint, hour, level, logger, count)"
     " SELECT fingerprint, {hour}, level, logger, COUNT(*) FROM log_entry GROUP BY fingerprint, {hour}, level, logger",
+    "INSERT INTO log_hour (hour, level, logger, count)"
+    " SELECT hour, level, logger, SUM(count) FROM log_problem_hour GROUP BY hour, level, logger",
+    "INSERT INTO log_day (day, level, logger, count)"
+    " SELECT {day}, level, logger, SUM(count) FROM log_hour GROUP BY {day}, level, logger",
 )
 
 
-def fill(engine: Engine, rows: int, days: float = 30.0) -> None:
+def fill(engine: Engine, rows: int, days: float = 30.0, kind: str = MIX) -> None:
     """Fill the log's empty tables, from thirty days ago on and for so many days, and let the database look at them."""
     dialect = engine.dialect.name.replace("mariadb", "mysql")
     entry = Table("log_entry", MetaData(), autoload_with=engine)
@@ -51,14 +78,17 @@ def fill(engine: Engine, rows: int, days: float = 30.0) -> None:
     # Built at the end, as for any bulk load.
     for index in entry.indexes:
         index.drop(engine)
-    for start in range(0, rows, CHUNK):
+    total = rows + (FLOOD_ROWS if kind == FLOOD else 0)
+    for start in range(0, total, CHUNK):
         with engine.begin() as connection:
-            connection.execute(text(rows_statement(dialect, rows, days, start, min(start + CHUNK, rows))))
+            connection.execute(text(rows_statement(dialect, rows, days, start, min(start + CHUNK, total), kind)))
     for index in entry.indexes:
         index.create(engine)
     with engine.begin() as connection:
         for statement in COUNTS:
-            connection.execute(text(statement.format(hour=HOUR[dialect])))
+            statement = statement.format(hour=HOUR[dialect], day=DAY[dialect])
+            # A word of its own on MySQL.
+            connection.execute(text(statement.replace("release", "`release`") if dialect == "mysql" else statement))
         for table in ("pattern", "number"):
             connection.execute(text(f"DROP TABLE {table}"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -67,7 +97,7 @@ def fill(engine: Engine, rows: int, days: float = 30.0) -> None:
         )
 
 
-def rows_statement(dialect: str, rows: int, days: float, start: int, end: int) -> str:
+def rows_statement(dialect: str, rows: int, days: float, start: int, end: int, kind: str) -> str:
     number = f"({start} + a.n * 1000 + b.n)"
     message = f"REPLACE(message, '#', CAST({number} AS {TEXT[dialect]}))"
     values = (
@@ -79,10 +109,24 @@ def rows_statement(dialect: str, rows: int, days: float, start: int, end: int) -
         | {name: name for name in COLUMNS}
         | {"message": message}
     )
+    release = f"REPLACE('9f2c1a#', '#', CAST({number} * {RELEASES} / {rows} AS {TEXT[dialect]}))"
+    values["release"] = release
+    if kind == FLOOD:
+        # All of it in the last hour.
+        moment = f"({rows} - ({rows + FLOOD_ROWS} - {number}) * {rows / days / 24 / FLOOD_ROWS:.9f})"
+        flood = {
+            "created_at": MOMENT[dialect].format(n=moment, rows=rows, days=days),
+            "fingerprint": f"REPLACE('2-#', '#', {values['event_id']})",
+            "message": f"REPLACE('Nobody expected the visitor of #', '#', {values['event_id']})",
+        }
+        for name, value in flood.items():
+            values[name] = f"CASE WHEN {number} >= {rows} THEN {value} ELSE {values[name]} END"
     if dialect == "mysql":
         values["request_id"] = values["request_id"].replace(" / 3", " DIV 3")
-    gone = f"{number} % 3 = 0 AND {number} < {rows * 2 // 3}"
-    chosen = f"CASE WHEN {gone} THEN 0 ELSE 1 + {number} % {PATTERNS - 1} * 7919 % {PATTERNS - 1} END"
+        values["`release`"] = values.pop("release").replace(" / ", " DIV ")
+    gone, muted = f"{number} % 3 = 0 AND {number} < {rows * 2 // 3}", f"{number} % 100 > 0"
+    special = f"{muted} THEN {MUTED_PATTERN}" if kind == MUTED else f"{gone} THEN 0"
+    chosen = f"CASE WHEN {special} ELSE 1 + {number} % {PATTERNS - 1} * 7919 % {PATTERNS - 1} END"
     return (
         f"INSERT INTO log_entry ({', '.join(values)}) SELECT {', '.join(values.values())}"
         f" FROM number a CROSS JOIN number b JOIN pattern ON pattern.n = {chosen}"
@@ -124,8 +168,10 @@ def patterns() -> Iterator[dict[str, Any]]:
 
 def family(number: int) -> dict[str, Any]:
     """What the rows of one problem have in common."""
-    level = random.choices((20, 30, 40, 50), (70, 20, 9.5, 0.5))[0] if number > 2 else (30, 50, 40)[number]
-    logger = random.choice(LOGGERS) if number > 2 else "app.orders"
+    # Each logger has rows of each level; what is left is as one expects. Critical is one problem alone.
+    level = LEVELS[number // len(LOGGERS)] if number < 160 else random.choices((20, 30, 40), (70, 20, 10))[0]
+    level = {0: 30, 1: 50}.get(number, level)
+    logger = LOGGERS[number % len(LOGGERS)] if number > 1 else "app.orders"
     function = f"step_{number}"
     thing = random.choice(("payment", "invoice", "delivery", "login", "search", "report", "upload", "session"))
     same: dict[str, Any] = {

@@ -12,7 +12,7 @@ from running import wait_until
 from .conftest import Program, Site, on_server
 from .postgres import Server, Wire, programs
 
-TABLES = ("log_entry", "log_problem", "log_hour", "log_problem_hour", "log_problem_day")
+TABLES = ("log_entry", "log_problem", "log_hour", "log_day", "log_problem_hour", "log_problem_day")
 # What the writer sends for a batch, in this order.
 STATEMENTS = [
     *(f"INSERT INTO {table} (".encode() for table in TABLES),

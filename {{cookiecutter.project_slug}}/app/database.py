@@ -62,6 +62,11 @@ def hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
+def day_of(moment: datetime) -> datetime:
+    """Return the start of the day: the log counts its records by the day, UTC, too."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 class SQLiteDateTime(sqlite.DATETIME):
     """Writes the same text as SQLAlchemy's own type, in a quarter of the time."""
 

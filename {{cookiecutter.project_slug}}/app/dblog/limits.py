@@ -1,13 +1,15 @@
 """How much of the log is kept: before which hour rows are to go, and about how many of them are still there."""
 
 from datetime import datetime, timedelta
+from itertools import chain
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session
 
-from ..database import HOUR, hour_of
-from .models import LogEntry, LogHour
+from ..database import HOUR, day_of, hour_of
+from .models import LogDay, LogEntry, LogHour
 
+DAY = timedelta(days=1)
 AGE, NUMBER = "LOG_RETENTION_DAYS", "LOG_MAX_ROWS"
 
 
@@ -20,15 +22,31 @@ def find_cutoffs(log: Connection | Session, days: int, max_rows: int, now: datet
     """
     this_hour = hour_of(now)
     cutoffs = {AGE: this_hour - timedelta(days=days)} if days else {}
-    if max_rows:
-        hours = select(LogHour.hour, func.sum(LogHour.count - LogHour.without_row)).where(LogHour.hour <= this_hour)
-        kept = 0
-        for hour, count in log.execute(hours.group_by(LogHour.hour).order_by(LogHour.hour.desc())):
-            kept += count
-            if kept > max_rows:
-                cutoffs[NUMBER] = min(hour + HOUR, this_hour)
-                break
+    if max_rows and (full := _full_hour(log, max_rows, this_hour)) is not None:
+        cutoffs[NUMBER] = min(full + HOUR, this_hour)
     return cutoffs
+
+
+def _full_hour(log: Connection | Session, max_rows: int, this_hour: datetime) -> datetime | None:
+    """Return the hour with which there are more rows than so many, counted from this hour back; None if there is none.
+
+    Days that fit in as a whole are not looked at by the hour.
+    """
+    today, kept = day_of(this_hour), 0
+    of_day = select(LogDay.day, func.sum(LogDay.count - LogDay.without_row)).where(LogDay.day < today)
+    older = log.execute(of_day.group_by(LogDay.day).order_by(LogDay.day.desc())).all()
+    # Of today only what is past counts.
+    for day, count in chain([(today, None)], older):
+        if count is not None and kept + count <= max_rows:
+            kept += count
+            continue
+        hours = select(LogHour.hour, func.sum(LogHour.count - LogHour.without_row))
+        hours = hours.where(LogHour.hour >= day, LogHour.hour < day + DAY, LogHour.hour <= this_hour)
+        for hour, rows in log.execute(hours.group_by(LogHour.hour).order_by(LogHour.hour.desc())):
+            kept += rows
+            if kept > max_rows:
+                return hour
+    return None
 
 
 def estimate_older(log: Connection | Session, cutoff: datetime) -> int:

@@ -159,6 +159,19 @@ class LogHour(Model):
     without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
+class LogDay(Model):
+    """The same by the day (its start, UTC): a month of hours takes too long to add up."""
+
+    __tablename__ = "log_day"
+    __bind_key__ = "log"
+
+    day: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    logger: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
 class LogProblemHour(Model):
     """How many records of a problem, a level and a logger were made in one hour (its start, UTC), and how many of them
     have no row.
@@ -178,14 +191,17 @@ class LogProblemHour(Model):
 
 
 class LogProblemDay(Model):
-    """How many records of a problem were made on one day (its start, UTC): what the charts of a list add up."""
+    """The same by the day (its start, UTC): what charts of problems, and of a month without the muted ones, add up."""
 
     __tablename__ = "log_problem_day"
     __bind_key__ = "log"
 
     fingerprint: Mapped[str] = mapped_column(exact_text(40), primary_key=True)
     day: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    logger: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
+    without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
     __table_args__ = (Index(None, "day", "fingerprint"), {"mysql_charset": "utf8mb4"})
 

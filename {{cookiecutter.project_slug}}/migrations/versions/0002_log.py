@@ -1,4 +1,4 @@
-"""The log: rows, problems and what was decided about them, releases, and counts by the hour.
+"""The log: rows, problems and what was decided about them, releases, and counts by the hour and by the day.
 
 Revision ID: 0002_log
 Revises: 0001_users
@@ -141,6 +141,16 @@ def upgrade_log() -> None:
         mysql_charset="utf8mb4",
     )
     op.create_table(
+        "log_day",
+        sa.Column("day", UTCDateTime(), nullable=False),
+        sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("logger", key(200), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("day", "level", "logger", name=op.f("pk_log_day")),
+        mysql_charset="utf8mb4",
+    )
+    op.create_table(
         "log_problem_hour",
         sa.Column("fingerprint", key(40), nullable=False),
         sa.Column("hour", UTCDateTime(), nullable=False),
@@ -156,8 +166,11 @@ def upgrade_log() -> None:
         "log_problem_day",
         sa.Column("fingerprint", key(40), nullable=False),
         sa.Column("day", UTCDateTime(), nullable=False),
+        sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("logger", key(200), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("fingerprint", "day", name=op.f("pk_log_problem_day")),
+        sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", "day", "level", "logger", name=op.f("pk_log_problem_day")),
         mysql_charset="utf8mb4",
     )
     op.create_index(op.f("ix_log_problem_day_day_fingerprint"), "log_problem_day", ["day", "fingerprint"])
@@ -176,6 +189,7 @@ def downgrade_log() -> None:
     op.drop_table("log_position")
     op.drop_table("log_problem_day")
     op.drop_table("log_problem_hour")
+    op.drop_table("log_day")
     op.drop_table("log_hour")
     op.drop_table("log_release")
     op.drop_table("log_decision")

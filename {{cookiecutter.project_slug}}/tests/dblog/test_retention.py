@@ -25,11 +25,11 @@ from sqlalchemy.orm import Session
 from app import database
 from app.accounts.models import User
 from app.config import PROJECT
-from app.database import db, hour_of, utcnow
+from app.database import day_of, db, hour_of, utcnow
 from app.dblog import flush, limits
 from app.dblog.capture.event import internal
 from app.dblog.errors import retry_while_busy
-from app.dblog.models import LogEntry, LogHour, LogPosition, LogProblem, LogProblemDay, LogProblemHour
+from app.dblog.models import LogDay, LogEntry, LogHour, LogPosition, LogProblem, LogProblemDay, LogProblemHour
 from app.dblog.store import retention
 from app.dblog.store.retention import Retention, find_cutoff, prune
 from app.dblog.store.rows import make_row
@@ -98,18 +98,20 @@ def check_counts(app: Flask) -> int:
             (each.fingerprint, each.hour, each.level, each.logger): each.count
             for each in log.scalars(select(LogProblemHour))
         }
-        days = Counter({(each.fingerprint, each.day): each.count for each in log.scalars(select(LogProblemDay))})
+        days = {(each.day, each.level, each.logger): each.count for each in log.scalars(select(LogDay))}
+        problem_days = {
+            (each.fingerprint, each.day, each.level, each.logger): each.count
+            for each in log.scalars(select(LogProblemDay))
+        }
     assert hours == Counter((hour_of(each.created_at), each.level, each.logger) for each in rows)
     assert problem_hours == Counter(
         (each.fingerprint, hour_of(each.created_at), each.level, each.logger) for each in rows
     )
-    # Days are not cut: that of the oldest rows may have more.
-    assert Counter((each.fingerprint, day_of(each.created_at)) for each in rows) <= days
+    assert days == Counter((day_of(each.created_at), each.level, each.logger) for each in rows)
+    assert problem_days == Counter(
+        (each.fingerprint, day_of(each.created_at), each.level, each.logger) for each in rows
+    )
     return len(rows)
-
-
-def day_of(moment: datetime) -> datetime:
-    return hour_of(moment).replace(hour=0)
 
 
 def count(app: Flask) -> int:
@@ -165,7 +167,7 @@ def test_a_step_is_few_rows_of_each_table(aged: Flask) -> None:
     event.listen(engine_of(aged), "after_cursor_execute", note)
     assert prune_all(engine_of(aged), 30) == 68
     assert check_counts(aged) == 90
-    counts = {"log_hour", "log_problem_hour", "log_problem_day", "log_problem_user", "log_decision"}
+    counts = {"log_hour", "log_day", "log_problem_hour", "log_problem_day", "log_problem_user", "log_decision"}
     assert deleted.keys() == {"log_entry", "log_problem"} | counts
     assert max(deleted["log_entry"] + deleted["log_problem"]) == 10
     # Of the last hour all that there is.

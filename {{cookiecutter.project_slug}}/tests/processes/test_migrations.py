@@ -19,7 +19,8 @@ if SERVER.startswith("postgres"):
     LAYOUTS.append("a schema for the log")
 
 APP_TABLES = {"alembic_version", "users"}
-LOG_TABLES = {"alembic_version_log", "log_entry", "log_problem", "log_hour", "log_problem_hour", "log_problem_day"}
+LOG_TABLES = {"alembic_version_log", "log_entry", "log_problem", "log_problem_hour", "log_problem_day"}
+LOG_TABLES |= {"log_hour", "log_day"}
 BOOKKEEPING = {"alembic_version", "alembic_version_log"}
 
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, func, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from ...database import day_of
 from ...inserts import insert_if_absent, insert_rows
 from ..capture.sanitize import clean_text
-from ..models import OPEN, LogEntry, LogHour, LogProblem, LogProblemDay, LogProblemHour
+from ..models import OPEN, LogDay, LogEntry, LogHour, LogProblem, LogProblemDay, LogProblemHour
 from .affected import count_users
 from .decided import reopen
 from .releases import note_releases
@@ -23,9 +25,9 @@ from .storms import Place, Storms, is_behind, last_places, read_places, write_pl
 
 TITLE_LIMIT = PLACE_LIMIT = 500
 
-_entry, _problem, _hour, _problem_hour, _problem_day = (
+_entry, _problem, _hour, _day, _problem_hour, _problem_day = (
     LogEntry.metadata.tables[model.__tablename__]
-    for model in (LogEntry, LogProblem, LogHour, LogProblemHour, LogProblemDay)
+    for model in (LogEntry, LogProblem, LogHour, LogDay, LogProblemHour, LogProblemDay)
 )
 
 
@@ -55,11 +57,10 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
     _count_problems(connection, members)
     reopen(connection, members, note_releases(connection, rows))
     count_users(connection, rows)
-    dialect = connection.dialect.name
-    hours, problem_hours = (_counts(table, rows, stored) for table in (_hour, _problem_hour))
-    connection.execute(_upsert_count(dialect, _hour), hours)
-    connection.execute(_upsert_count(dialect, _problem_hour), problem_hours)
-    connection.execute(_upsert_count(dialect, _problem_day), _by_day(problem_hours))
+    for hour, day in ((_hour, _day), (_problem_hour, _problem_day)):
+        hours = _counts(hour, rows, stored)
+        for table, counts in ((hour, hours), (day, _by_day(day, hours))):
+            connection.execute(_upsert_count(connection.dialect.name, table), counts)
     if len(stored) < len(rows):
         write_places(connection, last_places(rows))
     return bool(reached) or len(stored) < len(rows)
@@ -138,17 +139,22 @@ def _counts(table: Table, rows: Sequence[Row], stored: Sequence[Row]) -> list[Ro
     ]
 
 
-def _by_day(problem_hours: Sequence[Row]) -> list[Row]:
-    days: Counter[tuple[str, datetime]] = Counter()
-    for each in problem_hours:
-        days[each["fingerprint"], each["hour"].replace(hour=0)] += each["count"]
-    return [{"fingerprint": name, "day": day, "count": count} for (name, day), count in sorted(days.items())]
+def _by_day(table: Table, hours: Sequence[Row]) -> list[Row]:
+    """Return the counts of hours added up by the day."""
+    names = [column.name for column in table.primary_key]
+    days: dict[tuple[Any, ...], Row] = {}
+    for each in hours:
+        day = each | {"day": day_of(each["hour"])}
+        sums = days.setdefault(tuple(day[name] for name in names), day | {"count": 0, "without_row": 0})
+        for name in ("count", "without_row"):
+            sums[name] += each[name]
+    return [days[key] for key in sorted(days)]
 
 
 @cache
 def _upsert_count(dialect: str, table: Table) -> Insert:
     """Return an INSERT that adds to the counts where there are some. To look first is what two processes do at once."""
-    names = [name for name in ("count", "without_row") if name in table.c]
+    names = ("count", "without_row")
     if dialect in ("mysql", "mariadb"):
         replace = mysql.insert(table)
         return replace.on_duplicate_key_update({name: table.c[name] + replace.inserted[name] for name in names})

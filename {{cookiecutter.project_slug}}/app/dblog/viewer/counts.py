@@ -1,4 +1,4 @@
-"""Total, facets and histogram of a list of rows, from the counts that the writer keeps by the hour.
+"""Total, facets and histogram of a list of rows, from the counts that the writer keeps by the hour and by the day.
 
 No row is counted here, so every number is one of whole hours. Where the filter's times are on the hour, those are the
 rows that the list shows: records without a row, see LOG_STORM_ROWS, are not among them, nor are rows of muted problems.
@@ -8,14 +8,14 @@ Where they are not, the histogram shows each hour that the filter touches, and n
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, String, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from ...database import HOUR, hour_of, utcnow
-from ..models import LogHour
+from ...database import HOUR, day_of, hour_of, utcnow
+from ..models import LogDay, LogHour, LogProblemDay, LogProblemHour
 from . import muted
 from .filters import Filters
 
@@ -28,6 +28,11 @@ CAP = 10_000
 WIDTHS = (1, 2, 3, 24)
 DAY = 24
 
+Moment = InstrumentedAttribute[datetime]
+#: The columns of the time in the counts of all rows, and in those of problems.
+HOURS: tuple[Moment, Moment] = (LogHour.hour, LogProblemHour.hour)
+DAYS: tuple[Moment, Moment] = (LogDay.day, LogProblemDay.day)
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -36,6 +41,23 @@ class Bar:
     start: datetime
     end: datetime
     levels: Counter[int]
+
+
+class Part(NamedTuple):
+    """Hours or days from a start on and before an end; None is no end."""
+
+    unit: tuple[Moment, Moment]
+    start: datetime
+    end: datetime | None
+
+    def of_all(self) -> tuple[Moment, list[ColumnElement[bool]]]:
+        return self._within(self.unit[0])
+
+    def of_problems(self) -> tuple[Moment, list[ColumnElement[bool]]]:
+        return self._within(self.unit[1])
+
+    def _within(self, moment: Moment) -> tuple[Moment, list[ColumnElement[bool]]]:
+        return moment, [moment >= self.start, moment < self.end] if self.end else [moment >= self.start]
 
 
 @dataclass(frozen=True)
@@ -59,15 +81,15 @@ def overview(log: Session, filters: Filters) -> Overview | None:
     if any((filters.q, filters.request, filters.release, filters.user is not None, filters.problem is not None)):
         return None
     next_hour = hour_of(utcnow()) + HOUR
-    start = hour_of(filters.since or log.scalar(select(func.min(LogHour.hour))) or next_hour)
+    oldest = log.scalar(select(func.min(LogHour.hour))) or next_hour
+    start = hour_of(filters.since) if filters.since else oldest
     end = min(hour_of(filters.until - timedelta(microseconds=1)) + HOUR, next_hour) if filters.until else next_hour
     if end - start > MAX_HOURS * HOUR:
         return None
-    hours = [LogHour.hour >= start]
-    if filters.until:
-        hours.append(LogHour.hour < filters.until)
     lowest = filters.level or 0
     levels: Counter[int] = Counter()
+    loggers: Counter[str] = Counter()
+    hidden: Counter[str] = Counter()
     width, bars = _bars(start, end)
 
     def count(moment: datetime, level: int, rows: int) -> None:
@@ -76,17 +98,24 @@ def overview(log: Session, filters: Filters) -> Overview | None:
         if level >= lowest and (bar := bars.get(_bar_start(moment, width))):
             bar.levels[level] += rows
 
-    for moment, level, rows in _sums(log, hours, filters.logger, by_day=width == DAY):
-        count(moment, level, rows)
-    loggers = _loggers(log, hours, lowest)
-    hidden: Counter[str] = Counter()
-    for each in muted.counts(log, start, filters.until) if filters.hides_muted else ():
-        if filters.logger in (None, each.logger):
-            count(each.hour, each.level, -each.rows)
-        if each.level >= lowest:
-            loggers[each.logger] -= each.rows
-            if filters.logger in (None, each.logger):
-                hidden[each.fingerprint] += each.rows
+    # What pruning has left of an hour that has no row any more is not counted, so all tables have the same hours.
+    since, until = max(start, oldest), filters.until
+    parts = [*_parts(since, until)]
+    for part in parts:
+        for logger, rows in _by_logger(log, part, lowest):
+            loggers[logger] += int(rows)
+    for part in parts if width == DAY else [Part(HOURS, since, until)]:
+        for moment, level, rows in _by_time(log, part, filters.logger):
+            count(moment, level, int(rows))
+        if not filters.hides_muted:
+            continue
+        for fingerprint, moment, level, logger, rows in muted.counts(log, *part.of_problems()):
+            shown = filters.logger in (None, logger)
+            if shown:
+                count(moment, level, -rows)
+            if level >= lowest:
+                loggers[logger] -= rows
+                hidden[fingerprint] += rows * shown
     on_the_hour = all(moment is None or moment == hour_of(moment) for moment in (filters.since, filters.until))
     return Overview(
         total=sum(rows for level, rows in levels.items() if level >= lowest) if on_the_hour else None,
@@ -100,12 +129,12 @@ def overview(log: Session, filters: Filters) -> Overview | None:
 
 def count_rows(log: Session) -> int:
     """Return how many rows the log has."""
-    return int(log.scalar(select(func.sum(LogHour.count - LogHour.without_row))) or 0)
+    return int(log.scalar(select(_rows(LogDay))) or 0)
 
 
 def count_without_row(log: Session) -> int:
     """Return how many records were only counted, see LOG_STORM_ROWS."""
-    return int(log.scalar(select(func.sum(LogHour.without_row))) or 0)
+    return int(log.scalar(select(func.sum(LogDay.without_row))) or 0)
 
 
 def _bars(start: datetime, end: datetime) -> tuple[int, dict[datetime, Bar]]:
@@ -125,27 +154,39 @@ def _bar_start(moment: datetime, width: int) -> datetime:
     return moment.replace(hour=moment.hour // width * width)
 
 
-def _sums(
-    log: Session, hours: Sequence[ColumnElement[bool]], logger: str | None, by_day: bool
-) -> Iterator[tuple[datetime, int, int]]:
-    """Yield an hour (or the start of a day, UTC), a level, and how many rows there are of both."""
-    sums = select(LogHour.hour, LogHour.level, func.sum(LogHour.count - LogHour.without_row).label("count")).where(
-        *hours
-    )
+def _parts(start: datetime, end: datetime | None) -> Iterator[Part]:
+    """Yield the parts of a time: its whole days, the hours before the first and those after the last.
+
+    :param start: the start of an hour
+    :param end: the first moment that does not count any more, None for no end
+    """
+    first = day_of(start + 23 * HOUR)
+    last = day_of(end) if end else None
+    if end and last and last <= first:
+        yield Part(HOURS, start, end)
+        return
+    if start < first:
+        yield Part(HOURS, start, first)
+    yield Part(DAYS, first, last)
+    if end and last and last < end:
+        yield Part(HOURS, last, end)
+
+
+def _by_time(log: Session, part: Part, logger: str | None) -> Sequence[Any]:
+    """Return hours or days, levels, and how many rows there are of both."""
+    moment, times = part.of_all()
+    query = select(moment, moment.class_.level, _rows(moment.class_)).where(*times)
     if logger:
-        sums = sums.where(LogHour.logger == logger)
-    query: Select[Any, Any, Any] = sums.group_by(LogHour.hour, LogHour.level)
-    if by_day:
-        # By the hour first: the key is in that order, which costs SQLite a third of sorting by the day.
-        hourly = query.subquery()
-        in_utc = func.timezone("UTC", hourly.c.hour) if log.get_bind().dialect.name == "postgresql" else hourly.c.hour
-        day = func.date(in_utc, type_=String)
-        query = select(day, hourly.c.level, func.sum(hourly.c.count)).group_by(day, hourly.c.level)
-    for moment, level, count in log.execute(query):
-        yield datetime.fromisoformat(str(moment)).replace(tzinfo=UTC) if by_day else moment, level, int(count)
+        query = query.where(moment.class_.logger == logger)
+    return log.execute(query.group_by(moment, moment.class_.level)).all()
 
 
-def _loggers(log: Session, hours: Sequence[ColumnElement[bool]], lowest: int) -> Counter[str]:
-    """Return how many rows each logger has."""
-    query = select(LogHour.logger, func.sum(LogHour.count - LogHour.without_row)).where(*hours, LogHour.level >= lowest)
-    return Counter({logger: int(rows) for logger, rows in log.execute(query.group_by(LogHour.logger))})
+def _by_logger(log: Session, part: Part, lowest: int) -> Sequence[Any]:
+    """Return loggers, and how many rows each has."""
+    moment, times = part.of_all()
+    query = select(moment.class_.logger, _rows(moment.class_)).where(*times, moment.class_.level >= lowest)
+    return log.execute(query.group_by(moment.class_.logger)).all()
+
+
+def _rows(table: Any) -> Any:
+    return func.sum(table.count - table.without_row)

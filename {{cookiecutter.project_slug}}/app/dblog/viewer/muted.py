@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ...database import utcnow
-from ..models import MUTED, LogEntry, LogProblem, LogProblemHour
+from ..models import MUTED, LogEntry, LogProblem
 from .filters import Filters
 
 
@@ -32,17 +32,17 @@ def not_muted(column: Any = LogEntry.fingerprint) -> ColumnElement[bool]:
     return condition
 
 
-def counts(log: Session, since: datetime, until: datetime | None) -> Sequence[Any]:
-    """Return ``fingerprint``, ``hour``, ``level``, ``logger`` and the number of ``rows`` of muted problems.
+def counts(
+    log: Session, moment: InstrumentedAttribute[datetime], times: Sequence[ColumnElement[bool]]
+) -> Sequence[Any]:
+    """Return fingerprint, hour or day, level, logger and number of rows of muted problems.
 
-    :param since: the start of an hour
-    :param until: the first moment that does not count any more, None for no end
+    :param moment: the column of the time of :class:`LogProblemHour` or :class:`LogProblemDay`
+    :param times: conditions on it
     """
-    table = LogProblemHour
-    rows = (table.count - table.without_row).label("rows")
-    query = select(table.fingerprint, table.hour, table.level, table.logger, rows)
-    query = query.where(table.fingerprint.in_(fingerprints()), table.hour >= since)
-    return log.execute(query.where(table.hour < until) if until else query).all()
+    table = moment.class_
+    query = select(table.fingerprint, moment, table.level, table.logger, table.count - table.without_row)
+    return log.execute(query.where(table.fingerprint.in_(fingerprints()), *times)).all()
 
 
 def count_problems(log: Session) -> int:
