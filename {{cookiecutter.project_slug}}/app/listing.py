@@ -1,15 +1,19 @@
 """Lists that people filter and page through: times and ids as they type them, and pages by key."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
+from flask import redirect, request
+from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, and_, literal, or_
 
 from .database import HOUR, hour_of, utcnow
+from .negotiation import wants_json
 
 MAX_TERM = 200
 
@@ -86,6 +90,25 @@ class Page:
             back = str(first)
         entries, (newer, older) = found[:size], (onward, back) if ascending else (back, onward)
         return cls(entries[::-1] if ascending else entries, newer, older, end.moment if end else None)
+
+
+def redirect_without_empty() -> ResponseReturnValue | None:
+    """Before a request: lead to the same address without its empty parameters, which forms send; None if it has none.
+
+    An address is what people send to each other. Programs get no redirects: to them an empty text is none.
+    """
+    given = list(request.args.items(multi=True))
+    kept = [(name, term) for name, term in given if term.strip()]
+    if request.method != "GET" or kept == given or wants_json():
+        return None
+    return redirect(address_with(kept))
+
+
+def address_with(terms: Iterable[tuple[str, str]]) -> str:
+    """Return the address of this page with other parameters."""
+    # Not url_for: some names of parameters mean something to it.
+    query = urlencode([*terms])
+    return quote(request.script_root + request.path, safe="/:@") + (f"?{query}" if query else "")
 
 
 def parse_terms(terms: Mapping[str, str | None], parsers: Mapping[str, Parser]) -> dict[str, Any]:

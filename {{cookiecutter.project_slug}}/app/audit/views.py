@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import static_files
 from ..actor import Link, keep_out_of_caches
-from ..listing import BadFilter, Page
+from ..listing import BadFilter, Page, redirect_without_empty
 from ..negotiation import wants_json
 from . import queries
 from .entries import ACTIONS
@@ -27,6 +27,9 @@ static_files.init_blueprint(bp)
 def check_guard() -> ResponseReturnValue | None:
     answer: ResponseReturnValue | None = current_app.extensions["audit"].guard()
     return answer
+
+
+bp.before_request(redirect_without_empty)
 
 
 @bp.errorhandler(BadFilter)

@@ -64,11 +64,18 @@ def clock(moment: datetime | None, dated: bool = False) -> Markup:
 
     :param dated: with the date and the zone, where no :func:`day` stands above
     """
-    if moment is None:
-        return Markup()
+    return _clock(moment, "dated" if dated else "time") if moment else Markup()
+
+
+def minute(moment: datetime | None) -> Markup:
+    """Return date and time to the minute, as :func:`clock` does."""
+    return _clock(moment, "minute") if moment else Markup()
+
+
+def _clock(moment: datetime, kind: str) -> Markup:
     iso = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     date, time = iso[:10], iso[11:23]
-    kind, text = ("dated", f"{date} {time} UTC") if dated else ("time", time)
+    text = {"time": time, "dated": f"{date} {time} UTC", "minute": f"{date} {time[:5]} UTC"}[kind]
     title = f"{distance(moment)}\n{date} {time} UTC"
     return Markup(f'<time datetime="{date}T{time}Z" title="{title}" data-clock="{kind}">{text}</time>')
 
@@ -98,6 +105,6 @@ def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
     )
 
 
-for template_filter in (ago, when, utc, clock, day, inert):
+for template_filter in (ago, when, utc, clock, minute, day, inert):
     bp.add_app_template_filter(template_filter)
 bp.add_app_template_global(zone)

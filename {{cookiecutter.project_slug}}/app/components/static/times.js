@@ -27,7 +27,8 @@ for (const time of document.querySelectorAll(".ui time:not([data-day])")) {
   if (time.dataset.clock === "time") {
     time.textContent = clock;
   } else if (time.dataset.clock) {
-    time.textContent = `${date} ${clock} ${zoneAt(moment)}`;
+    const precise = time.dataset.clock === "minute" ? clock.slice(0, 5) : clock;
+    time.textContent = `${date} ${precise} ${zoneAt(moment)}`;
   } else {
     time.title += `\n${date} ${clock} ${zoneAt(moment)}`;
   }

@@ -4,7 +4,7 @@ Rule of this room: it only SELECTs, apart from the few statements that keep what
 knows nothing of the store.
 """
 
-from . import decision_views, problem_page, problem_views, row_page, views
+from . import decision_views, problem_page, problem_views, row_page, row_table, views
 from .blueprint import bp
 
-__all__ = ["bp", "decision_views", "problem_page", "problem_views", "row_page", "views"]
+__all__ = ["bp", "decision_views", "problem_page", "problem_views", "row_page", "row_table", "views"]

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ... import static_files
 from ...actor import keep_out_of_caches
-from ...listing import BadFilter
+from ...listing import BadFilter, redirect_without_empty
 from ...negotiation import wants_json
 from ..errors import TooSlow, Unreadable
 from ..grouping import short_path
@@ -44,6 +44,12 @@ def check_guard() -> ResponseReturnValue | None:
         # The guard cannot tell who may read the log, so the page does not say what went wrong.
         return _unreachable(tables_missing=False, error=None)
     return answer
+
+
+@bp.before_request
+def clean_address() -> ResponseReturnValue | None:
+    """Lead to the address without empty parameters; the form of the rows leads to a clean one by itself."""
+    return None if "find" in request.args else redirect_without_empty()
 
 
 @bp.app_template_global("log_tabs")

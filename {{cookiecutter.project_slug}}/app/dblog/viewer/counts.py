@@ -78,7 +78,8 @@ class Overview:
 
 def overview(log: Session, filters: Filters) -> Overview | None:
     """Return what the counts tell of the filter's rows; None if it has a condition by which nothing is counted."""
-    if any((filters.q, filters.request, filters.release, filters.user is not None, filters.problem is not None)):
+    uncounted = filters.q, filters.request, filters.release, filters.ip, filters.path, filters.user, filters.problem
+    if any(value is not None for value in uncounted):
         return None
     next_hour = hour_of(utcnow()) + HOUR
     oldest = log.scalar(select(func.min(LogHour.hour))) or next_hour

@@ -17,7 +17,8 @@ SHOW = "show"
 
 @dataclass(frozen=True)
 class Filters:
-    """``level`` is the lowest to show; ``q`` is searched in the message and the exception's class.
+    """``level`` is the lowest to show; ``q`` is searched in the message and in the exception's class and text.
+    ``path`` takes the paths below it, too.
 
     ``since`` is the first moment that is shown, ``until`` the first that is not any more. ``muted`` is :data:`SHOW` for
     rows of muted problems, too.
@@ -32,6 +33,8 @@ class Filters:
     user: int | None = None
     problem: int | None = None
     release: str | None = None
+    ip: str | None = None
+    path: str | None = None
     muted: str | None = None
 
     @classmethod
@@ -74,6 +77,6 @@ def parse_muted(name: str, term: str) -> str:
 
 PARSERS: dict[str, Parser] = {
     **{"level": parse_level, "since": parse_since, "until": parse_time},
-    **dict.fromkeys(("logger", "q", "request", "release"), parse_text),
+    **dict.fromkeys(("logger", "q", "request", "release", "ip", "path"), parse_text),
     **{"user": parse_who, "problem": parse_id, "muted": parse_muted},
 }

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
@@ -55,11 +55,19 @@ def of_fingerprint(log: Session, fingerprint: str) -> LogProblem | None:
     return log.scalar(select(LogProblem).where(LogProblem.fingerprint == fingerprint))
 
 
-def of_rows(log: Session, rows: Iterable[Entry]) -> dict[str, tuple[int, int]]:
-    """Return number and count of the problem of each row, by fingerprint."""
-    query = select(LogProblem.fingerprint, LogProblem.id, LogProblem.count)
+class Known(NamedTuple):
+    """What a list of rows shows of a row's problem."""
+
+    id: int
+    records: int
+    place: str
+
+
+def of_rows(log: Session, rows: Iterable[Entry]) -> dict[str, Known]:
+    """Return what is known of the problem of each row, by fingerprint."""
+    query = select(LogProblem.fingerprint, LogProblem.id, LogProblem.count, LogProblem.place)
     found = log.execute(query.where(LogProblem.fingerprint.in_({row.fingerprint for row in rows})))
-    return {fingerprint: (number, count) for fingerprint, number, count in found}
+    return {fingerprint: Known(number, records, place) for fingerprint, number, records, place in found}
 
 
 def last_entry(log: Session, problem: LogProblem) -> Entry | None:

@@ -204,6 +204,11 @@ def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condi
     rest: list[Condition] = []
     if filters.release is not None:
         rest.append(LogEntry.release == filters.release)
+    if filters.ip is not None:
+        rest.append(LogEntry.ip == filters.ip)
+    if filters.path is not None:
+        path = filters.path.rstrip("/")
+        rest.append(or_(LogEntry.path == path, LogEntry.path.startswith(f"{path}/", autoescape=True)))
     if filters.q is not None:
         start = func.substr(LogEntry.message, 1, SEARCH_CHARACTERS, type_=String)
         columns = start, LogEntry.exception, LogEntry.exception_text

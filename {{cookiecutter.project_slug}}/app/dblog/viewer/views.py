@@ -1,36 +1,48 @@
 """The list of rows and the log's status, their JSON twins and the export."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from flask import Response, current_app, render_template, request, stream_with_context, url_for
+from flask import Response, current_app, redirect, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from ...components import minute
 from ...database import utcnow
-from ...listing import Page, parse_id
+from ...listing import Page, parse_id, parse_time
 from ..journal.append import FILES_SEEN_AT_ONCE
 from ..journal.waiting import waiting_records
 from ..models import LogProblem
-from . import export, muted, problems, queries
+from . import export, muted, problems, queries, search_box
+from .addresses import CURSORS, FILTERS, is_default_since, log_link, query_args
 from .blueprint import as_response, bp
-from .charts import stacks
-from .counts import CAP, overview
-from .filters import ALL, LEVELS, SHOW, Filters
-from .format import as_json, first_line, level_name
+from .charts import paths
+from .counts import CAP, Overview, overview
+from .filters import ALL, LEVELS, Filters
+from .format import as_json, first_line, level_name, level_tone
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, page, reading
 from .status import report
 
-DEFAULT_SINCE = "24h"
-CURSORS = ("before", "after", "around")
-# With one of these filters the list is not limited to the last 24 hours.
-UNDATED_FILTERS = ("until", "request", "problem", "around")
-FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "problem", "release", "muted")
+#: Levels that people choose from; more are reached by the address.
+CHOICES = {name: LEVELS[name] for name in ("WARNING", "ERROR", "CRITICAL")}
+#: The buttons of times, by what they say.
+AGES = {"1 h": "1h", "24 h": "24h", "7 d": "7d", "30 d": "30d", "All": ALL}
+
+
+class Link(NamedTuple):
+    """A link with how many rows it leads to, None if that is not known, and whether the page shows it already."""
+
+    label: str
+    address: str
+    rows: int | None
+    is_current: bool
 
 
 @bp.get("/logs")
 def index() -> ResponseReturnValue:
-    terms = _query_args()
+    terms = query_args()
+    if "find" in request.args:
+        return redirect(search_box.form_address(terms))
     filters = Filters.parse(terms)
     with reading() as log:
         rows = _rows(log, filters, terms)
@@ -39,16 +51,23 @@ def index() -> ResponseReturnValue:
         problem = None if filters.problem is None else problems.find_problem(log, filters.problem)
         newest = queries.newest_id(log)
         muted_problems = muted.count_problems(log) if filters.hides_muted and summary is None else 0
+        titled = search_box.problems_titled(log, filters.q) if filters.q else []
     return render_template(
         "dblog/index.html",
         page=rows,
         terms=terms,
-        levels=LEVELS,
-        lowest=filters.level,
+        filters=filters,
+        hidden_terms={name: terms[name] for name in FILTERS if name in terms and name not in ("q", "logger")},
         summary=summary,
-        stacks=stacks(summary.bars) if summary else None,
+        levels=_level_chips(terms, filters, summary),
+        legend=_legend(terms, summary) if summary else [],
+        ages=_ages(terms, filters),
+        bars=_bar_links(terms, summary) if summary else [],
+        paths=[(level_tone(level), path) for level, path in paths(summary.bars)] if summary else [],
         cap=CAP,
         muted_problems=muted_problems,
+        titled=titled,
+        as_text=search_box.as_text(terms),
         known=known,
         active_filters=_active_filters(terms, problem),
         empty=not newest,
@@ -58,7 +77,7 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/logs.json")
 def index_json() -> ResponseReturnValue:
-    terms = _query_args()
+    terms = query_args()
     filters = Filters.parse(terms)
     with reading() as log:
         rows = _rows(log, filters, terms, ALL_COLUMNS)
@@ -76,14 +95,14 @@ def index_json() -> ResponseReturnValue:
 @bp.get("/logs/news.json")
 def news_json() -> ResponseReturnValue:
     """Tell log.js how many rows came since the page was made, counting no further than a hundred."""
-    terms = _query_args()
+    terms = query_args()
     with reading() as log:
         return {"rows": queries.count_newer(log, Filters.parse(terms), parse_id("after", terms.get("after", "")))}
 
 
 @bp.get("/logs.<any(csv, jsonl):form>")
 def export_rows(form: str) -> ResponseReturnValue:
-    entries = export.entries(Filters.parse(_query_args()))
+    entries = export.entries(Filters.parse(query_args()))
     # The first row is read now, so that a database that is away is answered with its page, not with half a file.
     lines = export.lines(export.begun(entries), form)
     response = Response(stream_with_context(lines), mimetype=export.FORMATS[form])
@@ -101,39 +120,16 @@ def status_page() -> ResponseReturnValue:
     )
 
 
-@bp.app_template_global()
-def log_link(terms: dict[str, str], endpoint: str = "dblog.index", /, **changes: str | None) -> str:
-    """Return the address of the list with the same filters but for ``changes``; None takes a filter away."""
-    kept: dict[str, Any] = {name: term for name, term in terms.items() if name in FILTERS}
-    if "around" in terms:
-        kept = {"since": ALL, "muted": SHOW} | kept
-    kept = {name: term for name, term in (kept | changes).items() if term is not None}
-    if _is_default_since(kept):
-        del kept["since"]
-    return url_for(endpoint, **kept)
-
-
-def _query_args() -> dict[str, str]:
-    terms = {name: term for name, term in request.args.items() if term}
-    usual = {"since": DEFAULT_SINCE} | terms
-    return usual if _is_default_since(usual) else terms
-
-
-def _is_default_since(terms: dict[str, str]) -> bool:
-    """Whether ``since`` is what a page without ``since`` shows, so that addresses can leave it out."""
-    return terms.get("since") == DEFAULT_SINCE and not any(name in terms for name in UNDATED_FILTERS)
-
-
 def _rows(log: Session, filters: Filters, terms: dict[str, str], columns: Sequence[Any] = LIST_COLUMNS) -> Page:
     if "around" in terms:
         return queries.around(log, filters, parse_id("around", terms["around"]), columns=columns)
     return page(log, filters, columns=columns, before=terms.get("before"), after=terms.get("after"))
 
 
-def with_problem(entry: Entry, known: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def with_problem(entry: Entry, known: Mapping[str, problems.Known]) -> dict[str, Any]:
     """Return the row's columns and the number of its problem, None if that is gone."""
-    number, _ = known.get(entry.fingerprint, (None, None))
-    return as_json(entry) | {"problem": number}
+    problem = known.get(entry.fingerprint)
+    return as_json(entry) | {"problem": problem and problem.id}
 
 
 def _new_rows_url(terms: dict[str, str], newest: int) -> str | None:
@@ -147,7 +143,7 @@ def _active_filters(terms: dict[str, str], problem: LogProblem | None) -> list[t
     """Return name, value and the link without it for each filter but the default time."""
     chips = []
     for name in FILTERS:
-        if (term := terms.get(name)) and not (name == "since" and _is_default_since(terms)):
+        if (term := terms.get(name)) and not (name == "since" and is_default_since(terms)):
             label = "message" if name == "q" else name
             chips.append((label, _filter_label(name, term, problem), log_link(terms, **{name: None})))
     return chips
@@ -158,4 +154,48 @@ def _filter_label(name: str, term: str, problem: LogProblem | None) -> str:
         return f"{level_name(Filters.parse({name: term}).level or 0)} and above"
     if name == "problem" and problem:
         return first_line(problem.title)
+    if name == "user":
+        names = current_app.extensions["dblog"].names.of({number := Filters.parse({name: term}).user or 0})
+        return f"{names[number]} ({number})" if number in names else term
+    if name in ("since", "until") and "-" in term:
+        return minute(parse_time(name, term))
     return term
+
+
+def _level_chips(terms: dict[str, str], filters: Filters, summary: Overview | None) -> list[Link]:
+    """Return the choices of the lowest level, and how many rows each has where that is known."""
+    counted = summary is not None and summary.total is not None
+    choices = [("All levels", None, 0), *((f"{name} and above", name, level) for name, level in CHOICES.items())]
+    links = []
+    for label, name, lowest in choices:
+        rows = sum(rows for level, rows in summary.levels.items() if level >= lowest) if summary and counted else None
+        links.append(Link(label, log_link(terms, level=name), rows, lowest == (filters.level or 0)))
+    return links
+
+
+def _ages(terms: dict[str, str], filters: Filters) -> list[Link]:
+    chosen = None if filters.until else ALL if filters.since is None else terms.get("since")
+    return [Link(label, log_link(terms, since=age, until=None), None, age == chosen) for label, age in AGES.items()]
+
+
+def _legend(terms: dict[str, str], summary: Overview) -> list[tuple[str, Link]]:
+    """Return the tone of each level that has rows, and the link to its rows and those above."""
+    links = []
+    for level, rows in sorted(summary.levels.items(), reverse=True):
+        name = level_name(level)
+        address = log_link(terms, level=name if name in LEVELS else str(level))
+        links.append((level_tone(level), Link(name, address, None if summary.total is None else rows, False)))
+    return links
+
+
+def _bar_links(terms: dict[str, str], summary: Overview) -> list[tuple[str, str]]:
+    """Return for each bar of the histogram the address of its rows, and what it stands for."""
+    # The routes are asked once: to build each address takes longer than all the rest.
+    base = log_link(terms, since=None, until=None)
+    base += "&since=" if "?" in base else "?since="
+    links = []
+    for bar in summary.bars:
+        start, end = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in (bar.start, bar.end))
+        counts = "".join(f", {rows:,} {level_name(level)}" for level, rows in sorted(bar.levels.items(), reverse=True))
+        links.append((f"{base}{start}&until={end}", f"{bar.start:%d %b %H:%M} – {bar.end:%H:%M} UTC{counts}"))
+    return links

@@ -25,7 +25,30 @@ for (const element of document.querySelectorAll("[data-key]")) {
   element.append(" ", key);
 }
 
+// Who turned the keys off finds them off on every page.
+const keysOff = document.getElementById("log-keys-off");
+
+function storedKeysOff() {
+  try {
+    return localStorage.getItem("log-keys-off") === "1";
+  } catch {
+    return false;
+  }
+}
+
+if (keysOff) {
+  keysOff.checked = storedKeysOff();
+  keysOff.addEventListener("change", () => {
+    try {
+      localStorage.setItem("log-keys-off", keysOff.checked ? "1" : "");
+    } catch {
+      // Storage is forbidden here: the choice lasts as long as the page.
+    }
+  });
+}
+
 document.addEventListener("keydown", (event) => {
+  if (keysOff?.checked) return;
   const typing = event.target.closest?.("input, select, textarea, dialog[open]");
   if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key]) {
     event.preventDefault();
@@ -72,3 +95,18 @@ async function look() {
 }
 
 if (news) setInterval(look, 10_000);
+
+// Times that are typed and picked are meant in the reader's zone.
+const zoneField = document.querySelector("input[name=zone]");
+
+if (zoneField) {
+  const ahead = -new Date().getTimezoneOffset();
+  const size = Math.abs(ahead);
+  zoneField.value = Math.round(ahead);
+  const minutes = size % 60 ? `:${String(size % 60).padStart(2, "0")}` : "";
+  const note = document.querySelector("[data-picked]");
+  if (ahead && note) {
+    note.textContent =
+      `in your time (UTC${ahead < 0 ? "\u2212" : "+"}${Math.floor(size / 60)}${minutes})`;
+  }
+}

@@ -1,0 +1,39 @@
+"""The address of the list of rows: its filters, and the time that it shows if none is named."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request, url_for
+
+from .blueprint import bp
+from .filters import ALL, SHOW
+
+DEFAULT_SINCE = "24h"
+CURSORS = ("before", "after", "around")
+# With one of these filters the list is not limited to the last 24 hours.
+UNDATED_FILTERS = ("until", "request", "user", "problem", "release", "ip", "around")
+FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "problem", "release", "ip", "path", "muted")
+
+
+def query_args() -> dict[str, str]:
+    """Return what the address names, and ``since`` if the list is limited to the last 24 hours."""
+    terms = {name: term for name, term in request.args.items() if term}
+    usual = {"since": DEFAULT_SINCE} | terms
+    return usual if is_default_since(usual) else terms
+
+
+def is_default_since(terms: Mapping[str, str]) -> bool:
+    """Whether ``since`` is what a page without ``since`` shows, so that addresses can leave it out."""
+    return terms.get("since") == DEFAULT_SINCE and not any(name in terms for name in UNDATED_FILTERS)
+
+
+@bp.app_template_global()
+def log_link(terms: Mapping[str, str], endpoint: str = "dblog.index", /, **changes: str | None) -> str:
+    """Return the address of the list with the same filters but for ``changes``; None takes a filter away."""
+    kept: dict[str, Any] = {name: term for name, term in terms.items() if name in FILTERS}
+    if "around" in terms:
+        kept = {"since": ALL, "muted": SHOW} | kept
+    kept = {name: term for name, term in (kept | changes).items() if term is not None}
+    if is_default_since(kept):
+        del kept["since"]
+    return url_for(endpoint, **kept)

@@ -1,0 +1,262 @@
+"""One box for whatever people look for: what is recognised, and where the form leads."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from app.accounts.models import User
+from app.database import db, utcnow
+from app.dblog.models import LogRelease
+from app.dblog.viewer.filters import PARSERS
+from app.dblog.viewer.search import ROW, Known, combine, in_utc, recognise, zone_of
+
+from ..conftest import login
+from .log_rows import ERROR, put, row
+
+NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)
+TOKYO = timezone(timedelta(hours=9))
+OWN_ID = "0123456789abcdef" * 2
+KNOWN = Known(
+    request=lambda text: text in ("r-1", "job:nightly", "Root=1-67891233-abcdef012345678912345678"),
+    logger=lambda text: text in ("app.shop.api", "shop"),
+    release=lambda text: "9f2c1abdeadbeef" if len(text) >= 7 and "9f2c1abdeadbeef".startswith(text) else None,
+    user=lambda text: {"ada": 17, "shop": 5}.get(text),
+)
+
+
+def around(moment: str) -> dict[str, str]:
+    """The filters of a time of UTC and five minutes on both sides."""
+    middle = datetime.fromisoformat(moment)
+    since, until = (f"{middle + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}" for minutes in (-5, 5))
+    return {"since": since, "until": until}
+
+
+# What is typed in Tokyo, at three in the afternoon of a Friday.
+MEANT: dict[str, dict[str, str]] = {
+    "": {},
+    "  ": {},
+    "#4100": {ROW: "4100"},
+    OWN_ID: {"request": OWN_ID},
+    f" {OWN_ID}\t": {"request": OWN_ID},
+    "r-1": {"request": "r-1"},
+    "job:nightly": {"request": "job:nightly"},
+    "Root=1-67891233-abcdef012345678912345678": {"request": "Root=1-67891233-abcdef012345678912345678"},
+    "r-2": {"q": "r-2"},
+    "request:r-2": {"request": "r-2"},
+    "192.0.2.7": {"ip": "192.0.2.7"},
+    "2001:DB8::1": {"ip": "2001:db8::1"},
+    "[::1]": {"ip": "::1"},
+    "/shop/orders": {"path": "/shop/orders"},
+    "/": {"path": "/"},
+    "POST /shop/orders": {"path": "/shop/orders"},
+    "/shop/orders?page=2#top": {"path": "/shop/orders"},
+    "https://shop.example/shop/orders?page=2": {"path": "/shop/orders"},
+    "https://shop.example": {"path": "/"},
+    "https://[": {"q": "https://["},
+    "/ is full": {"q": "/ is full"},
+    "user:17": {"user": "17"},
+    "user:nobody": {"user": "nobody"},
+    "@ada": {"user": "17"},
+    "ada": {"user": "17"},
+    "@property": {"q": "@property"},
+    "17": {"q": "17"},
+    "app.shop.api": {"logger": "app.shop.api"},
+    "shop": {"logger": "shop"},
+    "Logger:shop": {"logger": "shop"},
+    "9f2c1ab": {"release": "9f2c1abdeadbeef"},
+    "9f2c1": {"q": "9f2c1"},
+    "release:v2": {"release": "v2"},
+    "problem:3": {"problem": "3"},
+    "level:error": {"level": "error"},
+    "14:05": around("2026-11-27T05:05Z"),
+    "15:05": around("2026-11-26T06:05Z"),
+    "today 15:05": around("2026-11-27T06:05Z"),
+    "yesterday 14:05": around("2026-11-26T05:05Z"),
+    "Yesterday  14:05:30": around("2026-11-26T05:05:30Z"),
+    "2026-11-26 14:05": around("2026-11-26T05:05Z"),
+    "2026-11-26T14:05:02.114": around("2026-11-26T05:05:02Z"),
+    "2026-11-26 14:05 UTC": around("2026-11-26T14:05Z"),
+    "2026-11-26T14:05:00Z": around("2026-11-26T14:05Z"),
+    "2026-11-26 14:05:02.114 UTC+5:30": around("2026-11-26T08:35:02Z"),
+    "2026-11-26 14:05 UTC\N{MINUS SIGN}3": around("2026-11-26T17:05Z"),
+    "2026-11-26": {"since": "2026-11-25T15:00:00Z", "until": "2026-11-26T15:00:00Z"},
+    "yesterday": {"since": "2026-11-25T15:00:00Z", "until": "2026-11-26T15:00:00Z"},
+    "25:05": {"q": "25:05"},
+    "2026-02-30": {"q": "2026-02-30"},
+    "0001-01-01 00:00": {"q": "0001-01-01 00:00"},
+    "9999-12-31": {"q": "9999-12-31"},
+    '"14:05"': {"q": "14:05"},
+    "text:14:05": {"q": "14:05"},
+    "user: not found": {"q": "user: not found"},
+    "the coffee is cold": {"q": "the coffee is cold"},
+    "a\0b": {"q": "a\0b"},
+}
+
+
+@pytest.mark.parametrize("typed", MEANT, ids=ascii)
+def test_what_is_typed_is_recognised(typed: str) -> None:
+    assert recognise(typed, KNOWN, NOW, TOKYO) == MEANT[typed]
+
+
+@given(st.text(max_size=300) | st.from_regex(r"(today |\d{4}-\d\d-\d\d[ T])?\d{1,2}:\d\d(:\d\d)?( ?UTC[+-]\d{1,2})?"))
+def test_any_text_is_something(text: str) -> None:
+    """Nothing raises, nothing is asked about texts that no name can be, and what is found is a filter."""
+    asked: list[str] = []
+    known = Known(*(lambda name: asked.append(name) for _ in range(4)))  # type: ignore[arg-type, func-returns-value]
+    found = recognise(text, known, NOW, TOKYO)
+    assert set(found) <= {*PARSERS, ROW}
+    assert bool(found) == bool(text.strip())
+    assert all(len(name) <= 200 and "\0" not in name for name in asked)
+
+
+def test_the_zone_of_the_reader() -> None:
+    assert zone_of("540") == TOKYO
+    assert zone_of("-210").utcoffset(None) == timedelta(hours=-3.5)
+    assert {zone_of(text) for text in ("", "9999", "x", "1e3", "\u0665")} == {UTC}
+    assert in_utc("2026-11-26T14:05", TOKYO) == "2026-11-26T05:05:00Z"
+    assert in_utc("2026-11-26T14:05Z", TOKYO) == "2026-11-26T14:05Z"
+    assert in_utc("banana", TOKYO) == "banana"
+    assert in_utc("0001-01-01T00:00", TOKYO) == "0001-01-01T00:00"
+
+
+def test_what_is_precise_is_meant_alone() -> None:
+    before = {"level": "ERROR", "since": "24h"}
+    assert combine({"request": "r-1"}, before) == {"request": "r-1"}
+    assert combine({"user": "7"}, before) == {"level": "ERROR", "user": "7"}
+    assert combine({"q": "tea"}, before) == before | {"q": "tea"}
+    assert combine({"since": "a", "until": "b"}, before) == {"level": "ERROR", "since": "a", "until": "b"}
+
+
+# The form
+
+
+@pytest.fixture
+def viewer(client: FlaskClient, admin: User) -> FlaskClient:
+    login(client, admin)
+    return client
+
+
+def leads_to(viewer: FlaskClient, query: str) -> str:
+    answer = viewer.get(f"/logs?{query}")
+    assert answer.status_code == 302
+    return str(answer.location)
+
+
+def shown(page: str) -> list[str]:
+    return re.findall(r'class="ui-row"[^>]*>(?:<strong>[^<]*</strong> )?<bdi>(.*?)</bdi>', page)
+
+
+def test_the_request_id_of_yesterdays_customer(app: Flask, viewer: FlaskClient) -> None:
+    """The form sends a day along; the row is older than that."""
+    put(app, row("the card was refused", age=timedelta(hours=40), **ERROR), row("today"))
+    page = viewer.get("/logs").text
+    [form] = re.findall(r'<form class="log-find".*?</form>', page, re.DOTALL)
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)"(?: value="([^"]*)")?', form)) | {"find": "r-1"}
+    assert sent == {"zone": "", "since": "24h", "find": "r-1"}
+    answer = viewer.get("/logs", query_string=sent)
+    assert answer.location == "/logs?request=r-1"
+    found = viewer.get(answer.location).text
+    assert shown(found) == ["the card was refused"]
+    assert re.search(r'<a href="/logs\?q=r-1">Search for <bdi>r-1</bdi> as text instead</a>', found)
+
+
+def test_a_row_by_its_number(app: Flask, viewer: FlaskClient) -> None:
+    [number] = put(app, row())
+    assert leads_to(viewer, f"find=%23{number}") == f"/logs/{number}"
+    gone = viewer.get("/logs?find=%23999999")
+    assert gone.status_code == 404
+    assert "There is no row #999999, or not any more: rows go after 30 days." in gone.text
+    assert viewer.get(f"/logs?find=%23{10**17}").status_code == 404
+
+
+def test_what_is_known_is_found_by_its_name(app: Flask, viewer: FlaskClient, user: User) -> None:
+    put(app, row("old", age=timedelta(days=3), user_id=user.id, logger="cafe", ip="192.0.2.9", path="/shop/orders/7"))
+    with app.app_context(), db.engines["log"].begin() as connection:
+        connection.execute(insert(LogRelease).values(release="9f2c1abd", first_seen=utcnow()))
+    assert leads_to(viewer, f"find={user.username}&since=24h") == f"/logs?user={user.id}"
+    assert leads_to(viewer, f"find=%40{user.username}&level=ERROR") == f"/logs?level=ERROR&user={user.id}"
+    assert leads_to(viewer, "find=cafe&since=7d") == "/logs?since=7d&logger=cafe"
+    assert leads_to(viewer, "find=9f2c1ab") == "/logs?release=9f2c1abd"
+    assert leads_to(viewer, "find=192.0.2.9&since=1h") == "/logs?ip=192.0.2.9"
+    assert leads_to(viewer, "find=/shop/orders&since=7d") == "/logs?since=7d&path=/shop/orders"
+    for address in (f"/logs?user={user.id}", "/logs?ip=192.0.2.9", "/logs?path=/shop/orders&since=7d"):
+        page = viewer.get(address).text
+        assert shown(page) == ["old"], address
+        assert "as text instead" in page
+    assert f"{user.username} ({user.id})" in viewer.get(f"/logs?user={user.id}").text
+    assert viewer.get("/logs?find=user:zed", follow_redirects=True).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/shop/orders", ["below", "exact"]),
+        ("/shop/orders/", ["below", "exact"]),
+        ("/shop", ["longer", "below", "exact"]),
+        ("/", ["other", "longer", "below", "exact"]),
+        ("/sho_", []),
+    ],
+)
+def test_a_path_and_what_is_below_it(app: Flask, viewer: FlaskClient, path: str, found: list[str]) -> None:
+    paths = {"exact": "/shop/orders", "below": "/shop/orders/7", "longer": "/shop/ordersheet", "other": "/tea"}
+    put(app, *(row(message, path=each) for message, each in paths.items()), row("none"))
+    assert shown(viewer.get("/logs", query_string={"path": path}).text) == found
+
+
+def test_times_are_meant_where_the_reader_is(app: Flask, viewer: FlaskClient) -> None:
+    moment = datetime(2026, 11, 20, 5, 5, tzinfo=UTC)
+    put(app, *(row(str(minutes), created_at=moment + timedelta(minutes=minutes)) for minutes in (-6, -5, 0, 4, 5)))
+    address = leads_to(viewer, "find=2026-11-20+14:05&zone=540&since=24h&level=ERROR")
+    times = "since=2026-11-20T05:00:00Z&until=2026-11-20T05:10:00Z"
+    assert address == f"/logs?level=ERROR&{times}&typed=2026-11-20+14:05"
+    page = viewer.get(address).text
+    assert shown(page) == ["4", "0", "-5"]
+    assert '<a href="/logs?q=2026-11-20+14:05">Search for' in unescape(page)
+    assert 'data-clock="minute">2026-11-20 05:00 UTC</time>' in page
+    assert f"/logs?{times}" in leads_to(viewer, "find=2026-11-20+05:05&zone=")
+    picked = "find=&zone=540&from=2026-11-20T14:00&to=2026-11-20T14:10&since=7d"
+    assert leads_to(viewer, picked) == f"/logs?{times}"
+    assert leads_to(viewer, "find=&from=2026-11-20T14:00&until=1h") == "/logs?since=2026-11-20T14:00:00Z"
+
+
+def test_text_is_found_in_what_is_said(app: Flask, viewer: FlaskClient) -> None:
+    put(
+        app,
+        row("said", title="nothing", fingerprint="1-a"),
+        row(
+            "m", exception="shop.OutOfTea", fingerprint="1-b", title="tea < coffee", exception_text="no sai\u0111 left"
+        ),
+    )
+    assert leads_to(viewer, "find=sai%C4%91&since=1h") == "/logs?since=1h&q=sai%C4%91"
+    assert shown(viewer.get("/logs?q=sai%C4%91").text) == ["m"]
+    page = viewer.get("/logs?q=tea").text
+    assert re.search(r'<a href="/logs/problems/\d+"><bdi>tea &lt; coffee</bdi></a>', page)
+    # What is text already stays text when another logger is chosen.
+    assert leads_to(viewer, "find=14:05&text=14:05&logger=shop") == "/logs?logger=shop&q=14:05"
+
+
+def test_an_address_has_no_empty_parameters(viewer: FlaskClient) -> None:
+    for address, clean in {
+        "/logs?level=&q=&since=7d": "/logs?since=7d",
+        "/logs?find=&zone=&since=24h&logger=": "/logs",
+        "/logs?q=+": "/logs",
+        "/logs/problems?status=": "/logs/problems",
+        "/logs?level=&_external=1&q=%26": "/logs?_external=1&q=%26",
+    }.items():
+        answer = viewer.get(address)
+        assert (answer.status_code, answer.location) == (302, clean), address
+    assert viewer.get("/logs.json?level=").status_code == 200
+
+
+def test_a_bad_filter_can_be_mended_where_it_is(viewer: FlaskClient) -> None:
+    page = viewer.get("/logs?level=ERROR&since=ban%22ana").text
+    assert '<input name="level" value="ERROR">' in page
+    assert 'name="since" value="ban&#34;ana" aria-invalid="true" aria-describedby="mistake"' in page
+    assert 'id="mistake" role="alert"><bdi>since: an age such as' in page
