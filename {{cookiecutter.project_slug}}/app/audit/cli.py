@@ -43,6 +43,7 @@ cli = AppGroup("audit", help="Who changed what: read the audit trail.", callback
 @click.option("--id", "object", metavar="ID", help="Only objects with this primary key.")
 @click.option("--user", metavar="USER", help="Only what this user did: a number or a name.")
 @click.option("--action", type=click.Choice(ACTIONS), help="Only this kind of change.")
+@click.option("--field", metavar="NAME", help="Only changes of this field: email, …")
 @click.option("--request", metavar="ID", help="Only what this request did, a job or a command: cli:user create.")
 @click.option("--since", help="An age (30m, 2h, 7d) or a date.")
 @click.option("--until", help="The same: what happened before.")
@@ -92,7 +93,7 @@ def prune_command(days: int | None, yes: bool) -> None:
 
 def find(limit: int, **terms: str | None) -> Sequence[AuditEntry]:
     with plain_errors():
-        return queries.page(Filters.parse(terms), size=limit).entries
+        return list(queries.newest(Filters.parse(terms), limit))
 
 
 def cells(entry: AuditEntry, people: Mapping[int, str]) -> list[Cell]:

@@ -1,24 +1,27 @@
 """The queries of the trail, for its pages, their JSON twins and its commands alike.
 
-Pages go by key, never by offset: the thousandth page costs as much as the first.
+Pages go by key, never by offset: the thousandth page costs as much as the first. A filter without an index is searched
+backwards, at most :data:`SEARCH_ROWS` entries a page.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, scoped_session
 
 from ..actor import parse_user
-from ..database import current_time
+from ..database import LongText, current_time
 from ..listing import BadFilter, Cursor, Page, Parser, parse_terms, parse_text, parse_time
 from .entries import ACTIONS
 from .models import AuditEntry
 
 ENTRIES_A_PAGE = 50
+SEARCH_ROWS = 2_000
 PRUNE_BATCH = 1000
 
 
@@ -30,6 +33,8 @@ class Filters:
     object: str | None = None
     user: int | None = None
     action: str | None = None
+    #: The name of a field that changed, in any capitals.
+    field: str | None = None
     request: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -41,17 +46,47 @@ class Filters:
 
 
 def page(filters: Filters, *, before: str | None = None, after: str | None = None, size: int = ENTRIES_A_PAGE) -> Page:
-    """Return the newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`."""
-    # The entries of one object go by id: ids follow the locks of its row, the clocks of two machines may not.
-    order = [AuditEntry.id] if filters.object is not None else [AuditEntry.created_at, AuditEntry.id]
-    query = select(AuditEntry).where(*_conditions(filters)).limit(size + 1)
+    """Return the newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`.
+
+    A page of a bounded search may be short or empty, and has a cursor to go on from.
+    """
+    ascending = bool(after)
     cursor = Cursor.parse(after or before or "") if after or before else None
-    if cursor and filters.object is not None:
-        query = query.where(AuditEntry.id > cursor.id if after else AuditEntry.id < cursor.id)
+    indexed, rest = _conditions(filters)
+    # The entries of one object go by id: ids follow the locks of its row, the clocks of two machines may not.
+    by_id = filters.object is not None
+    if cursor and by_id:
+        indexed.append(AuditEntry.id > cursor.id if ascending else AuditEntry.id < cursor.id)
     elif cursor:
-        query = query.where(cursor.passed(AuditEntry.created_at, AuditEntry.id, ascending=bool(after)))
-    found = session().scalars(query.order_by(*(column if after else column.desc() for column in order))).all()
-    return Page.of(found, size, cursor, ascending=bool(after))
+        indexed.append(cursor.passed(AuditEntry.created_at, AuditEntry.id, ascending=ascending))
+
+    def order(columns: Any) -> list[Any]:
+        keys = [columns.id] if by_id else [columns.created_at, columns.id]
+        return keys if ascending else [key.desc() for key in keys]
+
+    if not rest:
+        entries = session().scalars(select(AuditEntry).where(*indexed).order_by(*order(AuditEntry)).limit(size + 1))
+        return Page.of(entries.all(), size, cursor, ascending=ascending)
+
+    # The limit is around the candidates, so that no database can look for matches in the whole table.
+    keys = select(AuditEntry.id, AuditEntry.created_at).where(*indexed).order_by(*order(AuditEntry))
+    found = keys.add_columns(and_(*rest).label("matches")).limit(SEARCH_ROWS).subquery()
+    query = select(AuditEntry).join(found, AuditEntry.id == found.c.id).where(found.c.matches)
+    matches = session().scalars(query.order_by(*order(found.c)).limit(size + 1)).all()
+    last = None if len(matches) > size else session().execute(keys.limit(1).offset(SEARCH_ROWS - 1)).first()
+    return Page.of(matches, size, cursor, ascending=ascending, end=Cursor.of(last) if last else None)
+
+
+def newest(filters: Filters, limit: int) -> Iterator[AuditEntry]:
+    """Yield the newest entries, however far back the search for them goes; raises :class:`BadFilter`."""
+    before = None
+    while limit > 0:
+        found = page(filters, before=before, size=min(limit, PRUNE_BATCH))
+        yield from found.entries
+        limit -= len(found.entries)
+        before = found.older
+        if before is None:
+            return
 
 
 def has_changes(request_id: str) -> bool:
@@ -81,20 +116,42 @@ def session() -> scoped_session[Session]:
     return found
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    equal: dict[Any, Any] = {
-        AuditEntry.model: filters.model,
-        AuditEntry.object_id: filters.object,
-        AuditEntry.user_id: filters.user,
-        AuditEntry.action: filters.action,
-        AuditEntry.request_id: filters.request,
+def _conditions(filters: Filters) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """Return the conditions that an index answers in the order of the list, and those that remain."""
+    columns = {
+        "request": AuditEntry.request_id,
+        "model": AuditEntry.model,
+        "object": AuditEntry.object_id,
+        "user": AuditEntry.user_id,
+        "action": AuditEntry.action,
     }
-    conditions = [column == value for column, value in equal.items() if value is not None]
+    values = {name: getattr(filters, name) for name in columns}
+    equal: dict[str, ColumnElement[bool]] = {
+        name: columns[name] == value for name, value in values.items() if value is not None
+    }
+    by_id = "object" in equal
+    if "request" in equal:
+        along = ["request"]
+    elif by_id:
+        along = ["model", "object"] if "model" in equal else []
+    else:
+        along = ["user"] if "user" in equal else []
+    indexed = [equal.pop(name) for name in along]
+    rest = [*equal.values(), *([] if filters.field is None else [_changed(filters.field)])]
+    times = []
     if filters.since is not None:
-        conditions.append(AuditEntry.created_at >= filters.since)
+        times.append(AuditEntry.created_at >= filters.since)
     if filters.until is not None:
-        conditions.append(AuditEntry.created_at < filters.until)
-    return conditions
+        times.append(AuditEntry.created_at < filters.until)
+    # Ids do not follow times.
+    return (indexed, [*rest, *times]) if by_id else ([*indexed, *times], rest)
+
+
+def _changed(field: str) -> ColumnElement[bool]:
+    """Return the condition that this field is among the changes, which are JSON: ``{"email":[null,"a@x"]}``."""
+    text = type_coerce(AuditEntry.changes, LongText)
+    # The columns' type writes JSON in these two ways. In a value the quotation marks have backslashes.
+    return or_(*(text.icontains(f"{json.dumps(field)}:{space}[", autoescape=True) for space in ("", " ")))
 
 
 def parse_action(name: str, term: str) -> str:
@@ -108,6 +165,6 @@ def parse_who(name: str, term: str) -> int:
 
 
 PARSERS: dict[str, Parser] = {
-    **dict.fromkeys(("model", "object", "request"), parse_text),
+    **dict.fromkeys(("model", "object", "field", "request"), parse_text),
     **{"user": parse_who, "action": parse_action, "since": parse_time, "until": parse_time},
 }

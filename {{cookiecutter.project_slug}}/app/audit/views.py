@@ -101,6 +101,7 @@ def page_as_json(page: Page) -> ResponseReturnValue:
         "entries": [as_json(entry) for entry in page.entries],
         "newer": beside(after=page.newer),
         "older": beside(before=page.older),
+        "searched_to": page.searched_to and page.searched_to.isoformat(),
     }
 
 

@@ -143,6 +143,13 @@ def test_an_objects_history_goes_by_key(visitor: FlaskClient, entries: list[int]
         ("since=2020-01-31", lambda number: True),
         ("until=2020-01-31T12:00Z", lambda number: False),
         ("request=r-7", lambda number: number == 7),
+        ("request=r-7&user=2&model=Book", lambda number: number == 7),
+        ("request=r-7&object=2", lambda number: False),
+        ("field=title", lambda number: True),
+        ("field=Title&model=Shelf&object=0", lambda number: number % 3 == 0),
+        ("field=titl", lambda number: False),
+        ("field=name&user=1", lambda number: False),
+        ("field=%25", lambda number: False),
         ("model=shelf", lambda number: False),
     ],
 )
@@ -189,7 +196,7 @@ def test_old_beside_new_newest_first(visitor: FlaskClient, app: Flask, user: Use
         db.session.execute(update(User).where(User.id == user.id).values(email="b@example.org"))
         db.session.commit()
     page = visitor.get(f"/audit/User/{user.id}").text
-    rows = re.findall(r'<th scope="row">email</th>(.*?)</tr>', page, re.DOTALL)
+    rows = re.findall(r'<th scope="row"><a href="/audit\?field=email">.*?</th>(.*?)</tr>', page, re.DOTALL)
     cells = [re.findall(r"<bdi>(.*?)</bdi>|>(none)<", row) for row in rows]
     assert [["".join(cell) for cell in row] for row in cells] == [
         ["a@example.org", "b@example.org"],
@@ -266,6 +273,73 @@ def test_list(runner: FlaskCliRunner, entries: list[int]) -> None:
     assert found[0]["created_at"].endswith("+00:00")
     [first, *_rest] = run(runner, "list").splitlines()
     assert re.fullmatch(rf"{entries[0]}\t[-\d]+ [:\d]+\tupdate\tShelf 0\tuser 1\ttitle: <b>1</b> → <b>0</b>", first)
+
+
+def test_a_field_s_changes_however_they_were_written(
+    visitor: FlaskClient, app: Flask, runner: FlaskCliRunner, entries: list[int]
+) -> None:
+    """A number of more than 64 bits is written by another library; a value that looks like a change is none."""
+    changes: list[dict[str, list[Any]]] = [
+        {"email": ["a@x", "b@x"]},
+        {"size": [1, 2**70], "email": [None, "c@x"]},
+        {"text": ['{"email":[1,2]}', "email"], "emails": [1, 2]},
+    ]
+    with app.app_context():
+        for each in changes:
+            db.session.add(AuditEntry(created_at=utcnow(), action="update", model="Book", object_id="1", changes=each))
+            db.session.flush()
+        db.session.commit()
+    first, second, _ = ids(visitor, "/audit.json")[2::-1]
+    assert ids(visitor, "/audit.json?field=email") == [second, first]
+    assert [line["id"] for line in lines(runner, "list", "--field", "email")] == [second, first]
+    page = visitor.get("/audit?field=email").text
+    assert "email: a@x → b@x" in page
+    assert page.count("<details") == 2
+
+
+@pytest.mark.parametrize("query", ["field=title", "action=update", "object=1", "model=Book"])
+def test_a_search_without_an_index_reads_a_bounded_number_of_entries(
+    visitor: FlaskClient,
+    app: Flask,
+    runner: FlaskCliRunner,
+    entries: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    query: str,
+) -> None:
+    """It says how far it came, and goes on from there; together its pages have every entry, in both directions."""
+    expected = ids(visitor, f"/audit.json?{query}")
+    monkeypatch.setattr("app.audit.queries.SEARCH_ROWS", 7)
+    url, back, pages = f"/audit.json?{query}", "", 0
+    seen: list[int] = []
+    while url:
+        answer, pages = fetch(visitor, url), pages + 1
+        assert len(answer["entries"]) <= 7
+        assert (answer["searched_to"] is None) is (answer["older"] is None)
+        seen += [entry["id"] for entry in answer["entries"]]
+        url, back = answer["older"], url
+    assert pages == 120 // 7 + 1
+    assert seen[:50] == expected
+    again: list[int] = []
+    url = fetch(visitor, back)["newer"]
+    while url:
+        answer = fetch(visitor, url)
+        again = [entry["id"] for entry in answer["entries"]] + again
+        url = answer["newer"]
+    assert seen[: len(again)] == again
+    assert len(again) > len(seen) - 8
+    option, _, value = query.replace("object", "id").partition("=")
+    assert [line["id"] for line in lines(runner, "list", f"--{option}", value, "--limit", "200")] == seen
+    page = visitor.get(f"/audit?{query}").text
+    assert "Searched back to" in page
+    assert "Continue →" in page
+
+
+def test_nothing_found_so_far(
+    visitor: FlaskClient, runner: FlaskCliRunner, entries: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.audit.queries.SEARCH_ROWS", 7)
+    assert "Nothing found so far" in visitor.get("/audit?field=none").text
+    assert run(runner, "list", "--field", "none") == "No change matches.\n"
 
 
 def test_names_stand_for_numbers(visitor: FlaskClient, runner: FlaskCliRunner, admin: User, entries: list[int]) -> None:
