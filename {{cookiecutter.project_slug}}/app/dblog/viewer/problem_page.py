@@ -56,7 +56,7 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         newer=newer,
         days=days,
         bars=heights([*days.values()]),
-        names=names_of([entry] if entry else [], facts["history"], facts["most_hit"]),
+        names=names_of([entry] if entry else [], facts["recent"].entries, facts["history"], facts["most_hit"]),
         rule=explain(problem.fingerprint),
         why=why_grouped(entry, problem.title, root) if entry else None,
         errors=frame_runs(entry) if entry else [],

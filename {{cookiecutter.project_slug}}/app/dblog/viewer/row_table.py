@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
 
 from ...components import clock, day
 from ...terminal import inert
 from .blueprint import bp
 from .format import first_line, level_name, level_tone
+from .people import names_of
 from .problems import Known
 from .queries import Entry
 
@@ -20,13 +21,16 @@ _PLACE = re.compile(r"(?:^|· |[/\\])([^/\\·]+:\d+)(?: ·|$)")
 
 
 @bp.app_template_global("log_rows")
-def table_rows(entries: Sequence[Entry], known: Mapping[str, Known]) -> list[dict[str, Any]]:
+def table_rows(
+    entries: Sequence[Entry], known: Mapping[str, Known], names: Mapping[int, str] | None = None
+) -> list[dict[str, Any]]:
     """Return the cells of each row, and ``day`` where another day begins (UTC).
 
     :param known: the rows' problems by fingerprint, see :func:`app.dblog.viewer.problems.of_rows`
+    :param names: of the users, by number; None: they are asked for
     """
     base = url_for("dblog.index")
-    names = current_app.extensions["dblog"].names.of({row.user_id for row in entries if row.user_id is not None})
+    names = names_of(entries) if names is None else names
     levels = {level: (level_tone(level), level_name(level)) for level in {row.level for row in entries}}
     rows, date = [], None
     for entry in entries:
