@@ -5,71 +5,21 @@ nothing back), and no search begins again inside what it has read: the time grow
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 
-from .secret_forms import REDACTED as REDACTED
-from .secret_forms import hide_forms, hide_said
-
-# Names are compared without case and separators.
-_PARTS_OF_NAMES = (
-    *(
-        "passw",
-        "passphrase",
-        "passcode",
-        "passkey",
-        "passe$",
-        "contrase",
-        "senha",
-        "kennwort",
-        "pwd",
-        "secret",
-        "token",
-        "authorization",
-        "cookie",
-        "credential",
-    ),
-    *(
-        "csrf",
-        "xsrf",
-        "sessionid",
-        "sessid",
-        "sessionkey",
-        "jwt",
-        "connectionstring",
-        "connstr",
-        "mnemonic",
-        "seedphrase",
-    ),
-    *("webhookurl", "creditcard", "cardnumber", "ccnumber", "socialsecurity", "sharedaccesssignature"),
-    "(?:api|private|access|sign|signing|signature|encryption|encrypt|decryption|master|server|fernet|account|shared|subscription|auth"
-    "|app|license|ssh|hmac|service|deploy|storage|aes|rsa|admin|function|root|integration|webhook|unseal)key",
-    "snmpcommunity|communitystring|(?:wpa|wifi|preshared)key",
-    "(?:registry|http|basic|proxy|smtp|npm|git)auth$",
-    "(?:recovery|backup|verification|security|onetime|otp|totp|mfa|2fa|sms|pin|login|unlock|device|user)codes?",
-    "(?:db|user|smtp|ldap|mysql|pg|root|admin|sql|mail|ftp|redis)pass$",
-)
-_STRONG = "|".join(_PARTS_OF_NAMES)
-_WHOLE_NAMES = ("auth", "session", "creds")
-# Secrets as the last word of a name too: "user_pin", but not "opinion".
-_LAST_WORDS = ("pin", "otp", "totp", "cvv2?", "cvc2?", "ssn", "bearer", "dsn", "pass", "pw", "sig", "signature", "psk")
-_LAST_WORD = re.compile(rf"(?:^|[\W_]|(?<=[a-z])(?=[A-Z]))(?i:{'|'.join(_LAST_WORDS)})$")
-# What speaks of a secret without being one: "token_type", "max_tokens", "passwords.py", "CSRFError".
-_NO_SECRET = re.compile(
-    "secretar|cookiecutter|passwordless|tokeni[sz]"
-    "|^(?:max|min|num|total|prompt|completion|input|output|cached|reasoning|used)(?:new|of|completion)?tokens$"
-    "|(?:edat|esat|sentat|setat|age|length|type|policy|ttl|timeout|lifetime|expiry|expires|expiresin|expiration|count|limit"
-    "|field|file|path|uri|endpoint|name|error|exception|warning|expired|failed|failure|missing|required|invalid"
-    "|mismatch|notfound|tooshort|enabled|secure|httponly|samesite|algorithm|method|strength|status|validator|form"
-    r"|manager|middleware|hasher|\.py|\.js|\.html|\.css|\.json|\.toml|\.txt|\.md|\.ya?ml)$"
-)
+from .secret_commands import REDACTED as REDACTED
+from .secret_commands import hide_arguments, hide_options
+from .secret_forms import hide_forms, hide_said, is_user_and_password
+from .secret_names import BUILT_IN, STRONG, fold
+from .secret_names import is_secret as is_secret
+from .secret_names import secret_names as secret_names
 
 _NAME = re.compile(
     r"""(?<![\w.-])-{0,2} (?P<name> \w[\w.-]{0,63}+ (?:[ ](?:key|string|codes?|phrase|number|id)\b)?+ (?:[ ]\d\b)?+ )
     (?: \\{0,3}["'`] | [\])] | %5D | %2[27] | &quot; | &\#3[49]; ){0,4}+
     (?: \s{0,4}:\s{0,4}[A-Za-z][\w.|]{0,32}+(?:\[[\w., |]{0,32}+\])?+
           (?:\s{1,4}=\s{1,4}+|\s{0,4}=\s{0,4}+(?=[bru]{0,2}["']))                         # password: str = "…"
-      | \s{0,4}+(?:is|was)?+\s{0,4}+(?P<sign>=>|:=|={1,3}|:|%3D|%3A|->|\||→)\s{0,4}+
+      | \s{0,4}+(?:is|was|lautet|ist)?+\s{0,4}+(?P<sign>=>|:=|={1,3}|:|%3D|%3A|->|\||→)\s{0,4}+
       | ,\s{0,4}+(?=b?["'][^"']{1,512}+["']\))                                        # ("password", "…")
       | (?:\r?\n|\\r\\n|\\n){2}                                                       # of a multipart form
       | [,\s]\s{0,8}+(?:\w{2,12}+=["']\w{0,16}+["']\s{1,4}+){0,3}+["']?value["']?\s{0,2}[:=]\s{0,2}+
@@ -83,6 +33,8 @@ _QUOTED = r"""
   | \\{1,3}["'](?:(?!\\{1,3}["'])[\s\S])++
   | %2[27](?:(?!%2[27])\S)++ | &(?:quot|\#3[49]);(?:(?!&(?:quot|\#3[49]);)\S)++
 """
+# The other values of a list.
+_MORE = re.compile(r"""(?:,\s{0,4}+[bru]{0,2}(?:"[^"]*+"|'[^']*+'))++""")
 _LITERAL = re.compile(r""""(?:[^"\\\n]|\\.)*+"?+|'(?:[^'\\\n]|\\.)*+'?+""")
 _VALUE_IN_CODE = re.compile(_QUOTED, re.VERBOSE)
 _VALUE = re.compile(
@@ -96,15 +48,16 @@ _VALUE = re.compile(
 """,
     re.VERBOSE | re.IGNORECASE,
 )
-_WHOLE_LINE = re.compile("cookie|phrase|mnemonic|connectionstring|connstr|dsn$")
+_WHOLE_LINE = re.compile("cookie|phrase|mnemonic|connectionstring|connstr|dsn$|codes$")
 _REST_OF_LINE = re.compile(r"(?:[^\r\n\\\"']|\\(?![rn\"']))++")
 _OPENING = re.compile(r"[bru]{0,2}(?=[\"'])[\"']|\\{1,3}[\"']|%2[27]|&(?:quot|#3[49]);")
 _SAID = re.compile(
-    r"""(?<![\w.-]) (?: --?(?P<option>[\w-]{1,64}+)\s{1,3}+(?![-\s])
+    r"""(?<![\w.-]) (?: --?(?P<option>[\w-]{1,64}+)(?:\s{1,3}+(?![-\s])|["'],\s?(?=["']\w))
       | (?P<name>identified[ ]by|(?:\w{1,32}+[ ])(?:key|code)\b|\w[\w.-]{1,64}+)
         (?: [ ](?P<of>(?:for|of)[ ](?:user[ ]|account[ ]|key[ ])?["']?[\w.@+/~-]{1,64}+["']?(?::|[ ](?:is|was|to))[ ])
-          | [ ]{1,3}+(?P<verb>(?:was[ ])?(?:(?:is[ ])?now|is|was|to|(?:re)?set[ ]to|changed[ ]to|as)[ ]{1,2}+)?+ )
-        (?![=:-]) )""",
+          | [ ]{1,3}+
+            (?P<verb>(?:was[ ]|has[ ]been[ ])?(?:(?:is[ ])?now|is|was|to|(?:re)?set[ ]to|changed[ ]to|as)[ ]{1,2}+)?+ )
+        (?![=:-]) (?![^\W\d]++(?:[\s.,;:!?)]|\Z)) )""",
     re.VERBOSE | re.IGNORECASE,
 )
 # A value that begins with one of these is a sentence about the secret.
@@ -118,42 +71,35 @@ _SENTENCES = """
 """
 _FIRST_WORDS = frozenset(_SENTENCES.split())
 _PLACEHOLDER = re.compile(
-    r"%(?:\(\w+\))?[sdr]|[*•x.…?_-]*|\$\{[\w.:-]+\}?|\$[A-Z_]+|\{+[A-Za-z_.!:]*\}+|<[\w -]+>|\[[^\W\d]+( \w+)*\]?",
-    re.IGNORECASE,
+    r"""%(?:\(\w+\))?[sdr] | [*•x.…?_-]* | \$\{[\w.:-]+\}? | \$[A-Z_]+ | \{+[A-Za-z_.!:]*\}+ | <[\w\ -]+>
+      | \[[^\W\d]+(\ \w+)*\]? | [a-z_]\w*(\.\w+)*[(\[]""",
+    re.VERBOSE | re.IGNORECASE,
 )
 _PERSONAL = re.compile("pin$|code$|otp$|cvv2?$|cvc2?$|ssn$")
 _PASSWORD = re.compile("pass(?:word|wd|phrase|code)$")
-_BY_PART = re.compile(_STRONG)
-# Every name of a secret has one of these in it. They begin with few letters, and rare ones: "auth" is found by its "u".
+_GROUPS = re.compile(r"[A-Z\d]{3,8}(?:-[A-Z\d]{3,8}){1,7}|[a-z\d]{3,8}(?:-[a-z\d]{3,8}){1,7}")
+_BY_PART = re.compile(STRONG)
+# Every name of a secret has one of these in it, in lower case. The search tries few and rare first letters, which makes
+# it quick: it finds "auth" by its "u".
 _STEM = re.compile(
-    rb"k(?:e[yn]|ie|(?<=hook))|p(?:ass|in|hrase|sk|w|(?<=otp))|c(?:ode|ard|omm|on[nt]|re[dt]|v|ial|(?<=monic))|u(?<=au)th"
-    rb"|s(?:ess|enha|rf|ig|n(?<=[ds]sn))|b(?:earer|y(?<=fied by))|jwt"
+    "k(?:e[yn]|ie|od|ennw)|p(?:ass|in|hrase|sk|w|arol|onse=| login |dp |(?<=otp))"
+    "|c(?:ode|ard|omm|on[nt]|re[dt]|v|srf|htw|lave|ial|le:|(?<=monic))|u(?:th|se(?<=net use) )"
+    "|s(?:ess|enha|ig|lo|aml|sert|enord|alas|n(?<=[ds]sn))|b(?:earer|asic |hook|y(?<=fied by))|j(?:wt|elsz)"
+    "|x(?:srf|freerdp)|qlplus|zinka"
 )
-_SECOND_WORDS = (b"key", b"code", b"phrase", b"by")
-_WORD = re.compile(rb"(?<![\w.-])[\w-]")
-_LONG = 64
+_SECOND_WORDS = ("key", "code", "phrase", "by")
+_WORD = re.compile(r"(?<![\w.-])[\w-]")
+_LONG, _AGAIN, _STATEMENT = 64, 8, 4_096
 _PROSE = re.compile(r" [A-Za-z(]")
+
+# A statement with its values, and what SQLAlchemy's errors quote.
+_INSERT = re.compile(r"(insert into [^\s(]{1,128} ?\(([^()]++)\) ?values ?\()(?=[^)]{0,256}')[^)]++", re.IGNORECASE)
+_SQL, _PARAMETERS, _END = "[SQL: ", "[parameters: (", ")]"
 
 # The frame of a traceback: its place, then its source in lines that are further in.
 _FRAME = re.compile(
     r"""(^[ |+-]{0,64}+File "[^"\n]*+", line \d++[^\n]*+\n(?:[ |]{0,64}? {4}[^\n]*+(?:\n|\Z))*+)""", re.MULTILINE
 )
-
-
-def secret_names(names: Iterable[str] = ()) -> re.Pattern[str]:
-    """Return a pattern of the keys to redact: the built-in list and ``names``; case, ``-`` and ``_`` do not matter."""
-    own = "|".join(re.escape(_fold(name)) for name in names) or "(?!)"
-    return re.compile(f"^(?P<own>{own})$|{_STRONG}|^(?:{'|'.join(_WHOLE_NAMES)})$")
-
-
-@lru_cache(maxsize=4_096)
-def is_secret(key: str, secret: re.Pattern[str]) -> bool:
-    """Whether the value under this key must not be shown; ``secret`` comes from :func:`secret_names`."""
-    folded = _fold(key)
-    found = secret.search(folded)
-    if found is not None and found["own"] is not None:
-        return True
-    return bool(found or _LAST_WORD.search(key)) and not _NO_SECRET.search(folded)
 
 
 def redact(text: str) -> str:
@@ -176,17 +122,18 @@ def redact_trace(text: str) -> str:
 
 def _redact(text: str, values: re.Pattern[str]) -> str:
     """Hide what follows the names of secrets. Only a short value may be left, so nothing long is read twice."""
-    text = hide_forms(text)
-    low = text.encode("latin-1", "replace").lower()
+    low = _lower(text)
+    shown = hide_options(hide_forms(text, low))
+    if shown is not text:
+        text, low = shown, _lower(shown)
     stem = _STEM.search(low)
     if stem is None:
         return text
-    said = hide_said(text, low)
-    if said != text:
-        text = said
-        low = text.encode("latin-1", "replace").lower()
+    shown = _hide_in_statements(hide_arguments(hide_said(text, low), low), low)
+    if shown is not text:
+        text, low = shown, _lower(shown)
         stem = _STEM.search(low)
-    parts, start, position = [], 0, 0
+    parts, start, position, hidden = [], 0, 0, set()
     while stem is not None:
         value = None
         for found in _names_at(text, low, stem, position):
@@ -197,18 +144,57 @@ def _redact(text: str, values: re.Pattern[str]) -> str:
                 is_closed = len(value[0]) > len(quote) and value[0].endswith(closing)
                 parts += [text[start : found.end()], quote, REDACTED, closing if is_closed else ""]
                 start = value.end()
+                if found[0].endswith("[") and (more := _MORE.match(text, start)):
+                    start = more.end()
+                hidden.add(value[0][len(quote) : len(value[0]) - is_closed * len(closing)])
                 break
         position = start if value is not None else stem.end()
         stem = _STEM.search(low, position)
+    return _hide_again("".join((*parts, text[start:])), hidden) if parts else text
+
+
+def _lower(text: str) -> str:
+    """Return the text in lower case, each character at its place: the Turkish capital I with a dot would become two."""
+    low = text.lower()
+    return low if len(low) == len(text) else text.replace("İ", "I").lower()
+
+
+def _hide_again(text: str, hidden: set[str]) -> str:
+    """Hide what was hidden behind a name wherever it stands in the text: "password=…&confirm=…"."""
+    for value in sorted(hidden)[:_AGAIN]:
+        if 6 <= len(value) <= _LONG and any(map(str.isdecimal, value)) and any(map(str.isalpha, value)):
+            text = text.replace(value, REDACTED)
+    return text
+
+
+def _hide_in_statements(text: str, low: str) -> str:
+    """Hide the values of SQL statements that write to a column of secrets, or compare with one."""
+    if "insert into" in low:
+        text = _INSERT.sub(lambda found: f"{found[1]}{REDACTED}" if _has_secret(found[2]) else found[0], text)
+    parts, start = [], 0
+    while (statement := text.find(_SQL, start)) >= 0 and (values := text.find(_PARAMETERS, statement)) >= 0:
+        end = text.find(_END, values)
+        sql = text[statement + len(_SQL) : values]
+        parts.append(text[start:values])
+        # The columns that a SELECT returns say nothing about its values.
+        if end >= 0 and _has_secret(sql.partition("WHERE")[2] if sql.startswith("SELECT") else sql):
+            parts.append(f"{_PARAMETERS}{REDACTED}")
+        else:
+            parts.append(text[values:end] if end >= 0 else text[values:])
+        start = end if end >= 0 else len(text)
     return "".join((*parts, text[start:])) if parts else text
 
 
-def _names_at(text: str, low: bytes, stem: re.Match[bytes], position: int) -> Iterator[re.Match[str]]:
+def _has_secret(names: str) -> bool:
+    return any(is_secret(name, BUILT_IN) for name in re.findall(r"\w{1,64}+", names[:_STATEMENT]))
+
+
+def _names_at(text: str, low: str, stem: re.Match[str], position: int) -> Iterator[re.Match[str]]:
     """Yield what may be a name with this stem in it and what leads to its value, from the position on."""
     place = stem.start()
-    begin = max(low.rfind(b" ", position, place) + 1, position)
+    begin = max(low.rfind(" ", position, place) + 1, position)
     if begin - 1 > position and stem[0] in _SECOND_WORDS and low[begin - 2 : begin - 1].isalnum():
-        begin = max(low.rfind(b" ", position, begin - 1) + 1, position)
+        begin = max(low.rfind(" ", position, begin - 1) + 1, position)
     for word in _WORD.finditer(low, begin, place + 1):
         for names in (_NAME, _SAID):
             found = names.match(text, word.start())
@@ -219,10 +205,11 @@ def _names_at(text: str, low: bytes, stem: re.Match[bytes], position: int) -> It
 def _value_of(found: re.Match[str], values: re.Pattern[str]) -> re.Match[str] | None:
     """Return the secret that follows the name, None if there is none."""
     name = found["name"] or found["option"]
-    text, folded = found.string, _fold(name)
-    if not is_secret(name, _BUILT_IN) and folded != "identifiedby":
+    text, folded = found.string, fold(name)
+    if not is_secret(name, BUILT_IN) and folded != "identifiedby":
         return None
-    if found.re is _NAME and found["tag"] and text[found.start() - 1 : found.start()] not in ("<", ":"):
+    before = text[max(0, found.start() - 7) : found.start()]
+    if found.re is _NAME and found["tag"] and not before.endswith(("<", ":", ' name="', ' key="')):
         return None
     value = values.match(text, found.end())
     if value is None:
@@ -256,9 +243,11 @@ def _is_harmless(name: str, value: str, sign: str | None) -> bool:
         return True
     is_number = value.replace(".", "").replace(",", "").isdecimal()
     numbers = sum(map(str.isdecimal, value))
-    if _PERSONAL.search(name):
+    if name == "auth" and is_user_and_password(value):
+        return False
+    if _PERSONAL.search(name) and len(value) < 20:
         return numbers < (3 if "cv" in name else 4)
-    if _BY_PART.search(name):
+    if _BY_PART.search(name) or name == "identifiedby":
         return is_number and name.endswith("s") and len(value) < 8
     if name.endswith(("pass", "pw")):
         return is_number and len(value) < 5
@@ -270,31 +259,25 @@ def _is_meant(found: re.Match[str], value: str, quote: str, sign: str | None, af
     if found.re is _NAME:
         if sign in ("->", "|", "→"):
             is_mixed = any(map(str.isdecimal, value)) and any(map(str.isalpha, value))
-            return is_mixed and _BY_PART.search(_fold(found["name"])) is not None
+            return is_mixed and _BY_PART.search(fold(found["name"])) is not None
         if sign != ":" or quote:
             return True
         if not found[0][-1].isspace():
             # "tokens:42" is a line of a file.
-            return not value.isdecimal() or len(value) > 5 or _PERSONAL.search(_fold(found["name"])) is not None
+            return not value.isdecimal() or len(value) > 5 or _PERSONAL.search(fold(found["name"])) is not None
         return not (value.isalpha() and _PROSE.match(after))
     if found["option"]:
         return True
-    name = _fold(found["name"])
-    if quote and name.startswith(("pass", "pwd", "identified")):
+    name = fold(found["name"])
+    if quote and name.startswith(("pass", "pwd", "identified", "kennwort")):
         return True
     has_number = any(map(str.isdecimal, value))
     if found["name"] in ("PIN", "OTP", "TOTP") or (name.endswith("code") and "pass" not in name and not found["of"]):
-        return value.rstrip(".,").isdecimal() and 4 <= len(value) <= 9
+        is_code = value.rstrip(".,").isdecimal() and 4 <= len(value) <= 9
+        return is_code or (bool(found["verb"]) and has_number and _GROUPS.fullmatch(value.rstrip(".,")) is not None)
     if found["of"]:
         is_code = _PERSONAL.search(name) is not None and value.isdecimal()
         return is_code or (has_number and any(map(str.isalpha, value)) and len(value) >= 6)
     if found["verb"]:
         return has_number and len(value) >= 4
     return has_number and any(map(str.isalpha, value)) and len(value) >= (6 if _PASSWORD.search(name) else 16)
-
-
-def _fold(key: str) -> str:
-    return key.lower().replace("-", "").replace("_", "").replace(" ", "")
-
-
-_BUILT_IN = secret_names()

@@ -4,48 +4,18 @@ As to the time that a search takes, :mod:`app.redaction` applies.
 """
 
 import base64
-import binascii
 import re
 from string import ascii_letters, digits
 
-REDACTED = "[redacted]"
+from .secret_commands import REDACTED, hide_after
 
 _SCHEME = re.compile(r"(?<![\w-])(bearer|basic) {1,4}+([\w.~+/=:-]{6,}+)", re.IGNORECASE)
-# Of programs that are well known. "docker run -p 8080:80" and "-u 1000:1000" are none.
-_CREDENTIALS = re.compile(
-    r"""( (?<!\S)(?:-u|--user|--proxy-user)[ =]?["']?(?!\d{1,6}:\d{1,6}\b)[^\s:"']{1,128}+:
-      | (?<!\w)(?: (?:mysql\w{0,16}+|mariadb[\w-]{0,16}+|sshpass|mongo\w{0,8}+|docker\ login|az\ login|7z|ldap\w{1,8}+)
-          (?=\s)[^\n]{0,200}?\s-(?:p|w)(?!\s{0,1}[-\d]{1,5}(?:\s|\Z))\s?
-        | (?:redis-cli|valkey-cli)\s[^\n]{0,200}?-a\s | (?:sqlcmd|ipmitool|zip|unzip|bcp)\s[^\n]{0,200}?\s-P\s?
-        | (?:smbclient|rpcclient|curl|mount|net)\s[^\n]{0,200}?-U\s?[^\s%]{1,64}+%
-        | openssl\s[^\n]{0,200}?-pass(?:in|out)?\spass: | xfreerdp\s[^\n]{0,200}?/p: | [ ]-\w{0,4}(?:store|key)pass\s
-        | htpasswd\s[^\n]{0,100}?-\w{0,4}b\w{0,4}\s\S{1,128}\s\S{1,64}\s | requirepass\s | masterauth\s
-        | (?:jdbc:oracle:\w{1,8}+:|(?:sqlplus|impdp|expdp)\s(?:-\w\s){0,3}+)[\w$]{1,64}+/ )
-      )["']?[^\s"'@]++""",
-    re.VERBOSE,
-)
 # "ada:pw@db1:5432". A word without a number in it is none.
 _AT_HOST = re.compile(
     r"""((?<![\w./:@-])[\w.+-]{1,64}+:)(?=[^\s@]{0,64}?\d)[^\s:/@"'<>=]{5,128}+
-      (?=@[\w-]{1,64}+(?:\.[\w-]{1,64}+){0,8}+(?::\d{2,5}(?!\w)|/\w))""",
+      (?=@[\w-]{1,64}+(?:\.[\w-]{1,64}+){0,8}+(?::\d{2,5}(?!\w)|/\w))
+      | (\bsips?:[\w.+-]{1,64}+:)[^\s:/@"'<>]{1,128}+(?=@)""",
     re.VERBOSE,
-)
-# "credentials ada / pw", "user/password: ada/pw", getConnection(url, "ada", "pw")
-_PAIR = re.compile(
-    r"""(\bcredentials\b:?\s(?:for\s|of\s)?[\w.@+-]{1,64}+\s?/\s?)
-        (?=[^\s]{0,64}?\d)(?=[^\s]{0,64}?[A-Za-z])[^\s"'/]{5,128}+
-      | (getconnection\([^()]{1,256}?,\s?["'][^"']{1,64}+["'],\s?["'])[^"']++
-      | (\b(?:user|username|login)\s?/\s?(?:password|pw|pass)\s?[:=]\s?[^\s/]{1,64}+\s?/\s?)[^\s"']++""",
-    re.VERBOSE | re.IGNORECASE,
-)
-# Commands of mail servers and of Redis.
-_COMMAND = re.compile(
-    r"(\bAUTH (?:PLAIN|LOGIN) |(?:redis\S{0,16}|>) AUTH |\d LOGIN [\w.@+-]{1,64}+ |(?:FTP|>) PASS )"
-    r"(?=[^\s\d]{0,64}+\d)[\w+/=!$%&*-]{6,128}+(?![\w./:])"
-)
-# "echo pw | sudo -S", "ada:pw | chpasswd"
-_PIPED = re.compile(
-    r"""(?:(?<=echo )["']?|(?<=:))[^\s"':]{1,128}+(?=["']?\s{0,2}\|\s{0,2}(?:sudo|chpasswd|docker)\b)"""
 )
 _DIGEST = re.compile(r"""(\bdigest\s[^\r\n]{0,400}?\bresponse=["']?)[0-9a-f]{16,}+""", re.IGNORECASE)
 # Of mails: "482913 is your code", "use 482913 to sign in".
@@ -55,10 +25,21 @@ _ONE_TIME = re.compile(
           | to\ (?:log|sign|verify|confirm)\b)) )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_YOUR_CODE = re.compile(
-    r"""(\byour\ (?:(?!postal|zip|order|error|country|product|area|voucher|discount)[\w-]{1,24}+\ ){0,2}
-        code(?:\ is:?|:)\ )
-      \d{4,8}\b""",
+# "Your code is 482913", in other languages too, and "wrong code: 482913". Six digits alone are no error's code.
+_CODE = re.compile(
+    r"""(\b(?:your|ihr|dein|votre|ton|su|tu|seu|tuo|uw)
+        (?:\ (?!postal|zip|order|error|country|product|area|voucher|discount)[\w-]{1,24}+){0,2}
+        \ (?:code|código|codice)(?:\ d[ei]\ \w{1,16}+)?(?:\ (?:is|ist|lautet|est|es|è|é):?|:)\ )\d{4,8}\b
+      | ((?:\A|[,;(\[{"'|]\s?|\b(?:sent|enter|entered|wrong|invalid|incorrect|expired|use|sms|confirmation
+          |activation|access)\ )code["']?(?:\s?[:=]\s?|\ )["']?)\d{6}(?![\w-])
+      | ((?-i:\b[a-z]{0,4}TAN)(?:\s?[:=]\s?|\ ))\d{4,8}\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# Names of passwords in other scripts. A value without a number is a sentence about the password.
+_FOREIGN = re.compile(
+    r"""((?:парол[а-я]{0,3}|токен[а-я]{0,3}|密[码碼钥]|口令|パスワード|暗証番号|비밀번호|암호|κωδικός|hasł[oa]|şifre|lösenord
+        |mật\ khẩu|סיסמה|كلمة\ (?:المرور|السر))["'»]{0,2}\s?[:=：是は]\s?["'«]?)
+      (?=[^\s"',;&]{0,128}\d)[^\s"',;&»]{4,128}+""",
     re.VERBOSE | re.IGNORECASE,
 )
 _USER_INFO = re.compile(
@@ -75,21 +56,31 @@ _TOKEN = re.compile(
       (?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])
     | (?:gh[pousr]|npm|hf|gsk|r8|sbp|shp(?:at|ca|pa|ss)|(?:sk|rk)_(?:live|test)|whsec|do[op]_v1|lin_api|glc|glsa
         |rubygems)_
-      (?=[A-Za-z]{0,64}+\d)[A-Za-z0-9+/=_]{16,}+
+      (?=[A-Za-z]{0,64}+\d|[A-Za-z]{0,32}[a-z][A-Z])[A-Za-z0-9+/=_]{16,}+
     | (?:github_pat_|dckr_pat_|gl[a-z]{2,5}-|xox[a-z](?:-\d)?[.-]|xapp-|AIza|ya29\.|1//0|GOCSPX-|sk-|pypi-AgE
-        |SG\.|hv[bs]\.|PMAK-|NRAK-|ATATT3|ATCTT3|ATBB|AGE-SECRET-KEY-1|sq0[a-z]{3}-|rzp_live_|xai-|pplx-|nvapi-|figd_|EAA[AC]|PRIVATE-)
+        |SG\.|hv[bs]\.|PMAK-|NRAK-|ATATT3|ATCTT3|ATBB|AGE-SECRET-KEY-1|sq0[a-z]{3}-|rzp_live_|xai-|pplx-|nvapi-|figd_|EAA[AC]|PRIVATE-|TlRMTVNTUA)
       (?=[A-Za-z_-]{0,64}+\d)[\w.-]{16,}+
-    | (?:key-|dapi|SK)[0-9a-f]{32}(?!\w) | \d{8,10}:AA[\w-]{32,36}
+    | (?:dapi|SK)[0-9a-f]{32}(?!\w) | key-(?=[a-z]{0,32}\d)[0-9a-z]{32}(?!\w) | \d{8,10}:AA[\w-]{32,36}
     )""",
     re.VERBOSE,
 )
 _JWT = re.compile(r"(?<![\w-])(?:eyJ[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}|\.eJ[\w-]{16,}+\.[\w-]{5,8}\.[\w-]{20,}+)")
+# What itsdangerous and Django sign: the value, the time, the signature.
+_SIGNED = re.compile(r"([.:])(?<=[\w-].)[\w-]{5,8}\1([\w-]{27,}+)")
+# "/reset-password/…", "/login/magic/…": whoever has the address is let in.
+_IN_PATH = re.compile(r"/(?!\w{8}-\w{4}-)([\w~-]{16,}+)(?!\.)")
+_OPENS = re.compile(
+    r"(?:reset|verify|verification|confirm|activat|invit|magic|unsubscribe|unlock|recover|token|secret|private)"
+    r"[\w-]{0,24}(?:/[\w-]{1,16})?\Z",
+    re.IGNORECASE,
+)
 _WEBHOOK = re.compile(
     r"(hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/\d{1,24}/|api\.telegram\.org/bot)[\w:/-]++"
 )
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,16}+ ){0,3}?PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[^-]|-(?!----END))*+(?:-----END[^-\n]{0,40}+-----)?+"
+    r"|(?<=Private-Lines: )\d{1,4}+(?:\s{1,2}[\w+/=]{1,64}+(?!:))++"
 )
 _HASH = re.compile(
     r"""(?:scrypt|pbkdf2|bcrypt|argon2|sha1|md5)[\w:-]{0,64}+\$[^\s'",)]{8,}+
@@ -114,74 +105,89 @@ _CARD = re.compile(
     ) (?![\w-]|\.\d)""",
     re.VERBOSE,
 )
-# For the shortest text that may hold one: a run of so many characters of a key, and of a card's digits.
-_IN_KEYS = bytes(0x61 if chr(code) in ascii_letters + digits + "_-./+=~" else 0x20 for code in range(256))
+# Digits, the characters of keys, and others; digits and others. The shortest run of a key, and of a card's digits.
+_KINDS = bytes(
+    0x30 if chr(code) in digits else 0x61 if chr(code) in ascii_letters + "_-" else 0x20 for code in range(256)
+)
 _IN_CARDS = bytes(0x30 if chr(code) in digits else 0x78 for code in range(256))
-_HEX_ID = re.compile(rb"[0-9a-f-]{20,}+")
-_KEY_RUN, _CARD_RUN, _CODE_RUN = b"a" * 20, b"0" * 14, b"0" * 4
+_KEY_RUN, _CARD_RUN = b"a" * 20, b"0" * 14
+# An id, unless it ends an address.
+_HEX_ID = re.compile(rb"(?<!/)[0-9a-f-]{20,}+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?!\w)")
 
 
-def hide_forms(text: str) -> str:
-    """Return the text without the secrets that have a form of their own."""
-    low = text.lower()
+def hide_forms(text: str, low: str) -> str:
+    """Return the text without the secrets that have a form of their own; ``low`` is the text in lower case."""
     if "@" in text:
         if "://" in text:
             text = _USER_INFO.sub(rf"\1\2{REDACTED}@", text)
         if ":" in text:
-            text = _AT_HOST.sub(rf"\1{REDACTED}", text)
-    if "-----BEGIN" in text:
-        text = _PRIVATE_KEY.sub(REDACTED, text)
-    if "$" in text or "*" in text or "md5" in low or ("{" in text and _has_scheme(low)):
+            text = _AT_HOST.sub(hide_after, text)
+    if "$" in text:
         text = _HASH.sub(REDACTED, text)
-    if "(" in text and "Failing row" in text:
-        text = _FAILING_ROW.sub(rf"\1({REDACTED})", text)
-    characters = text.encode("latin-1", "replace")
-    keys = characters.translate(_IN_KEYS)
-    run = keys.find(_KEY_RUN)
+    if "-----BEGIN" in text or "Private-Lines" in text:
+        text = _PRIVATE_KEY.sub(REDACTED, text)
+    if not text.isascii():
+        text = _FOREIGN.sub(rf"\1{REDACTED}", text)
+    if len(text) < 8:
+        return text
+    characters = text.encode("utf-8", "replace")
+    kinds = characters.translate(_KINDS)
+    if b"000" in kinds:
+        has_card = b"0000" in kinds and _CARD_RUN in characters.translate(_IN_CARDS, b" -")
+        text = _hide_numbers(text, low, has_card)
+    runs = kinds.replace(b"0", b"a")
+    run = runs.find(_KEY_RUN)
     while run >= 0 and (number := _HEX_ID.match(characters, run)) is not None:
-        run = keys.find(_KEY_RUN, number.end())
+        run = runs.find(_KEY_RUN, number.end())
     if run >= 0:
         text = _hide_keys(text, low)
-    numbers = characters.translate(_IN_CARDS, b" -")
-    if _CODE_RUN in numbers:
-        if _CARD_RUN in numbers:
-            text = _CARD.sub(_hide_card, text)
-        if " your " in low or " to " in low:
-            text = _ONE_TIME.sub(REDACTED, text)
-    if " -" in text or "oracle:" in low:
-        text = _CREDENTIALS.sub(rf"\1{REDACTED}", text)
-    if "|" in text and ("sudo" in text or "chpasswd" in text or "docker" in text):
-        text = _PIPED.sub(REDACTED, text)
-    if "=" in text and "digest " in low:
-        text = _DIGEST.sub(rf"\1{REDACTED}", text)
-    if "LOGIN " in text:
-        text = _COMMAND.sub(rf"\1{REDACTED}", text)
-    if "basic " in low:
-        text = _SCHEME.sub(_hide_scheme, text)
+    elif "{" in text and _has_scheme(low):
+        text = _HASH.sub(REDACTED, text)
     return text
 
 
-def hide_said(text: str, low: bytes) -> str:
+def hide_said(text: str, low: str) -> str:
     """Return a text that speaks of secrets without those whose place says what they are; ``low`` is in lower case."""
-    if b"bearer " in low:
+    if "bearer " in low or "basic " in low:
         text = _SCHEME.sub(_hide_scheme, text)
-    if b"auth " in low or b"pass " in low:
-        text = _COMMAND.sub(rf"\1{REDACTED}", _CREDENTIALS.sub(rf"\1{REDACTED}", text))
-    if b"your " in low:
-        text = _YOUR_CODE.sub(rf"\1{REDACTED}", text)
-    if b"credentials" in low or b"/pass" in low or b"getconnection" in low or b"/ pass" in low:
-        text = _PAIR.sub(_hide_after, text)
+    if "digest " in low:
+        text = _DIGEST.sub(rf"\1{REDACTED}", text)
+    if "Failing row" in text:
+        text = _FAILING_ROW.sub(rf"\1({REDACTED})", text)
     return text
+
+
+def is_user_and_password(value: str) -> bool:
+    """Whether this is what follows "Basic" in a header: base64 of a name, a colon and a password."""
+    try:
+        return b":" in base64.b64decode(value + "==")
+    except ValueError:  # no base64, or no ASCII
+        return False
 
 
 def _hide_keys(text: str, low: str) -> str:
     text = _TOKEN.sub(REDACTED, text)
+    if "*" in text or "md5" in low or ("{" in text and _has_scheme(low)):
+        text = _HASH.sub(REDACTED, text)
     if "eyJ" in text or ".eJ" in text:
         text = _JWT.sub(REDACTED, text)
-    if "/" in text and ("hooks" in low or "telegram" in low):
-        text = _WEBHOOK.sub(rf"\1{REDACTED}", text)
+    text = _SIGNED.sub(_hide_signature, text)
+    if "/" in text:
+        text = _IN_PATH.sub(_hide_in_path, text)
+        if "hooks" in low or "telegram" in low:
+            text = _WEBHOOK.sub(rf"\1{REDACTED}", text)
     if "=" in text:
         text = _PARAMETER.sub(_hide_code, text)
+    return text
+
+
+def _hide_numbers(text: str, low: str, has_card: bool) -> str:
+    if has_card:
+        text = _CARD.sub(_hide_card, text)
+    if " your " in low or " to " in low:
+        text = _ONE_TIME.sub(REDACTED, text)
+    if "code" in low or "código" in low or "codice" in low or "TAN" in text:
+        text = _CODE.sub(hide_after, text)
     return text
 
 
@@ -189,8 +195,18 @@ def _has_scheme(low: str) -> bool:
     return "{s" in low or "{c" in low or "{p" in low
 
 
-def _hide_after(found: re.Match[str]) -> str:
-    return f"{found[found.lastindex or 0]}{REDACTED}"
+def _hide_signature(found: re.Match[str]) -> str:
+    """Return what the match found, its last group kept and what follows it hidden."""
+    value = found[2]
+    is_one = any(map(str.isdecimal, value)) and any(map(str.isupper, value)) and any(map(str.islower, value))
+    return f"{found[0][: -len(value)]}{REDACTED}" if is_one else found[0]
+
+
+def _hide_in_path(found: re.Match[str]) -> str:
+    """Return what the match found, its last group kept and what follows it hidden."""
+    value, before = found[1], found.string[max(0, found.start() - 48) : found.start()]
+    is_random = any(map(str.isdecimal, value)) and any(map(str.isalpha, value)) and value.count("-") < 3
+    return f"/{REDACTED}" if is_random and _OPENS.search(before) else found[0]
 
 
 def _hide_code(found: re.Match[str]) -> str:
@@ -206,10 +222,7 @@ def _hide_card(found: re.Match[str]) -> str:
 def _hide_scheme(found: re.Match[str]) -> str:
     scheme, value = found.groups()
     if scheme.lower() == "basic":
-        try:
-            is_one = b":" in base64.b64decode(value + "==")
-        except binascii.Error:
-            is_one = False
+        is_one = is_user_and_password(value)
     else:
         is_one = any(map(str.isdecimal, value)) or (len(value) >= 16 and not value.islower() and not value.istitle())
     return f"{scheme} {REDACTED}" if is_one else found[0]

@@ -247,6 +247,73 @@ SECRETS: list[tuple[str, str]] = [
     ('{"card": "§"}', "6011" + "1111" + "1111" + "1117"),
     ("paid with §", "3056" + "930902" + "5904"),
     ("paid with §", "3530" + "1113" + "3330" + "0000"),
+    # Given to programs, in lists of arguments, in protocols
+    ("Command '['mysqldump', '-uroot', '-p§', 'shop']' failed", WORD),
+    ("['mysql', '-p', '§']", WORD),
+    ("['psql', '--password', '§', 'shop']", WORD),
+    ("['curl', '-u', 'ada:§', 'https://example.com']", WORD),
+    ("['htpasswd', '-b', 'users', 'ada', '§']", WORD),
+    ("http -a ada:§ GET https://example.com", WORD),
+    ("openssl enc -aes-256-cbc -k § -in a", WORD),
+    ("ssh-keygen -N '§' -f id", WORD),
+    ("keytool -importkeystore -srcstorepass § -deststorepass b", WORD),
+    ("isql -v DSN ada §", WORD),
+    ("zip -P § a.zip b", WORD),
+    ("sqlplus ada/§@orcl", WORD),
+    (r"net use Z: \\srv\share § /user:ada", WORD),
+    ("xfreerdp /u:ada /p:§ /v:host", WORD),
+    ("ftp login ada/§", WORD),
+    ("machine example.com login ada password §", "nonumber"),
+    ("LOGIN ada §", WORD),
+    ('a1 LOGIN "ada" "§"', WORD),
+    ("AUTH PLAIN §", "AGFkYQB" + "sMHZlbGFjZQ=="),
+    ("334 UGFzc3dvcmQ6\r\n§", "aHVu" + "dGVyMg=="),
+    (r"send: 'PASS §\r\n'", WORD),
+    # In statements
+    ("ALTER USER 'ada'@'%' IDENTIFIED BY '§'", "idPw1"),
+    ("SET PASSWORD FOR ada = PASSWORD('§')", WORD),
+    ("INSERT INTO users (name, password) VALUES ('ada', '§')", WORD),
+    ("[SQL: UPDATE users SET token=? WHERE id=?]\n[parameters: ('§', 3)]", WORD),
+    ("[SQL: SELECT id FROM sessions WHERE token = ?]\n[parameters: ('§',)]", WORD),
+    ("[SQL: INSERT INTO users (name, api_token) VALUES (%s, %s)]\n[parameters: ('ada', '§')]", WORD),
+    # In other languages
+    ("wachtwoord=§", WORD),
+    ("parola: §", WORD),
+    ("Kennwort '§' ist falsch", "kenn0"),
+    ("Ihr neues Passwort lautet: §", WORD),
+    ("hasło: §", WORD),
+    ("пароль: §", WORD),
+    ("密码=§", WORD),
+    ("パスワード：§", WORD),
+    ("비밀번호: §", WORD),
+    ("Ihr Code lautet §", "583920"),
+    ("Votre code de vérification est §", "883412"),
+    ("Il tuo codice è §", "720915"),
+    # Codes
+    ("TAN: §", "739201"),
+    ("code: § sent to ada", "482913"),
+    ("invalid code §", "482913"),
+    ("Use code § to finish signing in", "661209"),
+    ("recovery code is §", "FJ3K-9XQ2-LL0P"),
+    ("backup codes: 1a2b-3c4d, §", "9d0s-11mz"),
+    ('{"recovery_codes": ["1a2b-3c4d", "§"]}', "9d0s-11mz"),
+    # Twice, in addresses, with other names
+    ("password=§&confirm=§", WORD),
+    ("Your password has been set to §", WORD),
+    ("GET /reset-password/§ 200", "ImFkYSI" + ".ZxYQ3w." + "0c2Yw5mT0bKXt9M8Z4qfR0kzJpY"),
+    ("signed ada:1tGxYz:§", TOKEN + "9aBcDeFgHiJkLmNoPqRsTuVw"),
+    ("https://example.com/login/magic/§", HEX),
+    ("https://example.com/reset/MjM/§", "c3k9a1-8f0e2d4c6b8a0f1e3d5c7b9a1f3e5d7c"),
+    ("sip:ada:§@example.com", WORD),
+    ("X-Hub-Signature-256: sha256=§", HEX + HEX),
+    ('{"auths": {"registry.example.com": {"auth": "§"}}}', "YWNtZTpkMGNrZXI="),
+    ("code_verifier=§", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+    ("device_code=§", "GmRhmhcxhwAzkoEqiMEgDnyEysNkuNhszIySkeS"),
+    ("shop_session=§; path=/", TOKEN),
+    ('<setting name="Password">§</setting>', WORD),
+    vendor("h" + "f_", "QwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUi"),
+    vendor("ke" + "y-", "3ax6xnjp29jd6fds4gc373sgvjxteol0"),
+    ("Private-Lines: 1\n§\nPrivate-MAC: 00", "AAABAQC7" + "vbq"),
 ]
 
 HARMLESS = """\
@@ -628,6 +695,147 @@ account 5 / 12345678
 2 of 3 codes are valid
 code review 12345678 is open
 source code 12345
+GET /posts?page=2&order=desc HTTP/1.1
+GET /search?code=DE&zip=10115 200 12ms
+password reset mail queued for user 42
+the password must be at least 8 characters long
+token expired after 3600 seconds
+invalid token: unexpected end of input
+SyntaxError: unexpected token '}' in line 3
+tokenizer produced 1482 tokens in 12 ms
+pin the version of SQLAlchemy to 2.0.36
+pinned posts: 3
+secretary@example.org subscribed
+keyboard layout: de_DE
+KeyError: 'user_id'
+foreign key constraint fk_posts_user failed
+the key 'colour' is missing
+cache key posts:42:de expired
+sort key=created_at desc
+public key fingerprint SHA256 matches
+commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b deployed
+request 6f1c2a3b-4d5e-6f70-8192-a3b4c5d6e7f8 took 12 ms
+order 4929384756102938 shipped
+IBAN check failed
+phone +49 30 901820
+ISBN 978-3-16-148410-0 added to the cart
+build 20241128.3 of main
+sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae pulled
+Content-Type: application/json; charset=utf-8
+Content-Length: 1832
+Set 4 cookies, dropped 1
+cookie consent given: statistics=no
+authorization is checked in before_request
+Authorization header is missing
+user ada is not authorized to edit post 3
+auth backend: ldap
+basic auth is disabled
+Bearer authentication required
+authority: example.org
+error code: 1045
+HTTP code: 502 from upstream
+country code: 49
+postal code: 90210
+code=404, name='Not Found'
+{"code": 422, "message": "unprocessable"}
+return code 3
+SQLSTATE code 23505
+invite 3 users
+login page rendered in 12 ms
+login as ada succeeded
+logged in with Google
+logged in with 2 devices
+logged in from 203.0.113.9
+LOGIN failed for ada
+login: ada
+user login count=3
+session 3 of 5 started
+sessions: 14 open
+session expired; please log in
+PASS tests/test_x.py 12 passed
+pass 2 of 3 done
+passed 14, failed 2
+passenger list: 7 names
+passing on to next handler
+compass=north
+bypass: false
+hash join on posts (rows=1200)
+hashing 12 files
+certificate for example.org valid until 2025-01-01
+signature of f(a, b) changed
+signature mismatch for package foo-1.2
+salt lake city
+card component rendered
+credit 12.50 EUR to account 4
+scorecard=3/5
+ssh connection to host 10.0.0.3 port 22
+https://example.org/posts/42?utm_source=mail&utm_medium=link#comments
+https://docs.python.org/3/library/secrets.html
+see https://flask.palletsprojects.com/en/stable/config/#SECRET_KEY
+mail to ada@example.org sent
+postgresql://db.internal:5432/shop is reachable
+redis://cache:6379/0 connected
+git@github.com:acme/site.git cloned
+File "/app/auth.py", line 12, in check_password
+    raise ValueError("no password given")
+    if not check_password_hash(user.password_hash, form.password.data):
+    token = request.headers.get("X-Token")
+    password = getpass.getpass()
+    secret_key = os.environ["SECRET_KEY"]
+    api_key: str | None = None
+token=None, user=ada
+password: required
+{"password": ["This field is required."]}
+{'password': null, 'remember': true}
+secret santa draws 12 names
+sk_buff overflow in driver
+key-value store opened
+pk=42, model=Post
+stack depth 42
+-p 8000 is in use
+mysql -u root -h db shop
+curl -u needs an argument
+psql: error: connection to server failed
+SELECT id, name FROM users WHERE token IS NULL
+ALTER TABLE users ADD COLUMN password_hash VARCHAR(255)
+OTP was sent to ada
+otp=disabled
+2fa enabled for user 42
+one-time code sent by mail
+the code is in app/views.py
+your code is reviewed
+use 443 to reach the site
+x-request-id: 8f14e45fceea167a5a36dedd4bea2543
+trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7
+version: '3.8'
+time=12:30:45 level=info msg="started"
+user=ada id=3 role=admin
+user: ada, mail: ada@example.org
+12:30:45.123 [worker-1] INFO done in 3s
+scott/tiger is a well-known pair
+/u:ada is no flag
+page/3@2x.png
+images/logo@2x.png loaded
+login/logout links swapped
+ada/readme.md uploaded
+TAN method changed to app
+tan(0.5)=0.546
+the pass phrase hint is shown
+select users where password_hash is null
+[SQL: SELECT users.id, users.password_hash FROM users WHERE users.name = ?] [parameters: ('ada1815',)]
+[SQL: INSERT INTO posts (title, body) VALUES (?, ?)] [parameters: ('one1', 'two2')]
+INSERT INTO posts (title) VALUES ('one1')
+GET /static/shared/app-3f2a9c1b77d04e5f.js 200
+GET /invitations/3fa85f64-5717-4562-b3fc-2c963f66afa6 200
+GET /confirm/how-to-reset-2-passwords-in-a-day
+LOGIN from 10.0.0.12
+LOGIN by ada1815
+AUTH PLAIN LOGIN CRAM-MD5
+mysql --port 3306
+пароль: неверный
+the code: see app/main.py
+session was renewed
+logged in with oauth2
 """.splitlines()
 
 #: Repeated, each makes an expression begin over and over.
@@ -672,6 +880,27 @@ REPEATED = (
         "requirepass ",
         "openssl -passin ",
         "by key ",
+    ),
+    *(
+        "-p ",
+        "'-u a",
+        " -a",
+        "LOGIN a ",
+        "334 UGFzc3dvcmQ6 ",
+        "PASSWORD('",
+        "net use \\\\a ",
+        "/reset/",
+        "a.aaaaaa.",
+        "a:aaaaaa:",
+        "[SQL: a [parameters: (",
+        "insert into a (token) values ('",
+        "TAN 1234",
+        "wrong code 1",
+        "парол",
+        "密码=",
+        "İ password=1",
+        'passwords": ["a1", ',
+        "password=abcde1&",
     ),
     *("eyJ", ".eJ", "://a:", "&a=", "?code=", "&", "4111 ", "4111", "mysql ", "sk-", "sk-1", "ghp_", "Bearer ", "x"),
     *("-----BEGIN PRIVATE KEY-----", "-----BEGIN A B C ", "$1$", "$argon2", "scrypt", "{SSHA", "password value=", " "),

@@ -24,7 +24,18 @@ PORTABLE = {
             "negotiation",
             "private_files",
         ),
-        *("redaction", "request_id", "scratch", "secret_forms", "serving", "sqlite", "static_files", "terminal"),
+        *(
+            "redaction",
+            "request_id",
+            "scratch",
+            "secret_commands",
+            "secret_forms",
+            "secret_names",
+            "serving",
+            "sqlite",
+            "static_files",
+            "terminal",
+        ),
     )
 }
 DOORS = {"app.dblog", "app.dblog.models", "app.dblog.handler"}
