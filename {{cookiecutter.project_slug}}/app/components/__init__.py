@@ -49,6 +49,11 @@ def ago(moment: datetime | None) -> Markup:
     return _time(moment, distance(moment)) if moment else Markup()
 
 
+def age(moment: datetime) -> Markup:
+    """Return how old it is: "3 min"."""
+    return _time(moment, distance(moment).removesuffix(" ago"))
+
+
 def when(moment: datetime | None) -> Markup:
     """Return the moment to the minute, in UTC; site.js turns it into the reader's own time."""
     return _time(moment, f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC", local=True) if moment else Markup()
@@ -80,6 +85,18 @@ def _clock(moment: datetime, kind: str) -> Markup:
     return Markup(f'<time datetime="{date}T{time}Z" title="{title}" data-clock="{kind}">{text}</time>')
 
 
+def near(moment: datetime) -> Markup:
+    """Return the time of day, of yesterday too, or else the date, in UTC; times.js turns it into the reader's own."""
+    moment, now = moment.astimezone(UTC), utcnow()
+    days = (now.date() - moment.date()).days
+    if days in (0, 1):
+        text = f"{'yesterday ' if days else ''}{moment:%H:%M}"
+    else:
+        text = f"{moment.day} {_MONTHS[moment.month - 1][:3]}{'' if moment.year == now.year else f' {moment.year}'}"
+    title = f"{distance(moment)}\n{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup(f'<time datetime="{moment:%Y-%m-%dT%H:%M:%S}Z" title="{title}" data-clock="near">{text}</time>')
+
+
 def day(moment: datetime) -> Markup:
     """Return the day in UTC, such as "Friday 27 November", with the year unless it is this one."""
     date, this_year = moment.astimezone(UTC), utcnow().year
@@ -105,6 +122,6 @@ def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
     )
 
 
-for template_filter in (ago, when, utc, clock, minute, day, inert):
+for template_filter in (ago, age, when, utc, clock, minute, near, day, inert):
     bp.add_app_template_filter(template_filter)
 bp.add_app_template_global(zone)

@@ -71,6 +71,12 @@ def explain(fingerprint: str) -> str:
     return RULES.get(rule, "")
 
 
+def is_exception(fingerprint: str) -> bool:
+    """Whether the records of this fingerprint have an exception in common."""
+    rule = fingerprint.partition("-")[0].removeprefix(FINGERPRINT_VERSION)
+    return rule in (EXCEPTION, CALL)
+
+
 def of_exception(name: str, frame: Frame | None, root: str, call: Sequence[str]) -> str:
     """Return the fingerprint of an exception: its class, and the file and function of the deciding frame.
 

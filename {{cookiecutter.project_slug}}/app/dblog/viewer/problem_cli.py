@@ -13,6 +13,7 @@ from ..models import MUTED, OPEN, RESOLVED, LogProblem
 from . import problems
 from .decisions import RESOLVED_IN_NEXT, Change, Who, decide, parse_change
 from .format import first_line, json_line, level_cell
+from .problem_list import Wanted, list_problems
 from .queries import reading
 
 COLUMNS = (
@@ -38,7 +39,7 @@ def problems_group(context: click.Context, status: str, limit: int, as_json_line
     if context.invoked_subcommand:
         return
     with reading() as log:
-        found, _ = problems.list_problems(log, status, size=limit)
+        found = list_problems(log, Wanted(status, level=0), size=limit).entries
     if as_json_lines:
         for problem in found:
             click.echo(json_line(problems.as_json(problem)))

@@ -1,4 +1,4 @@
-"""Problems, each all records of one kind: lists, charts, and what was decided about them."""
+"""Problems, each all records of one kind: one of them, those of rows, and how many are open."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,41 +8,15 @@ from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from ...database import HOUR, hour_of, utcnow
-from ...listing import BadFilter, Cursor
 from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
 from .format import columns_as_json
 from .queries import ALL_COLUMNS, Entry
 
 STATUSES = (OPEN, RESOLVED, MUTED)
 ALL = "all"
-PROBLEMS_A_PAGE = 25
 CHART_HOURS = 24
 #: The tabs count no further than this.
 COUNT_CAP = 1_000
-
-
-def list_problems(
-    log: Session, status: str = OPEN, before: str | None = None, size: int = PROBLEMS_A_PAGE
-) -> tuple[Sequence[LogProblem], str | None]:
-    """Return problems of a status or of :data:`ALL`, the last seen first, and the cursor of the next page.
-
-    Raises :class:`BadFilter`.
-    """
-    if status not in (*STATUSES, ALL):
-        raise BadFilter(f"status: one of {', '.join(STATUSES)} or {ALL}; not “{status[:50]}”.")
-    order = LogProblem.last_seen.desc(), LogProblem.id.desc()
-    cursor = Cursor.parse(before) if before else None
-    past = [cursor.passed(LogProblem.last_seen, LogProblem.id, ascending=False)] if cursor else []
-    # One part for each status: the index gives each part in order, but not several statuses together.
-    parts = [
-        select(LogProblem.id).where(LogProblem.status == each, *past).order_by(*order).limit(size + 1).subquery()
-        for each in (STATUSES if status == ALL else (status,))
-    ]
-    chosen = union_all(*(select(part) for part in parts)).subquery()
-    query = select(LogProblem).join(chosen, LogProblem.id == chosen.c.id).order_by(*order)
-    problems = log.scalars(query.limit(size + 1)).all()
-    last = problems[size - 1] if len(problems) > size else None
-    return problems[:size], str(Cursor(last.last_seen, last.id)) if last else None
 
 
 def find_problem(log: Session, problem_id: int) -> LogProblem | None:
@@ -109,12 +83,3 @@ def count_open(log: Session) -> int:
 def as_json(problem: LogProblem) -> dict[str, Any]:
     """Return all columns, times as ISO 8601 UTC, and the level's name beside its number."""
     return columns_as_json({column.key: getattr(problem, column.key) for column in LogProblem.__mapper__.column_attrs})
-
-
-def tally(log: Session) -> dict[str, int]:
-    """Return how many problems there are of each status, counting no further than :data:`COUNT_CAP` and one."""
-    tallies = {}
-    for status in STATUSES:
-        capped = select(LogProblem.id).where(LogProblem.status == status).limit(COUNT_CAP + 1).subquery()
-        tallies[status] = log.scalar(select(func.count()).select_from(capped)) or 0
-    return tallies

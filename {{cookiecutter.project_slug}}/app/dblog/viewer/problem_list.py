@@ -1,0 +1,160 @@
+"""The list of problems: which of them, in which order, and how many each view has.
+
+LOG_MAX_PROBLEMS bounds the table, by default to 10,000 problems of a few short columns. So views, orders and searches
+need no indexes of their own, which the writer would have to keep: a request reads the table at most twice, for the page
+and for the numbers of the views. Pages go by key: the order's column and the problem's number.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from ...database import utcnow
+from ...listing import BadFilter, Cursor, Page, parse_text
+from ..models import MUTED, OPEN, RESOLVED, LogProblem, LogProblemDay, LogRelease
+from .filters import parse_level
+
+NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ALL = "new", "came-back", "came-back-since", "quiet", "all"
+VIEWS = (OPEN, NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, RESOLVED, MUTED, ALL)
+SEEN = "seen"
+SORTS: dict[str, InstrumentedAttribute[Any]] = {
+    SEEN: LogProblem.last_seen,
+    "rows": LogProblem.count,
+    "users": LogProblem.users,
+    "first": LogProblem.first_seen,
+}
+PROBLEMS_A_PAGE = 25
+CHART_DAYS = 30
+#: Charts and the line of the deploy look no further back.
+DEPLOYS = 50
+
+DAY = timedelta(days=1)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which problems to list, and in which order; ``level`` is the lowest, ``q`` is searched in title and place."""
+
+    status: str = OPEN
+    sort: str = SEEN
+    level: int = logging.WARNING
+    q: str | None = None
+
+    @classmethod
+    def parse(cls, terms: Mapping[str, str]) -> "Wanted":
+        """Return it from texts as people type them. Raises :class:`BadFilter`."""
+        status, sort, q = (terms.get(name, "").strip() for name in ("status", "sort", "q"))
+        for name, term, choices in (("status", status, VIEWS), ("sort", sort, SORTS)):
+            if term and term not in choices:
+                raise BadFilter(f"{name}: one of {', '.join(choices)}; not “{term[:50]}”.")
+        level = parse_level("level", terms["level"]) if terms.get("level") else logging.WARNING
+        return cls(status or OPEN, sort or SEEN, level, parse_text("q", q) or None)
+
+
+class _Listed(NamedTuple):
+    """A problem under the names that cursors are made of."""
+
+    problem: LogProblem
+    created_at: datetime
+    id: int
+
+
+def list_problems(
+    log: Session,
+    wanted: Wanted,
+    deployed: datetime | None = None,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    size: int = PROBLEMS_A_PAGE,
+) -> Page:
+    """Return a page of problems, those with the highest key of their order first. Raises :class:`BadFilter`.
+
+    :param deployed: when the newest release was first seen
+    """
+    column, ascending = SORTS[wanted.sort], bool(after)
+    cursor = Cursor.parse(after or before or "") if after or before else None
+    conditions = [*_filters(wanted), _views(deployed)[wanted.status]]
+    if cursor:
+        is_time = wanted.sort in (SEEN, "first")
+        # A number is written as so many microseconds since 1970.
+        value: Any = cursor.moment if is_time else (cursor.moment - _EPOCH) // _MICROSECOND
+        conditions.append(Cursor(value, cursor.id).passed(column, LogProblem.id, ascending=ascending))
+    order = [key.asc() if ascending else key.desc() for key in (column, LogProblem.id)]
+    problems = log.scalars(select(LogProblem).where(*conditions).order_by(*order).limit(size + 1)).all()
+    listed = []
+    for problem in problems:
+        key = getattr(problem, column.key)
+        moment = key if isinstance(key, datetime) else _EPOCH + key * _MICROSECOND
+        listed.append(_Listed(problem, moment, problem.id))
+    page = Page.of(listed, size, cursor, ascending=ascending)
+    return Page([each.problem for each in page.entries], page.newer, page.older)
+
+
+def tally(log: Session, wanted: Wanted, deployed: datetime | None) -> dict[str, int]:
+    """Return how many problems each view has of the level and with the text that are wanted."""
+    views = _views(deployed)
+    sums = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in views.values()]
+    counts = log.execute(select(*sums).where(*_filters(wanted))).one()
+    return {view: int(count) for view, count in zip(views, counts, strict=True)}
+
+
+def count_by_day(log: Session, problems: Sequence[LogProblem]) -> dict[int, list[int]]:
+    """Return for each problem, by its number, its records on each of the last 30 days (UTC), today last."""
+    numbers = {problem.fingerprint: problem.id for problem in problems}
+    charts = {number: [0] * CHART_DAYS for number in numbers.values()}
+    table, start = LogProblemDay, chart_start()
+    query = select(table.fingerprint, table.day, table.count)
+    for name, day, count in log.execute(query.where(table.fingerprint.in_(numbers), table.day >= start)):
+        charts[numbers[name]][min((day - start) // DAY, CHART_DAYS - 1)] += count
+    return charts
+
+
+def chart_start() -> datetime:
+    """Return when the first day of a chart begins."""
+    return utcnow().replace(hour=0, minute=0, second=0, microsecond=0) - (CHART_DAYS - 1) * DAY
+
+
+def recent_deploys(log: Session) -> Sequence[LogRelease]:
+    """Return the releases that were first seen last, the newest first."""
+    return log.scalars(select(LogRelease).order_by(LogRelease.first_seen.desc()).limit(DEPLOYS)).all()
+
+
+def is_new(problem: LogProblem, deployed: datetime | None) -> bool:
+    """Whether the problem was first seen since the newest release was."""
+    return deployed is not None and problem.first_seen >= deployed
+
+
+def shown_status(problem: LogProblem) -> str:
+    """Return the status; no writer has to be there to end a mute, its time alone ends it."""
+    lapsed = problem.status == MUTED and problem.muted_until is not None and problem.muted_until <= utcnow()
+    return OPEN if lapsed else problem.status
+
+
+def _views(deployed: datetime | None) -> dict[str, ColumnElement[bool]]:
+    lapsed = and_(LogProblem.status == MUTED, LogProblem.muted_until.is_not(None), LogProblem.muted_until <= utcnow())
+    is_open = or_(LogProblem.status == OPEN, lapsed)
+    back = and_(is_open, LogProblem.came_back_at.is_not(None))
+    since: dict[str, ColumnElement[bool]] = dict.fromkeys((NEW, CAME_BACK_SINCE, QUIET), false())
+    if deployed:
+        since = {
+            NEW: and_(is_open, LogProblem.first_seen >= deployed),
+            CAME_BACK_SINCE: and_(back, LogProblem.came_back_at >= deployed),
+            QUIET: and_(is_open, LogProblem.first_seen < deployed, LogProblem.last_seen < deployed),
+        }
+    muted = and_(LogProblem.status == MUTED, ~lapsed)
+    return {OPEN: is_open, CAME_BACK: back, RESOLVED: LogProblem.status == RESOLVED, MUTED: muted, ALL: true(), **since}
+
+
+def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [LogProblem.level >= wanted.level]
+    if wanted.q:
+        texts = (LogProblem.title, LogProblem.place)
+        conditions.append(or_(*(text.icontains(wanted.q, autoescape=True) for text in texts)))
+    return conditions
