@@ -101,7 +101,7 @@ def test_the_log_shows_in_the_navigation_of_admins_alone(app: Flask, user: User,
         client = app.test_client()
         if somebody:
             login(client, somebody)
-        assert ('href="/logs"' in client.get("/").text) is sees
+        assert ('href="/logs/problems"' in client.get("/").text) is sees
 
 
 def test_the_demo_shows_in_the_navigation_in_debug_alone(app: Flask, client: FlaskClient) -> None:

@@ -49,7 +49,7 @@ if (keysOff) {
 
 document.addEventListener("keydown", (event) => {
   if (keysOff?.checked) return;
-  const typing = event.target.closest?.("input, select, textarea, dialog[open]");
+  const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, dialog[open]");
   if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key]) {
     event.preventDefault();
     keys[event.key]();
