@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import insert, text
 
-from app import terminal
+from app import dblog, terminal
 from app.accounts.models import User
 from app.config import PROJECT
 from app.database import db
@@ -114,6 +114,42 @@ def test_show(app: Flask, runner: FlaskCliRunner) -> None:
     missing = log(runner, "show", "99999")
     assert missing.exit_code == 1
     assert missing.stderr == "Error: There is no row 99999 in the log.\n"
+
+
+def test_show_folds_the_frames_of_libraries(app: Flask, runner: FlaskCliRunner) -> None:
+    @app.get("/pour")
+    def pour() -> str:
+        try:
+            json.loads("no coffee")
+        except ValueError as error:
+            raise LookupError("first line\n  second line") from error
+        return ""
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.test_client().get("/pour")
+    assert dblog.flush(10)
+    here = str(lines(log(runner, "list", "--json", "--limit", "1"))[0]["id"])
+    folded = log(runner, "show", here).stdout
+    shown = [line for line in folded.splitlines() if "library frame" in line or line.startswith("  File")]
+    assert [line.partition('", line')[0] for line in shown] == [
+        f'  File "{__file__}',
+        "  … 3 library frames",
+        shown[2],
+        f'  File "{__file__}',
+    ]
+    assert re.fullmatch(r"  … \d library frames", shown[2])
+    for said in ("json.decoder.JSONDecodeError: Expecting value", "LookupError: first line\n  second line\n"):
+        assert said in folded
+    full = log(runner, "show", here, "--full").stdout
+    assert "library frame" not in full
+    assert full.count('  File "') > 7
+
+
+def test_show_folds_nothing_where_no_frame_is_ours(app: Flask, runner: FlaskCliRunner) -> None:
+    frames = [{**ERROR["frames"][0], "frames": ERROR["frames"][0]["frames"][:1]}]
+    trace = 'Traceback (most recent call last):\n  File "/usr/lib/python3/site-packages/flask/app.py", line 9, in run\n'
+    (here,) = put(app, row("a", **ERROR | {"frames": frames, "trace": f"{trace}shop.OutOfCoffee: none left\n"}))
+    assert trace in log(runner, "show", str(here)).stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")

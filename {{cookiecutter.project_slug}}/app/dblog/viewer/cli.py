@@ -110,15 +110,16 @@ def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
 
 @cli.command("show")
 @click.argument("entry_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@click.option("--full", is_flag=True, help="Libraries' frames of a traceback, too.")
 @json_option
 @plain_errors(Unreadable)
-def show_command(entry_id: int, as_json_lines: bool) -> None:
+def show_command(entry_id: int, full: bool, as_json_lines: bool) -> None:
     """Show one row with all that is known of it."""
     with reading() as log:
         entry = find(log, entry_id)
     if entry is None:
         raise click.ClickException(f"There is no row {entry_id} in the log.")
-    click.echo(json_line(as_json(entry)) if as_json_lines else inert(as_text(entry)))
+    click.echo(json_line(as_json(entry)) if as_json_lines else inert(as_text(entry, folded=not full)))
 
 
 @cli.command("tail")

@@ -1,6 +1,7 @@
 """A row of the log as people and programs read it."""
 
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
@@ -12,6 +13,7 @@ from ...terminal import Colored, inert, inert_json, without_colors
 from ..grouping import deciding_frame, short_path
 from .queries import Entry
 
+_FRAME = re.compile(r'  File "(.+)", line \d')
 _TERMINAL_COLORS = {10: "bright_black", 20: "blue", 30: "yellow", 40: "red", 50: "magenta"}
 _TONES = {10: "grey", 20: "blue", 30: "amber", 40: "red", 50: "crimson"}
 
@@ -83,8 +85,12 @@ def json_line(value: object) -> str:
     return inert_json(orjson.dumps(value, default=str).decode())
 
 
-def as_text(entry: Entry, local: bool = True) -> str:
-    """Return everything about one row as text, times local or in UTC; it is not inert yet."""
+def as_text(entry: Entry, local: bool = True, folded: bool = False) -> str:
+    """Return everything about one row as text; it is not inert yet.
+
+    :param local: times in this machine's zone, not in UTC
+    :param folded: without the frames of libraries between the project's own
+    """
     moment = entry.created_at.astimezone(None if local else UTC)
     facts = {
         "time": moment.isoformat(sep=" ", timespec="milliseconds"),
@@ -104,7 +110,31 @@ def as_text(entry: Entry, local: bool = True) -> str:
     lines = [f"{name:>11}  {value}" for name, value in facts.items() if value not in (None, "")]
     lines += ["", entry.message]
     if entry.trace:
-        lines += ["", entry.trace.rstrip()]
+        lines += ["", fold_libraries(entry) if folded else entry.trace.rstrip()]
     if entry.extra:
         lines += ["", f"extra: {pretty(entry.extra)}"]
+    return "\n".join(lines)
+
+
+def fold_libraries(entry: Entry) -> str:
+    """Return a row's traceback in which a line stands for each run of library frames; whole if no frame is ours."""
+    frames = [frame for error in entry.frames or () for frame in error["frames"]]
+    libraries = {frame["file"] for frame in frames if not frame["project"]}
+    trace = (entry.trace or "").rstrip().split("\n")
+    if not any(frame["project"] for frame in frames):
+        return "\n".join(trace)
+    lines: list[str] = []
+    count, in_library = 0, False
+    for line in trace:
+        if frame := _FRAME.match(line):
+            in_library = frame[1] in libraries
+            count += in_library
+        elif not line.startswith("  "):  # of a frame are its source and what marks a place in it
+            in_library = False
+        if in_library:
+            continue
+        if count:
+            lines.append(f"  … {count} library frame{'s' if count > 1 else ''}")
+            count = 0
+        lines.append(line)
     return "\n".join(lines)
