@@ -79,6 +79,19 @@ def test_the_owners_tests_whatever_was_answered(
 
 
 @pytest.mark.slow
+def test_beside_pytest_flask(venv: Path, project: Path, tmp_path: Path) -> None:
+    """Which many have: it holds one request open for a whole test, so that a user would stay logged in, were it not for
+    a fixture of conftest.py. The tests of sessions and navigation notice.
+    """
+    run(BIN / "uv", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, "pytest-flask>=1.3,<2", cwd=ROOT)
+    command = (venv / "python", "-m", "pytest", "-p", "no:cacheprovider")
+    parts = ("tests/test_user_sessions.py", "tests/test_pages.py")
+    said = run(*command, *parts, cwd=project, env=os.environ | {"PYTHONPATH": str(tmp_path)}).stdout
+    assert "plugins: flask-1." in said
+    assert " passed" in said
+
+
+@pytest.mark.slow
 @each_part
 def test_on_a_server(venv: Path, project: Path, server: str, part: str) -> None:
     own_tests(venv, project, part, DATABASE_URL=server)
