@@ -4,9 +4,11 @@ import re
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
-from app.accounts.models import User
-from app.database import db
+from app.accounts.models import User, UserSession
+from app.audit.models import AuditEntry
+from app.database import db, utcnow
 
 from .conftest import login
 
@@ -27,6 +29,19 @@ def test_the_trail_is_in_the_transaction_of_the_change(app: Flask, client: Flask
     [address] = re.findall(r'"(/audit/static/[^"]*)"', page.text)
     with client.get(address) as style:
         assert style.headers["Cache-Control"] == "max-age=31536000, immutable, private"
+
+
+def test_a_login_does_not_end_the_old_sessions_of_others(app: Flask, client: FlaskClient, admin: User) -> None:
+    """They are over, and the login only clears their rows away."""
+    with app.app_context():
+        long_ago = utcnow() - 2 * app.permanent_session_lifetime
+        db.session.add(UserSession(user_id=admin.id, token_hash="0" * 64, browser="", created_at=long_ago))
+        db.session.commit()
+    login(client, admin)
+    with app.app_context():
+        actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.model == "UserSession"))
+        assert list(actions) == ["insert", "insert"]
+        assert [each.token_hash != "0" * 64 for each in db.session.scalars(select(UserSession))] == [True]
 
 
 def test_the_trail_is_for_admins(client: FlaskClient, user: User) -> None:

@@ -20,6 +20,8 @@ from .models import User, UserSession
 # Keys of the cookie; the moments are seconds since 1970.
 TOKEN, BEGAN, SEEN = "_token", "_began", "_seen"
 
+_table = UserSession.metadata.tables[UserSession.__tablename__]
+
 
 def begin(user: User) -> None:
     """Log the user in, under a new token; commits."""
@@ -40,7 +42,8 @@ def begin(user: User) -> None:
             browser="".join(character for character in browser if character.isprintable()),
         )
     )
-    db.session.execute(delete(UserSession).where(UserSession.created_at <= _oldest()))
+    # By the table, not by the model: the trail would say that this user ended the sessions of others.
+    db.session.execute(delete(_table).where(_table.c.created_at <= _oldest()))
     db.session.commit()
 
 
