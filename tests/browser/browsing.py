@@ -118,6 +118,8 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "history": "/audit/User/1",
         "posts": "/posts",
         "account": "/account",
+        "demo": "/demo",
+        "gone": "/logs/999999999",
         "password": "/account/password",
         "home": "/",
     }
