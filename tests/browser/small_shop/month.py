@@ -112,9 +112,8 @@ class Month:
         yield from self.people_decide()
 
     def customers_come(self) -> Iterator[Event]:
-        for index, moment in enumerate(self.some(660)):
-            mailbox = "full" if index % 60 == 0 else ""
-            yield moment, self.order(random.choice(CUSTOMERS), mailbox=mailbox)
+        for moment in self.some(650):
+            yield moment, self.order(random.choice(CUSTOMERS))
         for moment in self.some(330):
             yield moment, self.get(f"/shop/products/{random.choice([*views.PRODUCTS])}", random.choice(CUSTOMERS))
         for moment in self.some(150):
@@ -145,6 +144,8 @@ class Month:
             yield moment, self.get("/shop/products/none", None)
         for moment in self.some(14, first=25, last=9):
             yield moment, self.order(random.choice(CUSTOMERS), sku=views.SOLD_OUT)
+        for moment in self.some(11, last=3):
+            yield moment, self.order(random.choice(CUSTOMERS), mailbox="full")
         for moment in self.some(8, last=4):
             yield moment, self.order(random.choice(CUSTOMERS), bank="page")
         # Before the fix, while it waits for the deploy, and after the deploy.
