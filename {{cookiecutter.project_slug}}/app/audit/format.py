@@ -62,7 +62,7 @@ def _sides(action: str, old: Any, new: Any) -> str:
 
 
 def _short(shown: Any) -> str:
-    text = "none" if shown is None else value(shown)
+    text = "none" if shown is None else inert(value(shown))
     return text if len(text) <= SUMMARY_LIMIT else text[: SUMMARY_LIMIT - 1] + "…"
 
 

@@ -334,6 +334,15 @@ def test_a_search_without_an_index_reads_a_bounded_number_of_entries(
     assert "Continue →" in page
 
 
+def test_what_a_terminal_would_obey_is_short_too(visitor: FlaskClient, app: Flask) -> None:
+    with app.app_context():
+        changes = {"title": ["\N{RIGHT-TO-LEFT OVERRIDE}" * 90, "x"]}
+        db.session.add(AuditEntry(created_at=utcnow(), action="update", model="Book", object_id="1", changes=changes))
+        db.session.commit()
+    shown = "\\u202e" * 9 + "\\u202…"
+    assert f"<bdi>title: {shown} → x</bdi>" in visitor.get("/audit?model=Book").text
+
+
 def test_nothing_found_so_far(
     visitor: FlaskClient, runner: FlaskCliRunner, entries: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
