@@ -248,6 +248,62 @@ def test_keys(page: Page, site: Site) -> None:
     expect(page).to_have_url(re.compile(r"/logs/\d+$"))
 
 
+def test_keys_can_be_turned_off(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/logs")
+    page.keyboard.press("?")
+    page.get_by_label("Keys are off").check()
+    page.get_by_role("button", name="Close").click()
+    for address in ("/logs", "/logs/problems"):
+        page.goto(site.url + address)
+        page.keyboard.press("/")
+        page.keyboard.press("j")
+        assert page.evaluate("document.activeElement === document.body")
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Keys are off").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.locator("h1").evaluate("element => document.activeElement.blur()")
+    page.keyboard.press("j")
+    expect(page.locator(".ui-row").first).to_be_focused()
+
+
+def test_going_back_shows_that_pages_filters(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/logs?q=order")
+    page.fill("[name=find]", "14:05")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Remove the filter until")).to_be_visible()
+    page.go_back()
+    expect(page.locator("[name=find]")).to_have_value("order")
+    page.goto(f"{site.url}/logs?logger=shop.mail&level=ERROR")
+    page.get_by_role("link", name="Clear all").click()
+    page.go_back()
+    expect(page.locator("[name=logger]")).to_have_value("shop.mail")
+
+
+def test_times_are_typed_and_picked_in_the_readers_zone(browser: Browser, state: StorageState, site: Site) -> None:
+    context = browser.new_context(storage_state=state, timezone_id="Asia/Kolkata")
+    page = context.new_page()
+    page.goto(f"{site.url}/logs")
+    page.fill("[name=find]", "2026-11-20 14:05")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"since=2026-11-20T08:30:00Z&until=2026-11-20T08:40:00Z"))
+    expect(page.get_by_role("link", name="2026-11-20 14:00 UTC+5:30")).to_be_visible()
+    page.get_by_text("Pick …").click()
+    expect(page.get_by_text("in your time (UTC+5:30)")).to_be_visible()
+    page.get_by_label("From").fill("2026-11-21T00:00")
+    page.get_by_label("To", exact=True).fill("2026-11-22T00:00")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(f"{site.url}/logs?since=2026-11-20T18:30:00Z&until=2026-11-21T18:30:00Z")
+    context.close()
+
+
+def test_around_a_moment_lands_on_the_row(page: Page, site: Site) -> None:
+    page.goto(site.url + addresses(page.context, site)["detail"])
+    page.get_by_role("link", name="Around this moment").click()
+    row = page.locator("tr:target")
+    expect(row).to_have_attribute("aria-current", "true")
+    expect(row).to_be_in_viewport()
+
+
 def test_news_are_said_and_nothing_moves(page: Page, site: Site) -> None:
     page.clock.install()
     page.goto(f"{site.url}/logs?level=WARNING")
@@ -296,10 +352,12 @@ def test_without_javascript(browser: Browser, state: StorageState, site: Site) -
     page = context.new_page()
     page.goto(f"{site.url}/logs")
     expect(page.get_by_role("button", name="Keys")).to_be_hidden()
-    page.fill("[name=q]", "payment")
-    page.select_option("[name=level]", "ERROR")
-    page.get_by_role("button", name="Show").click()
-    expect(page).to_have_url(re.compile("q=payment&level=ERROR&"))
+    expect(page.get_by_text("times are UTC")).to_have_count(1)
+    page.fill("[name=find]", "payment")
+    page.get_by_role("button", name="Search").click()
+    expect(page).to_have_url(f"{site.url}/logs?q=payment")
+    page.get_by_role("link", name="ERROR and above").click()
+    expect(page).to_have_url(f"{site.url}/logs?q=payment&level=ERROR")
     page.get_by_role("link", name="Remove the filter message").click()
     page.get_by_role("link", name="Clear all").click()
     page.get_by_role("link", name="Older").click()
