@@ -18,13 +18,17 @@ from .problems import Known
 from .queries import Entry
 
 _PLACE = re.compile(r"(?:^|· |[/\\])([^/\\·]+:\d+)(?: ·|$)")
+_NO_LINK: tuple[str | None, str | None] = (None, None)
 
 
 @bp.app_template_global("log_rows")
 def table_rows(
     entries: Sequence[Entry], known: Mapping[str, Known], names: Mapping[int, str] | None = None
-) -> list[dict[str, Any]]:
-    """Return the cells of each row, and ``day`` where another day begins (UTC).
+) -> list[tuple[Any, ...]]:
+    """Return what the template prints of each row, in the order in which its loop names it.
+
+    They are tuples: Jinja looks for an attribute of the name before it asks a dictionary. ``day`` is there where
+    another day begins (UTC).
 
     :param known: the rows' problems by fingerprint, see :func:`app.dblog.viewer.problems.of_rows`
     :param names: of the users, by number; None: they are asked for
@@ -35,26 +39,19 @@ def table_rows(
     rows, date = [], None
     for entry in entries:
         new_day, date = entry.created_at.date() != date, entry.created_at.date()
-        tone, level = levels[entry.level]
         problem = known.get(entry.fingerprint)
-        rows.append(
-            {
-                "day": day(entry.created_at) if new_day else None,
-                "id": entry.id,
-                "href": f"{base}/{entry.id}",
-                "time": clock(entry.created_at),
-                "tone": tone,
-                "level": level,
-                "exception": inert(entry.exception.rpartition(".")[2]) if entry.exception else None,
-                "text": inert(first_line(entry.message)) or "(empty)",
-                "asked": inert(f"{entry.method} {entry.path}") if entry.method else None,
-                "where": inert(place_of(entry, problem)),
-                "by_user": f"{base}?user={entry.user_id}",
-                "who": inert(names.get(entry.user_id, entry.user_id)) if entry.user_id is not None else None,
-                "problem": f"{base}/problems/{problem.id}" if problem and problem.records > 1 else None,
-                "like_it": f"{problem.records:,}" if problem else None,
-            }
+        what = (
+            inert(entry.exception.rpartition(".")[2]) if entry.exception else None,
+            inert(first_line(entry.message)) or "(empty)",
+            inert(f"{entry.method} {entry.path}") if entry.method else None,
         )
+        user, like_it = _NO_LINK, _NO_LINK
+        if (number := entry.user_id) is not None:
+            user = (f"{base}?user={number}", inert(names.get(number, number)))
+        if problem and problem.records > 1:
+            like_it = (f"{base}/problems/{problem.id}", f"{problem.records:,}")
+        head = (day(entry.created_at) if new_day else None, entry.id, f"{base}/{entry.id}", clock(entry.created_at))
+        rows.append((*head, *levels[entry.level], *what, inert(place_of(entry, problem)), *user, *like_it))
     return rows
 
 
