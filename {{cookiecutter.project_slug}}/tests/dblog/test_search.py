@@ -9,11 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from app.accounts.models import User
 from app.database import db, utcnow
-from app.dblog.models import LogRelease
+from app.dblog.models import MUTED, LogProblem, LogRelease
 from app.dblog.viewer.filters import PARSERS
 from app.dblog.viewer.search import ROW, Known, combine, in_utc, recognise, zone_of
 
@@ -260,3 +260,61 @@ def test_a_bad_filter_can_be_mended_where_it_is(viewer: FlaskClient) -> None:
     assert '<input name="level" value="ERROR">' in page
     assert 'name="since" value="ban&#34;ana" aria-invalid="true" aria-describedby="mistake"' in page
     assert 'id="mistake" role="alert"><bdi>since: an age such as' in page
+
+
+# The list
+
+
+def test_a_row_says_what_where_and_who(app: Flask, viewer: FlaskClient, user: User) -> None:
+    put(app, row("plain", logger="app.shop.api"), row("brewing", **ERROR | {"user_id": user.id}))
+    page = viewer.get("/logs").text
+    [error, plain] = re.findall(r'<tr id="row-\d+".*?</tr>', page, re.DOTALL)
+    assert '<strong>OutOfCoffee</strong> <bdi>brewing</bdi></a> <span class="ui-muted">POST /pour</span>' in error
+    assert "<code>pot.py:12</code>" in error
+    assert f'<a class="ui-over" href="/logs?user={user.id}">{user.username}</a>' in error
+    assert re.search(r'href="/logs/problems/\d+">×2<', error)
+    assert "<code>app.shop.api</code>" in plain
+
+
+def test_the_histogram_draws_one_path_a_level(app: Flask, viewer: FlaskClient) -> None:
+    """However many bars there are: a browser and Jinja take their time for each element."""
+    put(app, *(row(age=timedelta(hours=hour), level=level) for hour in range(20) for level in (20, 30, 40)))
+    page = viewer.get("/logs").text
+    assert re.findall(r'<path class="(ui-\w+)"', page) == ["ui-red", "ui-amber", "ui-blue"]
+    assert page.count("h8v") >= 3 * 19
+    assert page.count("<rect") == page.count("tabindex")
+
+
+def test_the_routes_are_asked_as_often_for_fifty_rows_as_for_one(
+    app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(app, "inject_url_defaults", lambda endpoint, _values: asked.append(endpoint))
+    counts = []
+    for number in (1, 49):
+        put(app, *(row(f"m{each}", user_id=each, fingerprint=f"1-{each % 7}") for each in range(number)))
+        asked.clear()
+        viewer.get("/logs")
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
+def test_what_is_muted_is_said_and_can_be_shown(app: Flask, viewer: FlaskClient) -> None:
+    put(app, row("bot"), row("bot"), row("seen", fingerprint="1-seen"))
+    with app.app_context(), db.engines["log"].begin() as connection:
+        connection.execute(update(LogProblem).where(LogProblem.fingerprint == "1-shop").values(status=MUTED))
+    page = re.sub(r"\s+", " ", viewer.get("/logs").text)
+    assert shown(page) == ["seen"]
+    assert '2 rows of 1 muted problem are hidden · <a href="/logs?muted=show">show</a>' in page
+    assert 'Rows of 1 muted problem are hidden · <a href="/logs?q=o&amp;muted=show">' in re.sub(
+        r"\s+", " ", viewer.get("/logs?q=o").text
+    )
+    assert shown(viewer.get("/logs?muted=show").text) == ["seen", "bot", "bot"]
+
+
+def test_an_empty_log_leads_to_the_demo(app: Flask, viewer: FlaskClient) -> None:
+    assert "/demo" not in viewer.get("/logs").text
+    app.config["DEBUG"] = True
+    assert 'href="/demo">The demo</a>' in viewer.get("/logs").text
+    put(app, row())
+    assert "The demo" not in viewer.get("/logs").text
