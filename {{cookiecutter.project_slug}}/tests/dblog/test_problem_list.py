@@ -278,8 +278,8 @@ def test_what_a_row_shows(month: Flask, viewer: FlaskClient) -> None:
     error = {"fingerprint": "2e-a", "title": "shop.OutOfCoffee: none left", "level": 50}
     put(month, *(row("x", user_id=number, age=2 * DAY, **error) for number in (1, 2)), row("x", **error))
     page = viewer.get("/logs/problems").text
-    shown_row = of_problem(page.replace("<span>", ""), "shop.OutOfCoffee: none left")
-    assert "<bdi>shop.OutOfCoffee:<span> none left</span></bdi>" in page, "the class stands out"
+    shown_row = of_problem(page.replace("<span>", ""), "OutOfCoffee: none left")
+    assert "<bdi>OutOfCoffee:<span> none left</span></bdi>" in page, "the class stands out, its module does not"
     assert "CRITICAL" in shown_row
     assert "pour · app/pot.py:12" in shown_row
     assert ">3</td>" in shown_row

@@ -108,11 +108,11 @@ def problems_link(terms: Mapping[str, str], endpoint: str = "dblog.show_problems
 def split_title(problem: LogProblem) -> tuple[str, str]:
     """Return the first line of the title in two parts: the exception's class with its colon, and what it said.
 
-    Of a message the first part is all of it.
+    The class is without its module, which the problem's page names. Of a message the first part is all of it.
     """
     title = first_line(problem.title) or "(empty)"
     name, colon, said = title.partition(":")
-    return (f"{name}:", said) if colon and is_exception(problem.fingerprint) else (title, "")
+    return (f"{name.rpartition('.')[2]}:", said) if colon and is_exception(problem.fingerprint) else (title, "")
 
 
 @bp.app_template_filter("log_release")
