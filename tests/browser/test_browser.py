@@ -322,11 +322,14 @@ def test_news_are_said_and_nothing_moves(page: Page, site: Site) -> None:
 def test_copying(page: Page, site: Site) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(site.url + addresses(page.context, site)["detail"])
-    page.get_by_role("button", name="Copy as text").click()
+    page.keyboard.press("c")
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "PaymentRefused: order 4712" in copied
-    assert "The above exception was the direct cause" in copied
+    assert page.url in copied
+    page.keyboard.press("y")
+    expect(page.get_by_role("button", name="Copied")).to_have_count(2)
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
 def test_times_are_the_readers(browser: Browser, state: StorageState, site: Site) -> None:
@@ -373,4 +376,14 @@ def test_without_javascript(browser: Browser, state: StorageState, site: Site) -
     expect(page.locator(".ui-head .ui-chip")).to_have_text("Resolved")
     page.get_by_role("button", name="Reopen").click()
     expect(page.locator(".ui-head .ui-chip")).to_have_text("Open")
+    page.get_by_text("Hand over").click()
+    expect(page.get_by_label("Markdown")).to_be_visible()
+    page.get_by_text("Mute …").click()
+    page.get_by_role("button", name="for 7 days").click()
+    expect(page.get_by_role("status")).to_have_text("Muted 1 problem for 7 days.")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".ui-head .ui-chip")).to_have_text("Open")
+    page.get_by_label("Note").fill("The bank is told.")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".log-history blockquote")).to_have_text("The bank is told.")
     context.close()
