@@ -153,6 +153,7 @@ def test_json_and_text_are_for_admins(app: Flask, user: User) -> None:
     addresses = [
         f"/logs/problems/{problem_id(app)}.json",
         f"/logs/{number}.json",
+        "/logs/problems.json",
         f"/logs/{number}.txt",
     ]
     for address in addresses:

@@ -1,6 +1,7 @@
 """``flask log problems``: the list, and decisions by number."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from click.testing import Result
@@ -8,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy.orm import Session
 
-from app.database import db
+from app.database import db, utcnow
 from app.dblog.models import LogProblem
 from app.dblog.viewer.decisions import history
 
@@ -100,3 +101,46 @@ def test_fifty_are_shown_unless_said_otherwise(app: Flask, runner: FlaskCliRunne
     assert len(run(runner, "--json").stdout.splitlines()) == 50
     shown = [json.loads(line) for line in run(runner, "--json", "--limit", 51).stdout.splitlines()]
     assert len(shown) == 51
+
+
+def test_levels_and_what_is_new(app: Flask, runner: FlaskCliRunner) -> None:
+    refused = run(runner, "--new", exit_code=1)
+    assert "No deploy is known" in refused.output
+    old, minute = timedelta(hours=2), timedelta(minutes=1)
+    put(app, row("old", age=old), row("info", level=20, fingerprint="1-info", age=old))
+    put(app, row("new", age=minute, release="9f2c1ab", fingerprint="1-new"))
+    put(app, row("critical", age=minute, level=50, fingerprint="1-critical"))
+
+    def titles(*options: str) -> set[str]:
+        return {json.loads(line)["title"] for line in run(runner, "--json", *options).stdout.splitlines()}
+
+    assert titles() == {"old", "new", "critical"}
+    assert titles("--level", "info") == {"old", "new", "critical", "info"}
+    assert titles("--level", "CRITICAL") == {"critical"}
+    assert titles("--new") == {"new", "critical"}
+    assert titles("--new", "--level", "50") == {"critical"}
+    assert "one of DEBUG" in run(runner, "--level", "loud", exit_code=2).output
+
+
+def test_a_mute_that_its_time_has_ended_is_open(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, row())
+    run(runner, "mute", problem_id(app), "--until", "24h")
+    assert run(runner, "--json").stdout == ""
+    with app.app_context(), db.engines["log"].begin() as connection:
+        ended = utcnow() - timedelta(seconds=1)
+        connection.execute(LogProblem.__table__.update().values(muted_until=ended))  # type: ignore[attr-defined]
+    [problem] = run(runner, "--json").stdout.splitlines()
+    assert json.loads(problem)["status"] == "open"
+    assert "\topen\t" in run(runner).stdout
+
+
+def test_an_account_with_anything_in_its_name(
+    app: Flask, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(app, row())
+    monkeypatch.setattr("getpass.getuser", lambda: "a\ud800" + "b" * 1_000)
+    run(runner, "resolve", problem_id(app))
+    [(_, _, account)] = stored(app, problem_id(app))[1]
+    assert account is not None
+    assert account.startswith("a")
+    assert len(account) <= 255

@@ -93,6 +93,35 @@ def test_thirty_days_and_their_deploys(app: Flask, viewer: FlaskClient) -> None:
     assert "deploy 9f2c1ab" in words(chart[0])
 
 
+def test_marks(app: Flask, viewer: FlaskClient) -> None:
+    def marks(page: str) -> list[str]:
+        return [words(word) for word in re.findall(r'class="problems-mark[^>]*>(.*?)</span>', page)]
+
+    put(app, row(age=HOUR, release="9f2c1ab"))
+    assert marks(see(app, viewer)) == ["new since 9f2c1ab"]
+    put(app, row(age=HOUR / 2, release="8e1d0ff", fingerprint="1-other"))
+    assert marks(see(app, viewer)) == []
+    with app.app_context():
+        decide([problem_id(app)], parse_change("resolved"), Who())
+    put(app, row(age=-SECOND))
+    assert marks(see(app, viewer)) == ["came back"]
+
+
+def test_a_mute_that_its_time_has_ended_is_open(app: Flask, viewer: FlaskClient) -> None:
+    [number] = put(app, row())
+    with app.app_context():
+        decide([problem_id(app)], parse_change("muted", "24h"), Who())
+    assert "Muted</span>" in see(app, viewer)
+    with app.app_context(), db.engines["log"].begin() as connection:
+        ended = LogProblem.__table__.update().values(muted_until=utcnow() - SECOND)  # type: ignore[attr-defined]
+        connection.execute(ended)
+    page = see(app, viewer)
+    assert "Open</span>" in page
+    assert 'value="resolved"' in page
+    assert "· open ·" in words(viewer.get(f"/logs/{number}").text)
+    assert viewer.get(f"/logs/problems/{problem_id(app)}.json").get_json()["problem"]["status"] == "open"
+
+
 def test_its_rows_one_after_the_other(app: Flask, viewer: FlaskClient) -> None:
     ids = put(app, *(row(f"m{number}", age=(9 - number) * HOUR, title="m", **ERROR) for number in range(3)))
     (other,) = put(app, row(fingerprint="1-other"))

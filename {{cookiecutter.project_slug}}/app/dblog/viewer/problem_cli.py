@@ -8,12 +8,13 @@ from flask.cli import AppGroup, with_appcontext
 
 from ...components import distance
 from ...terminal import Cell, Column, inert, json_option, limit_option, plain_errors, print_table
+from ..capture.sanitize import clean_text
 from ..errors import Unreadable
 from ..models import MUTED, OPEN, RESOLVED, LogProblem
 from . import problems
 from .decisions import RESOLVED_IN_NEXT, Change, Who, decide, parse_change
 from .format import first_line, json_line, level_cell
-from .problem_list import Wanted, list_problems
+from .problem_list import ALL, NEW, Wanted, list_problems, recent_deploys, shown_status
 from .queries import reading
 
 COLUMNS = (
@@ -28,18 +29,26 @@ _DONE = {"resolved": "Resolved", "muted": "Muted", "reopened": "Reopened"}
 
 
 @click.group("problems", cls=AppGroup, invoke_without_command=True)
-@click.option("--status", type=click.Choice([*problems.STATUSES, problems.ALL]), default=OPEN, show_default=True)
+@click.option("--status", type=click.Choice([OPEN, RESOLVED, MUTED, ALL]), default=OPEN, show_default=True)
+@click.option("--level", default="WARNING", show_default=True, help="This level and above: INFO, ERROR, …")
+@click.option("--new", "only_new", is_flag=True, help="Only open ones that were first seen since the newest deploy.")
 @limit_option
 @json_option
 @click.pass_context
 @with_appcontext
 @plain_errors(Unreadable)
-def problems_group(context: click.Context, status: str, limit: int, as_json_lines: bool) -> None:
+def problems_group(
+    context: click.Context, status: str, level: str, only_new: bool, limit: int, as_json_lines: bool
+) -> None:
     """Show the problems, the last seen first, or decide about some of them by number."""
     if context.invoked_subcommand:
         return
+    wanted = Wanted.parse({"status": NEW if only_new else status, "level": level})
     with reading() as log:
-        found = list_problems(log, Wanted(status, level=0), size=limit).entries
+        deploys = recent_deploys(log)
+        if only_new and not deploys:
+            raise click.ClickException("No deploy is known: set RELEASE, or deploy a git checkout, and restart.")
+        found = list_problems(log, wanted, deploys[0].first_seen if deploys else None, size=limit).entries
     if as_json_lines:
         for problem in found:
             click.echo(json_line(problems.as_json(problem)))
@@ -49,7 +58,7 @@ def problems_group(context: click.Context, status: str, limit: int, as_json_line
 
 def _cells(problem: LogProblem) -> list[Cell]:
     last_seen, title = distance(problem.last_seen), first_line(problem.title)
-    return [problem.id, problem.count, last_seen, level_cell(problem.level), problem.status, title]
+    return [problem.id, problem.count, last_seen, level_cell(problem.level), shown_status(problem), title]
 
 
 numbers_argument = click.argument(
@@ -103,6 +112,7 @@ def _done(change: Change) -> str:
 def _account() -> str:
     """Return the name of the operating system's account, which the history shows."""
     try:
-        return getpass.getuser()
+        # It may come from a variable, with anything in it.
+        return clean_text(getpass.getuser(), 200)
     except (OSError, KeyError, ImportError):
         return "somebody without an account name"

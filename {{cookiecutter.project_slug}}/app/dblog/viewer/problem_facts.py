@@ -1,21 +1,17 @@
 """What the page of one problem shows around its rows: days, deploys, users, and what the request did."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ...database import utcnow
 from ...listing import BadFilter
-from ..models import RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemHour, LogProblemUser, LogRelease
+from ..models import RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemUser, LogRelease
+from .problem_list import CHART_DAYS, DAY, chart_start
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry
 
-DAY = timedelta(days=1)
-CHART_DAYS = 30
-#: So many deploys are marked in the chart, the newest.
-MAX_DEPLOYS = 60
 MOST_HIT = 5
 #: Rows since the problem was resolved are counted no further.
 SINCE_CAP = 1_000
@@ -56,26 +52,18 @@ def find_entry(log: Session, problem: LogProblem, number: int | None) -> Entry |
     return entry
 
 
-def count_days(log: Session, problem: LogProblem) -> Mapping[datetime, int]:
-    """Return how many records there were on each of the last days (its start, UTC), the oldest first."""
-    start = _first_day()
-    days = {start + number * DAY: 0 for number in range(CHART_DAYS)}
-    hours = select(LogProblemHour.hour, func.sum(LogProblemHour.count)).group_by(LogProblemHour.hour)
-    of_problem = hours.where(LogProblemHour.fingerprint == problem.fingerprint, LogProblemHour.hour >= start)
-    for hour, count in log.execute(of_problem):
-        # Of a host whose clock is ahead.
-        day = min(hour.replace(hour=0), start + (CHART_DAYS - 1) * DAY)
-        days[day] += int(count)
-    return days
+def days_of_chart() -> Sequence[datetime]:
+    """Return the days (their start, UTC) of :func:`app.dblog.viewer.problem_list.count_by_day`, today last."""
+    return [chart_start() + number * DAY for number in range(CHART_DAYS)]
 
 
-def deploys(log: Session) -> Sequence[Deploy]:
-    """Return the deploys of the days of the chart, the newest first."""
-    start = _first_day()
-    query = select(LogRelease).where(LogRelease.first_seen >= start).order_by(LogRelease.first_seen.desc())
+def place_deploys(releases: Sequence[LogRelease]) -> Sequence[Deploy]:
+    """Return those releases that were first seen in the days of the chart."""
+    start = chart_start()
     return [
         Deploy(each.release, each.first_seen, min((each.first_seen - start) / DAY, CHART_DAYS))
-        for each in log.scalars(query.limit(MAX_DEPLOYS))
+        for each in releases
+        if each.first_seen >= start
     ]
 
 
@@ -115,7 +103,3 @@ def rows_of_request(log: Session, entry: Entry) -> RequestRows:
     rows = select(*LIST_COLUMNS).where(LogEntry.id.in_(shown)).order_by(LogEntry.created_at, LogEntry.id)
     took = keys[-1][0] - keys[0][0] if len(keys) < REQUEST_CAP else None
     return RequestRows(log.execute(rows).all(), min(len(keys), REQUEST_CAP), took)
-
-
-def _first_day() -> datetime:
-    return utcnow().replace(hour=0, minute=0, second=0, microsecond=0) - (CHART_DAYS - 1) * DAY

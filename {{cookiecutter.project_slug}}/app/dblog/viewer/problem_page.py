@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from ...listing import BadFilter, parse_id
 from ..grouping import explain
 from ..models import MAX_USERS
-from . import problem_facts, problems, queries
+from . import problem_facts, problem_list, problems, queries
 from .blueprint import as_response, bp
 from .charts import heights
 from .decision_views import answer, read_done, who_decides
@@ -35,10 +35,10 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         problem = problems.find_problem(log, problem_id) or abort(404, GONE)
         entry = problem_facts.find_entry(log, problem, number)
         older, newer = queries.neighbours(log, entry) if entry else (None, None)
-        days = problem_facts.count_days(log, problem)
+        counts = problem_list.count_by_day(log, [problem])[problem_id]
+        releases = problem_list.recent_deploys(log)
         facts: dict[str, Any] = {
             "of_request": problem_facts.rows_of_request(log, entry) if entry else None,
-            "deploys": problem_facts.deploys(log),
             "since_resolved": problem_facts.rows_since_resolved(log, problem),
             "most_hit": problem_facts.most_hit(log, problem),
             "history": history(log, problem),
@@ -54,8 +54,12 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         entry=entry,
         older=older,
         newer=newer,
-        days=days,
-        bars=heights([*days.values()]),
+        status=problem_list.shown_status(problem),
+        new_since=releases[0].release if releases and problem_list.is_new(problem, releases[0].first_seen) else None,
+        is_deployed=bool(releases),
+        deploys=problem_facts.place_deploys(releases),
+        days=dict(zip(problem_facts.days_of_chart(), counts, strict=True)),
+        bars=heights(counts),
         names=names_of([entry] if entry else [], facts["recent"].entries, facts["history"], facts["most_hit"]),
         rule=explain(problem.fingerprint),
         why=why_grouped(entry, problem.title, root) if entry else None,
@@ -89,12 +93,12 @@ def problem_json(problem_id: int) -> ResponseReturnValue:
 
 @bp.post("/logs/problems/<int:problem_id>")
 def change_problem(problem_id: int) -> ResponseReturnValue:
-    """Resolve, mute or reopen; a resolved problem reopens by itself when it recurs."""
+    """Resolve, mute or reopen one problem, for scripts; the pages' forms are answered in :mod:`.decision_views`."""
     change = parse_change(request.form.get("status", ""), request.form.get("until", ""))
     if problem_id >= 2**63 or not decide([problem_id], change, who_decides()):
         abort(404, GONE)
     tab = request.form.get("list")
-    if tab in (*problems.STATUSES, problems.ALL):
+    if tab in problem_list.VIEWS:
         return redirect(url_for("dblog.show_problems", status=tab), 303)
     return redirect(url_for("dblog.show_problem", problem_id=problem_id), 303)
 

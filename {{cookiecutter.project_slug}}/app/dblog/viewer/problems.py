@@ -1,20 +1,18 @@
 """Problems, each all records of one kind: one of them, those of rows, and how many are open."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
-from ...database import HOUR, hour_of, utcnow
-from ..models import MUTED, OPEN, RESOLVED, LogEntry, LogProblem, LogProblemHour
+from ...database import utcnow
+from ..models import MUTED, OPEN, LogEntry, LogProblem, LogProblemHour
 from .format import columns_as_json
+from .problem_list import shown_status
 from .queries import ALL_COLUMNS, Entry
 
-STATUSES = (OPEN, RESOLVED, MUTED)
-ALL = "all"
-CHART_HOURS = 24
 #: The tabs count no further than this.
 COUNT_CAP = 1_000
 
@@ -50,18 +48,6 @@ def last_entry(log: Session, problem: LogProblem) -> Entry | None:
     return log.execute(query.order_by(LogEntry.created_at.desc(), LogEntry.id.desc()).limit(1)).first()
 
 
-def charts(log: Session, problems: Sequence[LogProblem]) -> Mapping[int, list[int]]:
-    """Return for each problem, by its number, its records in each of the last hours, the current hour last."""
-    start = hour_of(utcnow()) - (CHART_HOURS - 1) * HOUR
-    numbers = {problem.fingerprint: problem.id for problem in problems}
-    charts = {number: [0] * CHART_HOURS for number in numbers.values()}
-    query = select(LogProblemHour).where(LogProblemHour.fingerprint.in_(numbers), LogProblemHour.hour >= start)
-    for bar in log.scalars(query):
-        place = (bar.hour - start) // HOUR
-        charts[numbers[bar.fingerprint]][min(place, CHART_HOURS - 1)] += bar.count
-    return charts
-
-
 def count_without_row(log: Session, problem: LogProblem) -> int:
     """Return how many of the problem's records were only counted, see LOG_STORM_ROWS."""
     hours = select(func.sum(LogProblemHour.without_row))
@@ -81,5 +67,6 @@ def count_open(log: Session) -> int:
 
 
 def as_json(problem: LogProblem) -> dict[str, Any]:
-    """Return all columns, times as ISO 8601 UTC, and the level's name beside its number."""
-    return columns_as_json({column.key: getattr(problem, column.key) for column in LogProblem.__mapper__.column_attrs})
+    """Return all columns, times as ISO 8601 UTC, and the level's name beside its number; a lapsed mute is open."""
+    columns = {column.key: getattr(problem, column.key) for column in LogProblem.__mapper__.column_attrs}
+    return columns_as_json(columns | {"status": shown_status(problem)})

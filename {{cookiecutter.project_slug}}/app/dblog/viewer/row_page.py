@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from ...actor import related_links
 from ...terminal import inert
-from . import problems, queries
+from . import problem_list, problems, queries
 from .blueprint import as_response, bp
 from .format import as_text, frame_runs
 from .hand_over import row_as_markdown
@@ -29,6 +29,7 @@ def detail(entry_id: int) -> ResponseReturnValue:
         older=older,
         newer=newer,
         problem=problem,
+        status=problem_list.shown_status(problem) if problem else None,
         of_request=of_request,
         errors=frame_runs(entry),
         related=related_links(entry.request_id),
