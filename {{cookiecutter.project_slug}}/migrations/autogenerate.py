@@ -6,11 +6,15 @@ Where a revision could not, the command says so instead, and what to write in th
 import enum
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic.operations import ops
 from alembic.util import CommandError
+from sqlalchemy.dialects import mysql, postgresql
+
+from app.database import LongText, exact_text
 
 RenderItem = Callable[[str, Any, Any], str | Literal[False]]
 
@@ -49,6 +53,7 @@ def mend(script: ops.MigrationScript, say: Callable[[str], object]) -> None:
     """
     for operations in (*script.upgrade_ops_list, *script.downgrade_ops_list):
         leave_out_indexes_of_dropped_tables(operations)
+        order_dropped_tables(operations)
     for operations in script.upgrade_ops_list:
         for column, place in new_columns(operations):
             if isinstance(column.type, sa.Enum) and column.type.native_enum:
@@ -63,6 +68,7 @@ def mend(script: ops.MigrationScript, say: Callable[[str], object]) -> None:
                 place = f"{operation.table_name}.{operation.column_name}"
                 say(f"{place} may not be NULL any more: the revision fails if rows have NULL there. Fill them in it.")
     for operations in script.downgrade_ops_list:
+        take_types_of_every_database(operations)
         for added, place in added_columns(operations):
             added.column.nullable = True
             say(f"The downgrade brings {place} back without values, so it allows NULL there.")
@@ -88,6 +94,64 @@ def new_columns(operations: ops.OpContainer) -> Iterator[tuple[Any, str]]:
         elif isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
             column = sa.Column(operation.column_name, operation.modify_type)
             yield column, f"{operation.table_name}.{operation.column_name}"
+
+
+def order_dropped_tables(operations: ops.OpContainer) -> None:
+    """Let tables go before those that their foreign keys name, and come back after them: alembic has them in any order.
+
+    Tables that refer to each other stay as they are.
+    """
+    for kind, is_dropped in ((ops.DropTableOp, True), (ops.CreateTableOp, False)):
+        tables = {each.table_name: each for each in operations.ops if isinstance(each, kind) and each.schema is None}
+        sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(tables, ()))
+        for name, operation in tables.items():
+            for named in tables_named_by(operation.reverse() if is_dropped else operation) & tables.keys() - {name}:
+                sorter.add(*((named, name) if is_dropped else (name, named)))
+        try:
+            ordered = iter([tables[name] for name in sorter.static_order()])
+        except CycleError:
+            continue
+        operations.ops = [next(ordered) if each in tables.values() else each for each in operations.ops]
+
+
+def tables_named_by(operation: Any) -> set[str]:
+    """Return the tables that the foreign keys of a new table name."""
+    keys = [each for each in operation.columns if isinstance(each, sa.ForeignKeyConstraint)]
+    return {element.target_fullname.rpartition(".")[0] for key in keys for element in key.elements}
+
+
+def take_types_of_every_database(operations: ops.OpContainer) -> None:
+    """A downgrade that brings back what was dropped has the types as the database at hand spells them."""
+    for operation in flat(operations):
+        if isinstance(operation, ops.CreateTableOp):
+            for column in operation.columns:
+                if isinstance(column, sa.Column):
+                    column.type = type_of_every_database(column.type)
+        elif isinstance(operation, ops.AddColumnOp):
+            operation.column.type = type_of_every_database(operation.column.type)
+        elif isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+            operation.modify_type = type_of_every_database(operation.modify_type)
+
+
+def type_of_every_database(column_type: Any) -> Any:
+    """Return what a type that MariaDB or PostgreSQL alone has is elsewhere; the type itself if it is nothing there."""
+    if isinstance(column_type, postgresql.JSONB | sa.DateTime) or ".dialects." not in type(column_type).__module__:
+        return column_type
+    if isinstance(column_type, mysql.TINYINT) and column_type.display_width == 1:
+        return sa.Boolean()
+    if isinstance(column_type, mysql.LONGTEXT):
+        return LongText
+    if isinstance(column_type, mysql.DOUBLE):
+        return sa.Double()
+    generic = column_type.as_generic(allow_nulltype=True)
+    if isinstance(generic, sa.types.NullType):
+        return column_type
+    if isinstance(generic, sa.Enum | sa.Text) or not isinstance(generic, sa.String):
+        return generic
+    if generic.length is None:
+        return sa.Text()
+    # The names of MariaDB's collations mean nothing elsewhere, but for what the project's own type says with one.
+    return exact_text(generic.length) if str(generic.collation).endswith("_bin") else sa.String(generic.length)
 
 
 def added_columns(operations: ops.OpContainer) -> Iterator[tuple[ops.AddColumnOp, str]]:

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic.operations import ops
 from sqlalchemy import create_engine, inspect
+
+from migrations.autogenerate import flat, order_dropped_tables
 
 from ..conftest import Command
 
@@ -104,6 +108,19 @@ def add_rows(command: Command, code: str) -> str:
     return result.stdout
 
 
+@pytest.fixture
+def elsewhere(command: Command, tmp_path: Path) -> Callable[[], None]:
+    """Takes all revisions up, the last one down and up again, and all of them down, on a SQLite database."""
+
+    def run() -> None:
+        urls = {name: f"sqlite:///{tmp_path}/{name}" for name in ("DATABASE_URL", "LOG_DATABASE_URL")}
+        for step in (["upgrade"], ["downgrade"], ["upgrade"], ["downgrade", "base"]):
+            result = command("flask", "db", *step, **urls)
+            assert result.returncode == 0, result.stderr
+
+    return run
+
+
 def replace(models: Path, old: str, new: str) -> None:
     code = models.read_text()
     assert code.count(old) == 1
@@ -130,6 +147,35 @@ def test_a_new_model_of_every_type(shop: Path, migrate: Callable[..., str], comm
 """,
     )
     assert added == "[] UTC\n"
+
+
+def test_what_was_dropped_comes_back_on_another_database(
+    shop: Path, migrate: Callable[..., str], elsewhere: Callable[[], None], command: Command
+) -> None:
+    """The revision was written where the types have names of their own, such as MariaDB's LONGTEXT."""
+    exact = "    exact: Mapped[str] = mapped_column(exact_text(40))\n"
+    shop.write_text(SHOP.replace("import Model", "import Model, exact_text") + ALL_TYPES + exact)
+    migrate("pets")
+    shop.write_text("")
+    migrate("nothing left")
+    elsewhere()
+    [written] = (command.folder / "migrations/versions").glob("*_nothing_left.py")
+    back = written.read_text().partition("def downgrade()")[2]
+    assert "postgresql." not in back
+    # Beside the type of every database there is one for MariaDB.
+    assert back.count("mysql.") == back.count("with_variant(mysql.")
+
+
+def test_a_table_goes_before_those_that_it_names() -> None:
+    metadata = sa.MetaData()
+    owners = sa.Table("owners", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    pets = sa.Table("pets", metadata, sa.Column("owner_id", sa.ForeignKey("owners.id")))
+    down = ops.UpgradeOps([ops.DropTableOp.from_table(owners), ops.DropTableOp.from_table(pets)])
+    up = ops.DowngradeOps([ops.CreateTableOp.from_table(pets), ops.CreateTableOp.from_table(owners)])
+    order_dropped_tables(down)
+    order_dropped_tables(up)
+    assert [getattr(each, "table_name", "") for each in flat(down)] == ["pets", "owners"]
+    assert [getattr(each, "table_name", "") for each in flat(up)] == ["owners", "pets"]
 
 
 def test_changes_below_rows(
