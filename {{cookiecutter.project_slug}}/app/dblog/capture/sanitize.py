@@ -64,7 +64,7 @@ def clean_text(value: str, limit: int = TEXT_LIMIT, hide: Callable[[str], str] =
 
 def clean_message(value: str, limit: int = TEXT_LIMIT) -> str:
     """Return what was logged: as :func:`clean_text`, without the colours that structlog and werkzeug give it."""
-    return clean_text(value, limit, lambda text: redact(without_colors(text)))
+    return clean_text(without_colors(value) if "\x1b" in value[:limit] else value, limit)
 
 
 def clean_name(value: str, limit: int = NAME_LIMIT) -> str:
