@@ -266,6 +266,31 @@ def test_keys_can_be_turned_off(page: Page, site: Site) -> None:
     expect(page.locator(".ui-row").first).to_be_focused()
 
 
+def test_keys_decide_about_problems(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/logs/problems?sort=rows")
+    titles = page.locator(".ui-row").all_text_contents()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_text("2 chosen")).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.get_by_text("Resolved 2 problems.")).to_be_visible()
+    assert page.locator(".ui-row").all_text_contents() == titles[2:]
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Undone: 2 problems are as before.")).to_be_visible()
+    assert page.locator(".ui-row").all_text_contents() == titles
+    page.keyboard.press("j")
+    page.keyboard.press("m")
+    expect(page.get_by_label("How long")).to_be_focused()
+    page.get_by_label("How long").select_option("for 7 days")
+    page.get_by_role("button", name="Mute", exact=True).click()
+    expect(page.get_by_text("Muted 1 problem for 7 days.")).to_be_visible()
+    assert page.locator(".ui-row").all_text_contents() == titles[1:]
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".ui-row").first).to_have_text(titles[0])
+
+
 def test_going_back_shows_that_pages_filters(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/logs?q=order")
     page.fill("[name=find]", "14:05")

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, render_template_string
 
 from app import components
-from app.components import ago, distance, utc, when
+from app.components import age, ago, distance, near, utc, when
 
 APP = Path(__file__).parent.parent / "app"
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -79,6 +79,20 @@ def test_what_others_wrote_is_text_and_nothing_else() -> None:
         shown = render(call, value=value)
         assert "&lt;b&gt;\\x1b[31m\\u202e" in shown, call
         assert not set(shown) & set(value) - set("<b>[31m"), call
+
+
+def test_a_moment_says_the_day_only_if_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 2, 12, 30, tzinfo=UTC)
+    monkeypatch.setattr("app.components.utcnow", lambda: now)
+    for moment, text in {
+        now - timedelta(hours=12): "00:30",
+        now - timedelta(hours=13): "yesterday 23:30",
+        now - timedelta(days=2): "31 Dec 2025",
+        now + timedelta(days=1): "3 Jan",
+    }.items():
+        assert near(moment).endswith(f' data-clock="near">{text}</time>')
+        assert f"{moment:%Y-%m-%d %H:%M:%S} UTC" in near(moment)
+    assert age(now - timedelta(days=3)).endswith(">3 d</time>")
 
 
 @pytest.mark.usefixtures("bare")
