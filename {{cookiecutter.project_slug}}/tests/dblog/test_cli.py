@@ -26,7 +26,7 @@ from app.dblog.capture.event import internal
 from app.dblog.errors import Unreadable
 from app.dblog.journal.append import Journal
 from app.dblog.models import LogEntry
-from app.dblog.viewer import follow, queries, time_limit
+from app.dblog.viewer import follow, paging, time_limit
 from app.dblog.viewer.queries import LIST_COLUMNS
 
 from ..conftest import KEY, SERVER
@@ -94,7 +94,7 @@ def test_mistakes_are_one_sentence(runner: FlaskCliRunner) -> None:
 
 
 def test_a_search_says_how_far_it_got(app: Flask, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "SEARCH_ROWS", 10)
+    monkeypatch.setattr(paging, "SEARCH_ROWS", 10)
     put(app, row("needle", age=40 * HOUR), *(row("hay", age=number * HOUR) for number in range(30, 0, -1)))
     bounded = log(runner, "list", "--grep", "needle", "--json")
     assert lines(bounded) == []

@@ -1,7 +1,10 @@
 """Rows of muted problems leave lists, charts and counts, at once and reversibly, unless they are asked for."""
 
 import json
-from datetime import datetime, timedelta
+import random
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -11,12 +14,13 @@ from sqlalchemy import Engine, update
 from app.accounts.models import User
 from app.database import db, hour_of, utcnow
 from app.dblog.models import MUTED, OPEN, LogProblem
-from app.dblog.viewer import follow
+from app.dblog.viewer import follow, muted, paging, time_limit
 from app.dblog.viewer.counts import Overview, overview
 from app.dblog.viewer.filters import Filters
-from app.dblog.viewer.queries import LIST_COLUMNS, newest_id, reading
+from app.dblog.viewer.queries import LIST_COLUMNS, newest_id, page, reading
+from app.listing import Cursor, Page
 
-from ..conftest import login
+from ..conftest import SERVER, login
 from .log_rows import problem_id, put, row
 
 HOUR = timedelta(hours=1)
@@ -195,3 +199,125 @@ def test_the_newest_row_is_the_newest_even_if_it_is_muted(app: Flask, viewer: Fl
         assert newest_id(session)
         assert db.engines["log"] is log
     assert "Nothing has been logged yet" not in viewer.get("/logs").text
+
+
+def plain(rows: list[dict[str, Any]], filters: Filters) -> list[str]:
+    """What a list is to have, newest first, each row looked at."""
+    return [
+        str(each["message"])
+        for each in sorted(rows, key=lambda each: (each["created_at"], each["number"]), reverse=True)
+        if (filters.muted or each["fingerprint"][:3] != "1-m")
+        and each["level"] >= (filters.level or 0)
+        and filters.logger in (None, each["logger"])
+        and filters.user in (None, each["user_id"])
+        and filters.release in (None, each["release"])
+        and (filters.q or "") in each["message"]
+        and (filters.since is None or each["created_at"] >= filters.since)
+        and (filters.until is None or each["created_at"] < filters.until)
+    ]
+
+
+def walk(app: Flask, filters: Filters, size: int) -> tuple[list[str], list[str]]:
+    """All rows by going from page to page, first back, then forth again."""
+    seen: dict[str, list[str]] = {"older": [], "newer": []}
+    with app.app_context():
+        found: Page | None = None
+        for way, side in (("older", "before"), ("newer", "after")):
+            # The way back begins before the oldest row: one page further than the last.
+            cursor = None if found is None else str(Cursor(datetime(2000, 1, 1, tzinfo=UTC), 0))
+            # A cursor that does not move ends the test, too.
+            for _ in range(1_000):
+                with reading() as log:
+                    found = page(log, filters, size=size, **({side: cursor} if cursor else {}))
+                messages = [entry.message for entry in found.entries]
+                seen[way] += messages if way == "older" else messages[::-1]
+                assert len(messages) == size or getattr(found, way) is None or found.searched_to
+                cursor = getattr(found, way)
+                if cursor is None:
+                    break
+    return seen["older"], seen["newer"][::-1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_skipping_finds_what_a_plain_filter_finds(
+    app: Flask, log: Engine, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """In both directions, with other filters, through hours that are all muted, mixed, dense and empty."""
+    chosen = random.Random(seed)
+    for name, most in {"SEARCH_ROWS": 16, "DENSE_ROWS": 8, "UNMUTED_FIRST": 1, "SKIPS": 2}.items():
+        monkeypatch.setattr(paging, name, most)
+    monkeypatch.setattr(muted, "COUNTS_READ", 9)
+    start = hour_of(utcnow()) - 40 * HOUR
+    rows = []
+    for hour in range(0, 40, chosen.choice((1, 3))):
+        share = chosen.choice((0.0, 0.5, 1.0, 1.0, 1.0))
+        for _ in range(chosen.choice((0, 1, 4, 12))):
+            number = len(rows)
+            # Some at the very same moment, some on the hour.
+            moment = start + hour * HOUR + chosen.choice((0, 0.25, chosen.random())) * HOUR
+            columns = {
+                "fingerprint": f"1-{'m' if chosen.random() < share else 'a'}{chosen.randrange(5)}",
+                "level": chosen.choice((20, 30, 40)),
+                "logger": chosen.choice(("shop", "web")),
+                "user_id": chosen.choice((None, 7)),
+                "release": chosen.choice(("1.0", "2.0")),
+            }
+            rows.append(row(f"m{number}", created_at=moment, **columns) | {"number": number})
+    put(app, *rows)
+    mute(log, *{each["fingerprint"] for each in rows if each["fingerprint"][:3] == "1-m"})
+    for _ in range(10):
+        since = chosen.choice((None, start + chosen.randrange(40) * HOUR, start + chosen.random() * 40 * HOUR))
+        until = chosen.choice((None, None, (since or start) + chosen.random() * 20 * HOUR))
+        filters = Filters(
+            level=chosen.choice((None, None, 30, 40)),
+            logger=chosen.choice((None, None, "web")),
+            user=chosen.choice((None, None, None, 7)),
+            release=chosen.choice((None, None, "2.0")),
+            q=chosen.choice((None, None, "1")),
+            since=since,
+            until=until,
+            muted=chosen.choice((None, None, None, "show")),
+        )
+        expected = plain(rows, filters)
+        assert walk(app, filters, chosen.choice((3, 7))) == (expected, expected), filters
+
+
+@pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
+@pytest.mark.parametrize("order", ["mixed", "muted last"])
+def test_a_page_does_not_wade_through_muted_rows(
+    app: Flask, log: Engine, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    steps: list[None] = []
+
+    def tick() -> float:
+        steps.append(None)
+        return 0.0
+
+    start = hour_of(utcnow()) - 40 * HOUR
+    numbers = range(6_000)
+    # One in fifty, or the oldest fiftieth.
+    left = [number for number in numbers if (number % 50 == 0 if order == "mixed" else number < 120)]
+    rows = [
+        row(f"m{number}", created_at=start + number * HOUR / 150, level=20, fingerprint="1-bot") for number in numbers
+    ]
+    for number in left:
+        rows[number] |= {"fingerprint": f"1-{number % 3}"}
+    put(app, *rows)
+    mute(log, "1-bot")
+    monkeypatch.setattr(time_limit, "SQLITE_STEPS", 1_000)
+    monkeypatch.setattr(time_limit, "time", SimpleNamespace(monotonic=tick))
+    expected = [f"m{number}" for number in reversed(left)]
+    with app.app_context():
+        for filters in (Filters(), Filters(level=20), Filters(logger="shop"), Filters(since=start)):
+            before = None
+            found: list[str] = []
+            for _ in range(2):
+                steps.clear()
+                with reading() as session:
+                    rows_of_page = page(session, filters, before=before)
+                found += [entry.message for entry in rows_of_page.entries]
+                before = rows_of_page.older
+                # To read the muted rows alone takes 20 steps a row.
+                assert len(steps) < 60, (filters, len(steps))
+                assert rows_of_page.searched_to is None
+            assert found == expected[:100]

@@ -21,7 +21,7 @@ from sqlalchemy import Dialect, Engine, event, select
 from app.accounts.models import User
 from app.database import db, hour_of, utcnow
 from app.dblog.models import LogProblem
-from app.dblog.viewer import decisions, export, queries
+from app.dblog.viewer import decisions, export, paging, queries
 from app.dblog.viewer.filters import Filters
 from app.engines import engine_options
 from app.listing import Cursor
@@ -394,7 +394,7 @@ def test_total_is_capped_and_absent_where_the_counts_lack_the_filter(app: Flask,
 
 
 def test_a_search_stops_and_goes_on(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "SEARCH_ROWS", 20)
+    monkeypatch.setattr(paging, "SEARCH_ROWS", 20)
     ages = [number * timedelta(minutes=1) for number in range(36, 0, -1)]
     put(
         app,
@@ -419,7 +419,7 @@ def test_a_search_stops_and_goes_on(app: Flask, viewer: FlaskClient, monkeypatch
 
 
 def test_a_search_tells_which_way_it_went(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "SEARCH_ROWS", 10)
+    monkeypatch.setattr(paging, "SEARCH_ROWS", 10)
     put(app, *(row(age=number * timedelta(minutes=1)) for number in range(40, 0, -1)))
     page = viewer.get("/logs?q=needle").text
     assert "Searched back to" in page
@@ -434,7 +434,7 @@ def test_a_search_tells_which_way_it_went(app: Flask, viewer: FlaskClient, monke
 
 def test_a_search_repeats_nothing_while_somebody_writes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the search and the look for where it ended, which are two statements."""
-    monkeypatch.setattr(queries, "SEARCH_ROWS", 10)
+    monkeypatch.setattr(paging, "SEARCH_ROWS", 10)
     rows = [row("needle" if number == 9 else "hay", age=(60 - number) * timedelta(minutes=1)) for number in range(60)]
     put(app, *rows)
     with app.app_context():

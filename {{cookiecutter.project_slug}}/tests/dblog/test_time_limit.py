@@ -10,7 +10,8 @@ from app.accounts.models import User
 from app.dblog.errors import TooSlow
 from app.dblog.models import SEARCH_CHARACTERS
 from app.dblog.viewer import time_limit
-from app.dblog.viewer.queries import SEARCH_ROWS, reading
+from app.dblog.viewer.paging import SEARCH_ROWS
+from app.dblog.viewer.queries import reading
 from tests.conftest import login
 
 from .log_rows import put, row

@@ -1,15 +1,38 @@
-"""Rows of muted problems: what leaves them out of a list, and how many there are to subtract from the counts."""
+"""Rows of muted problems: what leaves them out of a list, and how many there are to subtract from the counts.
+
+A list need not read its way through the muted rows: the counts by the hour tell which hours have other rows, and of
+which problems.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from ...database import utcnow
-from ..models import MUTED, LogEntry, LogProblem
+from ...database import HOUR, hour_of, utcnow
+from ..models import MUTED, LogEntry, LogProblem, LogProblemHour
 from .filters import Filters
+
+#: So many counts of problems are read to find the hours that have other rows than muted ones.
+COUNTS_READ = 2_000
+
+
+class Hours(NamedTuple):
+    """Some hours in a row.
+
+    :ivar names: the fingerprints of all their rows that are not muted
+    :ivar edge: where they end, in the direction of the search
+    :ivar are_last: no row follows that is not muted
+    :ivar are_dense: there are none, since the very next hour has more such rows than were asked for
+    """
+
+    names: set[str]
+    edge: datetime
+    are_last: bool = False
+    are_dense: bool = False
 
 
 def fingerprints() -> Select[Any]:
@@ -48,3 +71,43 @@ def counts(
 def count_problems(log: Session) -> int:
     """Return how many problems are muted."""
     return log.scalar(select(func.count()).select_from(fingerprints().subquery())) or 0
+
+
+def next_hours(log: Session, filters: Filters, edge: datetime, need: int, most: int, ascending: bool) -> Hours:
+    """Return the next hours that have rows of the filter's level and logger, until there are as many as are needed.
+
+    :param edge: the start of the first hour to look at, or of the one after it if the search goes back
+    :param need: how many rows are enough
+    :param most: the hours together have no more rows than so many
+    """
+    table = LogProblemHour
+    shown, rows = not_muted(table.fingerprint).label("shown"), (table.count - table.without_row).label("rows")
+    query = select(table.hour, table.fingerprint, table.level, table.logger, rows, shown)
+    if ascending:
+        query = query.where(table.hour >= edge).order_by(table.hour)
+        query = query.where(table.hour < filters.until) if filters.until else query
+    else:
+        query = query.where(table.hour < edge).order_by(table.hour.desc())
+        query = query.where(table.hour >= hour_of(filters.since)) if filters.since else query
+    # Not only those that are shown: of very many muted problems the database would read all counts.
+    found = log.execute(query.limit(COUNTS_READ)).all()
+    hours = [(hour, [*counts]) for hour, counts in groupby(found, key=lambda count: count.hour)]
+    if are_more := len(found) == COUNTS_READ:
+        # There may be more of the last hour, too.
+        hours.pop()
+    names: set[str] = set()
+    total, reached = 0, edge
+    for hour, counts in hours:
+        fitting = [each for each in counts if each.shown and _fits(each, filters)]
+        total += sum(each.rows for each in fitting)
+        if total > most:
+            return Hours(names, reached, are_dense=reached == edge)
+        names |= {each.fingerprint for each in fitting}
+        reached = hour + HOUR if ascending else hour
+        if total >= need:
+            return Hours(names, reached)
+    return Hours(names, reached, are_last=not are_more, are_dense=are_more and reached == edge)
+
+
+def _fits(count: Any, filters: Filters) -> bool:
+    return count.level >= (filters.level or 0) and filters.logger in (None, count.logger)

@@ -1,8 +1,7 @@
 """The queries of rows, for the pages, their JSON twins, the exports and the commands alike.
 
 Pages go by key (time and id of the last row shown), never by offset: the thousandth page costs as much as the first.
-A filter without an index is searched backwards, at most :data:`SEARCH_ROWS` rows a page, so that its cost is bounded
-however large the log is.
+What a page costs is bounded however large the log is, see :mod:`app.dblog.viewer.paging`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,29 +9,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Engine, Row, Select, String, and_, func, or_, select, true, union_all
+from sqlalchemy import Engine, and_, func, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ...database import begin
 from ...listing import BadFilter, Cursor, Page
 from ..errors import TooSlow, Unreadable
-from ..models import SEARCH_CHARACTERS, LogEntry, LogProblem
-from . import muted
+from ..models import LogEntry
+from . import muted, paging
 from .filters import Filters
 from .time_limit import is_limit_hit, limited
 
 ROWS_A_PAGE = 50
-#: A search along an index reads a quarter as many rows: each is a random read.
-SEARCH_ROWS = 2_000
 LIST_TEXT_LIMIT = 400
 
-_WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
-
-Condition = ColumnElement[bool]
-Entry = Row[Any]
-#: Rows, and where a bounded search stopped; None if it saw everything there is.
-Found = tuple[Sequence[Entry], Cursor | None]
+Entry = paging.Entry
 
 #: Every column, as JSON and the page of one row show them.
 ALL_COLUMNS: tuple[Any, ...] = tuple(LogEntry.__table__.c)
@@ -90,7 +82,7 @@ def page(
 ) -> Page:
     """Return the newest rows, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`."""
     cursor = Cursor.parse(after or before or "") if after or before else None
-    found, end = _search(log, filters, columns, cursor, size, ascending=bool(after))
+    found, end = paging.search(log, filters, columns, cursor, size, ascending=bool(after))
     return Page.of(found, size, cursor, ascending=bool(after), end=end)
 
 
@@ -117,7 +109,7 @@ def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
     ids = []
     for ascending in (False, True):
         past = Cursor.of(entry).passed(LogEntry.created_at, LogEntry.id, ascending=ascending)
-        query = _keys([LogEntry.fingerprint == entry.fingerprint, past], ascending)
+        query = paging.keys_of([LogEntry.fingerprint == entry.fingerprint, past], ascending)
         key = log.execute(query.limit(1)).first()
         ids.append(key.id if key else None)
     return ids[0], ids[1]
@@ -131,15 +123,15 @@ def newest_id(log: Session) -> int:
 def count_newer(log: Session, filters: Filters, after: int, most: int = 100) -> int:
     """Return how many rows came after the row of an id, counting no further than ``most``.
 
-    By id, not by time: the clock of another host may be behind, or have been ahead. Only the last :data:`SEARCH_ROWS`
-    ids are looked at.
+    By id, not by time: the clock of another host may be behind, or have been ahead. Only the last
+    :data:`app.dblog.viewer.paging.SEARCH_ROWS` ids are looked at.
     """
-    sources, rest = _indexed_conditions(log, filters)
+    sources, rest = paging.indexed_conditions(log, filters)
     if muted.hides(log, filters):
         rest.append(muted.not_muted())
     any_source = or_(*(and_(true(), *source) for source in sources))
-    came = LogEntry.id > max(after, newest_id(log) - SEARCH_ROWS)
-    found = log.scalars(select(LogEntry.id).where(came, any_source, *rest, *_times(filters)).limit(most))
+    came = LogEntry.id > max(after, newest_id(log) - paging.SEARCH_ROWS)
+    found = log.scalars(select(LogEntry.id).where(came, any_source, *rest, *paging.times(filters)).limit(most))
     return len(found.all())
 
 
@@ -147,112 +139,3 @@ def count_request(log: Session, request_id: str, most: int = 100) -> int:
     """Return how many rows one request has, counting no further than ``most``."""
     capped = select(LogEntry.id).where(LogEntry.request_id == request_id).limit(most).subquery()
     return log.scalar(select(func.count()).select_from(capped)) or 0
-
-
-def _search(
-    log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor | None, size: int, *, ascending: bool
-) -> Found:
-    """Return up to ``size`` rows past the cursor, and one more if there are more; and where the search stopped."""
-    sources, rest = _indexed_conditions(log, filters)
-    if muted.hides(log, filters):
-        rest.append(muted.not_muted())
-    if rest and log.get_bind().dialect.name == "postgresql":
-        # PostgreSQL must read the candidates one by one: its plan would read a whole table, ten times as slow.
-        log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
-    limits = _times(filters)
-    if cursor:
-        limits.append(cursor.passed(LogEntry.created_at, LogEntry.id, ascending=ascending))
-    most = size + 1
-    if rest:
-        most = SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS
-    # The limit is around the candidates, so that no database can look for matches in the whole table.
-    keys = [_keys([*source, *limits], ascending).limit(most) for source in sources]
-    matches = and_(true(), *rest).label("matches")
-    if len(keys) == 1:
-        ordered = keys[0]
-        candidates = ordered.add_columns(matches)
-    else:
-        every = union_all(*(select(part.subquery()) for part in keys)).subquery()
-        ordered = select(every).order_by(*_order(every.c, ascending)).limit(most)
-        merged = ordered.subquery()
-        candidates = select(merged, matches).join(LogEntry, LogEntry.id == merged.c.id)
-        candidates = candidates.order_by(*_order(merged.c, ascending)).limit(most)
-    found = candidates.subquery()
-    query = (
-        select(*columns)
-        .join_from(found, LogEntry, LogEntry.id == found.c.id)
-        .where(found.c.matches)
-        .order_by(*_order(found.c, ascending))
-        .limit(size + 1)
-    )
-    entries = log.execute(query).all()
-    if not rest or len(entries) > size:
-        return entries, None
-    last = log.execute(ordered.limit(1).offset(most - 1)).first()
-    return entries, Cursor.of(last) if last else None
-
-
-def _indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condition]], list[Condition]]:
-    """Return conditions that an index answers in order of time, a list for each search, and those that remain."""
-    indexed: list[tuple[Any, Any]] = [
-        (LogEntry.request_id, filters.request),
-        (LogEntry.fingerprint, None if filters.problem is None else _fingerprint(log, filters.problem)),
-        (LogEntry.user_id, filters.user),
-        (LogEntry.logger, filters.logger),
-    ]
-    conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
-    rest: list[Condition] = []
-    if filters.release is not None:
-        rest.append(LogEntry.release == filters.release)
-    if filters.ip is not None:
-        rest.append(LogEntry.ip == filters.ip)
-    if filters.path is not None:
-        path = filters.path.rstrip("/")
-        rest.append(or_(LogEntry.path == path, LogEntry.path.startswith(f"{path}/", autoescape=True)))
-    if filters.q is not None:
-        start = func.substr(LogEntry.message, 1, SEARCH_CHARACTERS, type_=String)
-        columns = start, LogEntry.exception, LogEntry.exception_text
-        rest.append(or_(*(column.icontains(filters.q, autoescape=True) for column in columns)))
-    levels = None if filters.level is None else levels_from(log, filters.level)
-    if conditions:
-        if levels is not None:
-            rest.append(LogEntry.level.in_(levels))
-        return [conditions[:1]], conditions[1:] + rest
-    if levels is not None:
-        return [[LogEntry.level == level] for level in levels or [-1]], rest
-    return [[]], rest
-
-
-def _fingerprint(log: Session, problem_id: int) -> str:
-    """Return the fingerprint of a problem, or of a problem that is gone a text that no row has."""
-    return log.scalar(select(LogProblem.fingerprint).where(LogProblem.id == problem_id)) or ""
-
-
-def levels_from(log: Session, lowest: int) -> list[int]:
-    """Return the levels in use from ``lowest`` up; each is found by one step along the index."""
-    following = select(LogEntry.level).order_by(LogEntry.level).limit(1)
-    levels: list[int] = []
-    found = log.scalar(following.where(LogEntry.level >= lowest))
-    while found is not None:
-        levels.append(found)
-        found = log.scalar(following.where(LogEntry.level > found))
-    return levels
-
-
-def _times(filters: Filters) -> list[Condition]:
-    times: list[Condition] = []
-    if filters.since is not None:
-        times.append(LogEntry.created_at >= filters.since)
-    if filters.until is not None:
-        times.append(LogEntry.created_at < filters.until)
-    return times
-
-
-def _keys(conditions: Sequence[Condition], ascending: bool) -> Select[Any, Any]:
-    return select(LogEntry.created_at, LogEntry.id).where(*conditions).order_by(*_order(LogEntry, ascending))
-
-
-def _order(row: Any, ascending: bool) -> tuple[ColumnElement[Any], ...]:
-    if ascending:
-        return row.created_at.asc(), row.id.asc()
-    return row.created_at.desc(), row.id.desc()

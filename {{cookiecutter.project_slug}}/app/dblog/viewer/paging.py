@@ -1,0 +1,206 @@
+"""The search for the rows of a page: along an index, back or forth.
+
+A filter without an index is searched row by row, at most :data:`SEARCH_ROWS` rows a page. Where rows of muted problems
+are left out, hours that have no other rows are skipped.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from heapq import nlargest, nsmallest
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, String, and_, func, or_, select, true, union_all
+from sqlalchemy.orm import Session
+
+from ...database import HOUR, hour_of
+from ...listing import Cursor
+from ..models import SEARCH_CHARACTERS, LogEntry, LogProblem
+from . import muted
+from .filters import Filters
+
+#: A search along an index reads a quarter as many rows: each is a random read.
+SEARCH_ROWS = 2_000
+#: Where rows are muted, so many times the rows of a page are read before the counts are asked for hours with others.
+UNMUTED_FIRST = 4
+#: So often a page asks the counts.
+SKIPS = 3
+#: The keys of so many rows that are not muted are read of one hour. Where there are more, muted ones are few or short.
+DENSE_ROWS = 20_000
+
+_WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
+
+Condition = ColumnElement[bool]
+Entry = Row[Any]
+#: Rows, and where a bounded search stopped; None if it saw everything there is.
+Found = tuple[Sequence[Entry], Cursor | None]
+
+
+def search(
+    log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor | None, size: int, *, ascending: bool
+) -> Found:
+    """Return up to ``size`` rows past the cursor, and one more if there are more; and where the search stopped."""
+    sources, rest = indexed_conditions(log, filters)
+    scan = partial(_scan, log, filters, sources, columns=columns, count=size + 1, ascending=ascending)
+    most = (SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS) if rest else size + 1
+    if not muted.hides(log, filters):
+        return scan(rest, cursor, most)
+    shown = [*rest, muted.not_muted()]
+    found, end = scan(shown, cursor, most if rest else UNMUTED_FIRST * most)
+    edge: datetime | None = None
+    # The counts do not know of users, who have few rows anyway.
+    for _ in range(SKIPS if filters.user is None else 0):
+        left = size + 1 - len(found)
+        if end is None or left <= 0:
+            break
+        edge = edge or hour_of(end.moment) + (timedelta() if ascending else HOUR)
+        is_plain = not rest and not any(sources)
+        most_rows = DENSE_ROWS if is_plain else SEARCH_ROWS
+        hours = muted.next_hours(log, filters, edge, most_rows if rest else left, most_rows, ascending)
+        if hours.are_dense:
+            more, end = scan(shown, end, SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS)
+            edge = None
+        else:
+            edge = hours.edge
+            more = _of_problems(log, filters, rest, hours, end, columns, left, ascending)
+            end = None if hours.are_last else Cursor(edge, 0)
+        found = [*found, *more[:left]]
+    return found, end if len(found) <= size else None
+
+
+def _scan(
+    log: Session,
+    filters: Filters,
+    sources: Sequence[Sequence[Condition]],
+    rest: Sequence[Condition],
+    cursor: Cursor | None,
+    most: int,
+    *,
+    columns: Sequence[Any],
+    count: int,
+    ascending: bool,
+) -> Found:
+    """Return up to ``count`` rows out of the next ``most`` along the indexes, and where that stopped."""
+    if rest and log.get_bind().dialect.name == "postgresql":
+        # PostgreSQL must read the candidates one by one: its plan would read a whole table, ten times as slow.
+        log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
+    limits = times(filters, cursor, ascending)
+    # The limit is around the candidates, so that no database can look for matches in the whole table.
+    keys = [keys_of([*source, *limits], ascending).limit(most) for source in sources]
+    matches = and_(true(), *rest).label("matches")
+    if len(keys) == 1:
+        ordered = keys[0]
+        candidates = ordered.add_columns(matches)
+    else:
+        every = union_all(*(select(part.subquery()) for part in keys)).subquery()
+        ordered = select(every).order_by(*order(every.c, ascending)).limit(most)
+        merged = ordered.subquery()
+        candidates = select(merged, matches).join(LogEntry, LogEntry.id == merged.c.id)
+        candidates = candidates.order_by(*order(merged.c, ascending)).limit(most)
+    found = candidates.subquery()
+    query = (
+        select(*columns)
+        .join_from(found, LogEntry, LogEntry.id == found.c.id)
+        .where(found.c.matches)
+        .order_by(*order(found.c, ascending))
+        .limit(count)
+    )
+    entries = log.execute(query).all()
+    if not rest or len(entries) == count:
+        return entries, None
+    last = log.execute(ordered.limit(1).offset(most - 1)).first()
+    return entries, Cursor.of(last) if last else None
+
+
+def _of_problems(
+    log: Session,
+    filters: Filters,
+    rest: Sequence[Condition],
+    hours: muted.Hours,
+    cursor: Cursor,
+    columns: Sequence[Any],
+    count: int,
+    ascending: bool,
+) -> Sequence[Entry]:
+    """Return the next rows that the problems of some hours have, up to ``count``."""
+    edge = LogEntry.created_at < hours.edge if ascending else LogEntry.created_at >= hours.edge
+    conditions = [LogEntry.fingerprint.in_(hours.names), edge, *times(filters, cursor, ascending), *rest]
+    # Not by the columns alone: a database might go by their indexes, which have the muted rows as well.
+    if filters.level is not None:
+        conditions.append(LogEntry.level + 0 >= filters.level)
+    if filters.logger is not None:
+        conditions.append(func.substr(LogEntry.logger, 1, type_=String) == filters.logger)
+    # Sorted here, since a database might go by time to save the sorting, through all muted rows again.
+    keys = log.execute(select(LogEntry.created_at, LogEntry.id).where(*conditions)).all() if hours.names else []
+    chosen = [key.id for key in (nsmallest if ascending else nlargest)(count, keys)]
+    if not chosen:
+        return []
+    return log.execute(select(*columns).where(LogEntry.id.in_(chosen)).order_by(*order(LogEntry, ascending))).all()
+
+
+def indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condition]], list[Condition]]:
+    """Return conditions that an index answers in order of time, a list for each search, and those that remain."""
+    indexed: list[tuple[Any, Any]] = [
+        (LogEntry.request_id, filters.request),
+        (LogEntry.fingerprint, None if filters.problem is None else _fingerprint(log, filters.problem)),
+        (LogEntry.user_id, filters.user),
+        (LogEntry.logger, filters.logger),
+    ]
+    conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
+    rest: list[Condition] = []
+    if filters.release is not None:
+        rest.append(LogEntry.release == filters.release)
+    if filters.ip is not None:
+        rest.append(LogEntry.ip == filters.ip)
+    if filters.path is not None:
+        path = filters.path.rstrip("/")
+        rest.append(or_(LogEntry.path == path, LogEntry.path.startswith(f"{path}/", autoescape=True)))
+    if filters.q is not None:
+        start = func.substr(LogEntry.message, 1, SEARCH_CHARACTERS, type_=String)
+        columns = start, LogEntry.exception, LogEntry.exception_text
+        rest.append(or_(*(column.icontains(filters.q, autoescape=True) for column in columns)))
+    levels = None if filters.level is None else levels_from(log, filters.level)
+    if conditions:
+        if levels is not None:
+            rest.append(LogEntry.level.in_(levels))
+        return [conditions[:1]], conditions[1:] + rest
+    if levels is not None:
+        return [[LogEntry.level == level] for level in levels or [-1]], rest
+    return [[]], rest
+
+
+def _fingerprint(log: Session, problem_id: int) -> str:
+    """Return the fingerprint of a problem, or of a problem that is gone a text that no row has."""
+    return log.scalar(select(LogProblem.fingerprint).where(LogProblem.id == problem_id)) or ""
+
+
+def levels_from(log: Session, lowest: int) -> list[int]:
+    """Return the levels in use from ``lowest`` up; each is found by one step along the index."""
+    following = select(LogEntry.level).order_by(LogEntry.level).limit(1)
+    levels: list[int] = []
+    found = log.scalar(following.where(LogEntry.level >= lowest))
+    while found is not None:
+        levels.append(found)
+        found = log.scalar(following.where(LogEntry.level > found))
+    return levels
+
+
+def times(filters: Filters, cursor: Cursor | None = None, ascending: bool = False) -> list[Condition]:
+    found: list[Condition] = []
+    if cursor:
+        found.append(cursor.passed(LogEntry.created_at, LogEntry.id, ascending=ascending))
+    if filters.since is not None:
+        found.append(LogEntry.created_at >= filters.since)
+    if filters.until is not None:
+        found.append(LogEntry.created_at < filters.until)
+    return found
+
+
+def keys_of(conditions: Sequence[Condition], ascending: bool) -> Select[Any, Any]:
+    return select(LogEntry.created_at, LogEntry.id).where(*conditions).order_by(*order(LogEntry, ascending))
+
+
+def order(row: Any, ascending: bool) -> tuple[ColumnElement[Any], ...]:
+    if ascending:
+        return row.created_at.asc(), row.id.asc()
+    return row.created_at.desc(), row.id.desc()
