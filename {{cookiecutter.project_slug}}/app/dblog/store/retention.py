@@ -5,7 +5,6 @@ A problem's count says how often it was seen since it was first seen, so pruning
 """
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,20 +13,16 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    Table,
     and_,
-    bindparam,
     delete,
     func,
     or_,
     select,
-    tuple_,
-    update,
 )
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ...database import current_time, day_of, hour_of
+from ...database import current_time, hour_of
 from .. import limits
 from ..models import (
     OPEN,
@@ -41,10 +36,7 @@ from ..models import (
     LogProblemHour,
     LogProblemUser,
 )
-
-_hour, _day, _problem_hour, _problem_day = (
-    LogEntry.metadata.tables[model.__tablename__] for model in (LogHour, LogDay, LogProblemHour, LogProblemDay)
-)
+from .pruned_hours import delete_hours
 
 #: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
 BATCH_ROWS = 200
@@ -207,8 +199,8 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
         # With one problem a row there is as much to delete of these tables: the problems go with their rows.
         found = (
             _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff, decided_before)
-            + _delete_hours(connection, _hour, _day, empty_before)
-            + _delete_hours(connection, _problem_hour, _problem_day, empty_before)
+            + delete_hours(connection, LogHour, LogDay, empty_before, BATCH_ROWS)
+            + delete_hours(connection, LogProblemHour, LogProblemDay, empty_before, BATCH_ROWS)
             # Of a journal that nobody shipped to its end. The rows of its time, by which a replay knew it, are gone.
             + _delete_oldest(connection, LogPosition.journal, LogPosition.written_at, cutoff)
         )
@@ -263,35 +255,6 @@ def _delete_parts(connection: Connection, names: Sequence[str]) -> None:
     for of_problem in (LogProblemUser.fingerprint, LogDecision.fingerprint):
         gone = of_problem.in_(sorted(names)), of_problem.not_in(left)
         connection.execute(delete(of_problem.class_).where(*gone))
-
-
-def _delete_hours(connection: Connection, hours: Table, days: Table, before: datetime) -> int:
-    """Delete up to 200 counts of the oldest hours from before a time, and subtract them from those of their days.
-
-    Return how many there were. They are locked first: where another process is deleting the same, it subtracts them.
-    """
-    key, day_key = ([column.name for column in table.primary_key] for table in (hours, days))
-    oldest = select(hours).where(hours.c.hour < before).order_by(hours.c.hour).limit(BATCH_ROWS)
-    found = connection.execute(oldest.with_for_update()).mappings().all()
-    if not found:
-        return 0
-    keys = [[each[name] for name in key] for each in found]
-    connection.execute(delete(hours).where(tuple_(*hours.primary_key).in_(keys)))
-    less: dict[tuple[Any, ...], Counter[str]] = {}
-    for each in found:
-        day = {**each, "day": day_of(each["hour"])}
-        sums = less.setdefault(tuple(day[name] for name in day_key), Counter())
-        sums.update(less=each["count"], less_without_row=each["without_row"])
-    names = [f"of_{name}" for name in day_key]
-    subtract = update(days).values(
-        count=days.c["count"] - bindparam("less"), without_row=days.c.without_row - bindparam("less_without_row")
-    )
-    same_day = [column == bindparam(f"of_{column.name}") for column in days.primary_key]
-    changes = [{**dict(zip(names, place, strict=True)), **less[place]} for place in sorted(less)]
-    connection.execute(subtract.where(*same_day), changes)
-    empty = days.c["count"] <= 0
-    connection.execute(delete(days).where(days.c.day.in_(sorted({each["of_day"] for each in changes})), empty))
-    return len(found)
 
 
 def _delete_oldest(

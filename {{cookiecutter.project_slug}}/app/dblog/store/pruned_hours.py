@@ -1,0 +1,43 @@
+"""Counts of hours that pruning deletes, and what they leave of their days: the sums of the hours that are left."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
+
+from ...database import Model, day_of
+from ..models import LogHour
+
+
+def delete_hours(connection: Connection, by_hour: type[Model], by_day: type[Model], before: datetime, most: int) -> int:
+    """Delete counts of the oldest hours from before a time, up to so many; return how many there were.
+
+    They are locked before they are subtracted: where another process is deleting the same, it alone subtracts them.
+
+    :param by_hour: the table to delete from
+    :param by_day: the table that has the same counts by the day
+    """
+    hours, days = (LogHour.metadata.tables[model.__tablename__] for model in (by_hour, by_day))
+    key, day_key = ([column.name for column in table.primary_key] for table in (hours, days))
+    oldest = select(hours).where(hours.c.hour < before).order_by(hours.c.hour).limit(most)
+    found = connection.execute(oldest.with_for_update()).mappings().all()
+    if not found:
+        return 0
+    keys = [[each[name] for name in key] for each in found]
+    connection.execute(delete(hours).where(tuple_(*hours.primary_key).in_(keys)))
+    less: dict[tuple[Any, ...], Counter[str]] = {}
+    for each in found:
+        day = {**each, "day": day_of(each["hour"])}
+        sums = less.setdefault(tuple(day[name] for name in day_key), Counter())
+        sums.update(less=each["count"], less_without_row=each["without_row"])
+    names = [f"of_{name}" for name in day_key]
+    subtract = update(days).values(
+        count=days.c["count"] - bindparam("less"), without_row=days.c.without_row - bindparam("less_without_row")
+    )
+    same_day = [column == bindparam(f"of_{column.name}") for column in days.primary_key]
+    changes = [{**dict(zip(names, place, strict=True)), **less[place]} for place in sorted(less)]
+    connection.execute(subtract.where(*same_day), changes)
+    empty = days.c["count"] <= 0
+    connection.execute(delete(days).where(days.c.day.in_(sorted({each["of_day"] for each in changes})), empty))
+    return len(found)
