@@ -139,7 +139,7 @@ def test_from_the_demo_to_the_error(page: Page, site: Site) -> None:
         page.get_by_role("button", name="Raise an exception").click()
     assert answer.value.status == 500
     page.goto(f"{site.url}/logs")
-    page.locator(".ui-row", has_text="Exception on /demo/exception").first.click()
+    page.locator(".ui-row", has_text="raised on purpose").first.click()
     expect(page.locator(".log-error", has_text="raised on purpose")).to_be_visible()
     folded = page.locator(".log-library").first
     expect(folded).not_to_have_attribute("open", "")

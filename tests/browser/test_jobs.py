@@ -73,7 +73,9 @@ def test_request_of_yesterday(page: Page, site: Site) -> None:
         page.keyboard.press("Enter")
         rows = page.locator(".ui-row")
         expect(rows).to_have_count(3)
-        for row, said in zip(range(3), ("BankUnreachable", "The bank took 9.7 s", "Order"), strict=True):
+        for row, said in zip(
+            range(3), ("BankUnreachable https://api.sparkbank.example", "The bank took 9.7 s", "Order"), strict=True
+        ):
             expect(rows.nth(row)).to_contain_text(said)
 
 

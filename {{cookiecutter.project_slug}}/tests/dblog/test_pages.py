@@ -240,6 +240,12 @@ def test_a_bar_leads_to_its_own_rows(app: Flask, viewer: FlaskClient, since: int
                 assert f"<strong>{sum(levels.values())}</strong> row" in viewer.get(leads_to).text
 
 
+def test_a_row_that_nobody_logged_says_what_the_exception_says(app: Flask, viewer: FlaskClient) -> None:
+    failed = {"exception": "OutOfTea", "exception_text": "none\nleft", "method": "GET", "path": "/tea"}
+    put(app, row("Exception on /tea [GET]", **failed), row("Tea failed", **failed))
+    assert shown(viewer.get("/logs").text) == ["Tea failed", "none"]
+
+
 def test_a_bar_ends_before_the_next_begins(app: Flask, viewer: FlaskClient) -> None:
     hour = hour_of(utcnow() - 5 * HOUR)
     minute = timedelta(minutes=1)

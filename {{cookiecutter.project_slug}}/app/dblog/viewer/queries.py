@@ -36,6 +36,7 @@ LIST_COLUMNS: tuple[Any, ...] = (
     LogEntry.logger,
     func.substr(LogEntry.message, 1, LIST_TEXT_LIMIT).label("message"),
     LogEntry.exception,
+    func.substr(LogEntry.exception_text, 1, LIST_TEXT_LIMIT).label("exception_text"),
     LogEntry.fingerprint,
     LogEntry.method,
     func.substr(LogEntry.path, 1, LIST_TEXT_LIMIT).label("path"),

@@ -42,7 +42,7 @@ def table_rows(
         problem = known.get(entry.fingerprint)
         what = (
             inert(entry.exception.rpartition(".")[2]) if entry.exception else None,
-            inert(first_line(entry.message)) or "(empty)",
+            inert(first_line(said_by(entry))) or "(empty)",
             inert(f"{entry.method} {entry.path}") if entry.method else None,
         )
         user, like_it = _NO_LINK, _NO_LINK
@@ -53,6 +53,13 @@ def table_rows(
         head = (day(entry.created_at) if new_day else None, entry.id, f"{base}/{entry.id}", clock(entry.created_at))
         rows.append((*head, *levels[entry.level], *what, inert(place_of(entry, problem)), *user, *like_it))
     return rows
+
+
+def said_by(entry: Entry) -> str:
+    """Return the message, or what the exception says where the message only repeats the request, as Flask's does."""
+    repeats = entry.exception_text and entry.message == f"Exception on {entry.path} [{entry.method}]"
+    text: str = entry.exception_text if repeats else entry.message
+    return text
 
 
 def place_of(entry: Entry, problem: Known | None) -> str:
