@@ -190,7 +190,7 @@ def _has_secret(names: str) -> bool:
 
 
 def _names_at(text: str, low: str, stem: re.Match[str], position: int) -> Iterator[re.Match[str]]:
-    """Yield what may be a name with this stem in it and what leads to its value, from the position on."""
+    """Yield the matches that begin with a name which has this stem in it, and end where its value begins."""
     place = stem.start()
     begin = max(low.rfind(" ", position, place) + 1, position)
     if begin - 1 > position and stem[0] in _SECOND_WORDS and low[begin - 2 : begin - 1].isalnum():
@@ -235,7 +235,7 @@ def _quote_of(value: str) -> str:
 
 
 def _is_harmless(name: str, value: str, sign: str | None) -> bool:
-    """Whether this short text is none that a secret of this (folded) name would be."""
+    """Whether this short text cannot be a secret of this name, which is folded."""
     words = value.lower().split()
     if not words or _PLACEHOLDER.fullmatch(value):
         return True
@@ -255,7 +255,7 @@ def _is_harmless(name: str, value: str, sign: str | None) -> bool:
 
 
 def _is_meant(found: re.Match[str], value: str, quote: str, sign: str | None, after: str) -> bool:
-    """Whether the text belongs to the name: in prose the next word need not."""
+    """Whether the value belongs to the name. In prose, the word after a name often does not."""
     if found.re is _NAME:
         if sign in ("->", "|", "→"):
             is_mixed = any(map(str.isdecimal, value)) and any(map(str.isalpha, value))

@@ -18,7 +18,7 @@ _AT_HOST = re.compile(
     re.VERBOSE,
 )
 _DIGEST = re.compile(r"""(\bdigest\s[^\r\n]{0,400}?\bresponse=["']?)[0-9a-f]{16,}+""", re.IGNORECASE)
-# Of mails: "482913 is your code", "use 482913 to sign in".
+# Sentences of mails: "482913 is your code", "use 482913 to sign in".
 _ONE_TIME = re.compile(
     r"""\d(?: (?<!\w\d)(?<![^\WG]-\d)(?<!\.\d)\d\d[ -]?\d{1,5}(?=\ (?:
           (?:is|as)\ (?:your|the)\ (?:[\w-]{1,24}+\ ){0,4}?(?:code|otp|pin|passcode|password|token)\b
@@ -47,7 +47,7 @@ _USER_INFO = re.compile(
     | (://)(?=[^\s/:@\d]{0,64}+\d)[\w~.%+-]{16,256}+@ """,
     re.VERBOSE,
 )
-# Of no use as a name outside of an address.
+# Parameters of an address. Elsewhere these names say nothing about a secret.
 _PARAMETER = re.compile(r"([?&#](?:code|key|state|ticket|assertion)=)([\w~%+=-]{16,}+)", re.IGNORECASE)
 
 # Keys that begin as their vendor wants, and have a number in them.
