@@ -36,7 +36,7 @@ from typing import Any
 
 from sqlalchemy import text
 from viewer import PROJECT, SERVERS, filled_app, see
-from viewer_rows import COUNTS, HOUR
+from viewer_rows import count_rows
 
 ROWS, KEPT_DAYS = 400_000, 3
 ROWS_A_SECOND, ROWS_A_REQUEST = 1_000, 10
@@ -155,10 +155,7 @@ def one_problem_a_row(engine: Any) -> None:
     own = "CONCAT('own-', id)" if dialect == "mysql" else "'own-' || id"
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE log_entry SET fingerprint = {own}"))
-        for table in ("log_problem", "log_problem_hour", "log_hour"):
-            connection.execute(text(f"DELETE FROM {table}"))
-        for statement in COUNTS:
-            connection.execute(text(statement.format(hour=HOUR[dialect])))
+        count_rows(connection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         analyse = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE log_entry, log_problem, log_problem_hour"}
         connection.execute(text(analyse.get(dialect, "SELECT 1")))

@@ -6,6 +6,7 @@ the same but for what is too much: 99% of the rows are of one muted problem, or 
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +63,9 @@ COUNTS = (
     "INSERT INTO log_release (release, first_seen) SELECT release, MIN(created_at) FROM log_entry GROUP BY release",
     "INSERT INTO log_problem_hour (fingerprint, hour, level, logger, count)"
     " SELECT fingerprint, {hour}, level, logger, COUNT(*) FROM log_entry GROUP BY fingerprint, {hour}, level, logger",
+    "INSERT INTO log_problem_day (fingerprint, day, level, logger, count)"
+    " SELECT fingerprint, {day}, level, logger, SUM(count) FROM log_problem_hour"
+    " GROUP BY fingerprint, {day}, level, logger",
     "INSERT INTO log_hour (hour, level, logger, count)"
     " SELECT hour, level, logger, SUM(count) FROM log_problem_hour GROUP BY hour, level, logger",
     "INSERT INTO log_day (day, level, logger, count)"
@@ -85,16 +89,24 @@ def fill(engine: Engine, rows: int, days: float = 30.0, kind: str = MIX) -> None
     for index in entry.indexes:
         index.create(engine)
     with engine.begin() as connection:
-        for statement in COUNTS:
-            statement = statement.format(hour=HOUR[dialect], day=DAY[dialect])
-            # A word of its own on MySQL.
-            connection.execute(text(statement.replace("release", "`release`") if dialect == "mysql" else statement))
+        count_rows(connection)
         for table in ("pattern", "number"):
             connection.execute(text(f"DROP TABLE {table}"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(
             text({"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE log_entry"}.get(dialect, "SELECT 1"))
         )
+
+
+def count_rows(connection: Connection) -> None:
+    """Fill all tables of problems and counts from the rows that there are."""
+    dialect = connection.dialect.name.replace("mariadb", "mysql")
+    for statement in COUNTS:
+        connection.execute(text(f"DELETE FROM {statement.split()[2]}"))
+    for statement in COUNTS:
+        statement = statement.format(hour=HOUR[dialect], day=DAY[dialect])
+        # A word of its own on MySQL.
+        connection.execute(text(re.sub(r"\brelease\b", "`release`", statement) if dialect == "mysql" else statement))
 
 
 def rows_statement(dialect: str, rows: int, days: float, start: int, end: int, kind: str) -> str:
@@ -125,8 +137,8 @@ def rows_statement(dialect: str, rows: int, days: float, start: int, end: int, k
         values["request_id"] = values["request_id"].replace(" / 3", " DIV 3")
         values["`release`"] = values.pop("release").replace(" / ", " DIV ")
     gone, muted = f"{number} % 3 = 0 AND {number} < {rows * 2 // 3}", f"{number} % 100 > 0"
-    special = f"{muted} THEN {MUTED_PATTERN}" if kind == MUTED else f"{gone} THEN 0"
-    chosen = f"CASE WHEN {special} ELSE 1 + {number} % {PATTERNS - 1} * 7919 % {PATTERNS - 1} END"
+    most = f"WHEN {muted} THEN {MUTED_PATTERN}" if kind == MUTED else ""
+    chosen = f"CASE {most} WHEN {gone} THEN 0 ELSE 1 + {number} % {PATTERNS - 1} * 7919 % {PATTERNS - 1} END"
     return (
         f"INSERT INTO log_entry ({', '.join(values)}) SELECT {', '.join(values.values())}"
         f" FROM number a CROSS JOIN number b JOIN pattern ON pattern.n = {chosen}"
