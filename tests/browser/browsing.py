@@ -21,6 +21,8 @@ from running import Site, serve  # noqa: E402 (found by the line above when this
 
 PASSWORD = "correct horse battery staple"
 WIDTHS = (1280, 375)
+#: Where columns come and go, and a wide screen.
+OTHER_WIDTHS = (641, 700, 768, 896, 1920)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -88,13 +90,20 @@ def signed_in(browser: Browser, site: Site) -> StorageState:
 
 
 def looks(browser: Browser, state: StorageState) -> Iterator[tuple[str, BrowserContext]]:
-    """The admin's browser wide and narrow, light and dark, one after the other."""
+    """The admin's browser in all widths, light and dark, in a reader's own colours, and as it prints."""
+    for width, scheme in ((width, scheme) for scheme in SCHEMES for width in (*WIDTHS, *OTHER_WIDTHS)):
+        viewport = ViewportSize(width=width, height=900)
+        context = browser.new_context(storage_state=state, viewport=viewport, color_scheme=scheme)
+        yield f"{width}-{scheme}", context
+        context.close()
     for scheme in SCHEMES:
-        for width in WIDTHS:
-            viewport = ViewportSize(width=width, height=900)
-            context = browser.new_context(storage_state=state, viewport=viewport, color_scheme=scheme)
-            yield f"{width}-{scheme}", context
-            context.close()
+        context = browser.new_context(storage_state=state, color_scheme=scheme, forced_colors="active")
+        yield f"forced-{scheme}", context
+        context.close()
+    context = browser.new_context(storage_state=state)
+    context.on("page", lambda page: page.emulate_media(media="print"))
+    yield "printed", context
+    context.close()
 
 
 def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
@@ -114,10 +123,12 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "long": f"/logs/{hostile[0]['id']}",
         "problems": "/logs/problems",
         "muted": "/logs/problems?status=muted",
+        "everything": "/logs/problems?status=all&level=INFO&sort=rows",
         "problem": problem,
         "status": "/logs/status",
         "mistake": "/logs?since=banana",
         "trail": "/audit?model=User",
+        "changed": "/audit?field=email&action=create",
         "history": "/audit/User/1",
         "posts": "/posts",
         "account": "/account",
@@ -140,6 +151,8 @@ def hardships(project: Path) -> Iterator[tuple[str, str]]:
         )
         yield "quiet", "/logs"
         yield "searched", "/logs?q=zebra&since=all"
+        (project / "instance/journal/quarantine.ndjson").write_text('{"record": {"time": 1767322800.0}}\n')
+        yield "degraded", "/logs/status"
         with renamed(log, "log_entry"):
             yield "tables-missing", "/logs"
     with closing(sqlite3.connect(project / "instance/app.db", isolation_level=None)) as data, renamed(data, "users"):

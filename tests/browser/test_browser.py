@@ -12,14 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from browsing import WIDTHS, addresses, chromium, hardships, serve_shop, signed_in, watch
+from browsing import OTHER_WIDTHS, WIDTHS, addresses, chromium, hardships, serve_shop, signed_in, watch
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 from running import Site, serve
 
 pytestmark = pytest.mark.slow
 
 LOOKS: dict[str, Any] = {
-    "light": {"media": {"color_scheme": "light"}, "widths": (1280, 1920, 896, 768, 700, 641, 375)},
+    "light": {"media": {"color_scheme": "light"}, "widths": (*WIDTHS, *OTHER_WIDTHS)},
     "dark": {"media": {"color_scheme": "dark"}, "widths": WIDTHS},
 }
 #: Rules whose answer depends on the style; the others are about the markup, which is the same in every look.
