@@ -128,7 +128,7 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "status": "/logs/status",
         "mistake": "/logs?since=banana",
         "trail": "/audit?model=User",
-        "changed": "/audit?field=email&action=create",
+        "changed": "/audit?field=email&since=30d",
         "history": "/audit/User/1",
         "posts": "/posts",
         "account": "/account",
