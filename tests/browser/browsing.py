@@ -151,6 +151,7 @@ def hardships(project: Path) -> Iterator[tuple[str, str]]:
         )
         yield "quiet", "/logs"
         yield "searched", "/logs?q=zebra&since=all"
+        (project / "instance/journal").mkdir(mode=0o700, exist_ok=True)
         (project / "instance/journal/quarantine.ndjson").write_text('{"record": {"time": 1767322800.0}}\n')
         yield "degraded", "/logs/status"
         with renamed(log, "log_entry"):
