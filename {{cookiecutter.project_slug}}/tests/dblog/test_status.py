@@ -155,7 +155,7 @@ def test_what_was_dropped_while_the_database_is_away_is_said_at_once(app: Flask)
     app.extensions["dblog"].journal.state.dropped["the journal is full"] += 5
     facts = dblog.status(app)
     assert (facts["state"], facts["dropped"]) == ("degraded", 5)
-    assert facts["reasons"] == ["5 records were dropped, and no row of the log says so yet."]
+    assert facts["reasons"] == ["Records that were dropped, of which no row of the log tells yet: 5."]
 
 
 def test_a_quarantine_degrades_the_log_until_it_is_moved_away(app: Flask, viewer: FlaskClient) -> None:
@@ -165,7 +165,7 @@ def test_a_quarantine_degrades_the_log_until_it_is_moved_away(app: Flask, viewer
         quarantine(folder, f"{number}", {"time": moment.timestamp() + number}, "too odd")
     [reason] = facts_of(app)["reasons"]
     assert reason.startswith(
-        "2 records are in quarantine, because the database refused them, the first of 2026-01-02 03:04"
+        "Records in quarantine, because the database refused them: 2, the first of 2026-01-02 03:04 UTC."
     )
     assert "quarantine.ndjson" in viewer.get("/logs/status").text
     ready = viewer.get("/readyz")

@@ -123,11 +123,11 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield "Records wait for more than a minute: `flask log flush` brings them to the database, or says why not."
     if waiting := facts["pending_records_in_memory"]:
         yield (
-            f"{waiting:,} records wait in the memory of a process, because it cannot write its journal. They are lost"
-            " if it is killed."
+            f"Records that wait in the memory of a process, because it cannot write its journal: {waiting:,}. They are"
+            " lost if it is killed."
         )
-    if facts["dropped_and_not_reported"]:
-        yield f"{facts['dropped_and_not_reported']:,} records were dropped, and no row of the log says so yet."
+    if unreported := facts["dropped_and_not_reported"]:
+        yield f"Records that were dropped, of which no row of the log tells yet: {unreported:,}."
     if last := facts.get("last_dropped"):
         yield (
             f"Records were dropped, the last time at {last:%Y-%m-%d %H:%M} UTC: the rows of the logger {OWN_LOGGER} say"
@@ -136,7 +136,7 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
     if facts["quarantined"]:
         since = facts["quarantined_since"]
         yield (
-            f"{facts['quarantined']:,} records are in quarantine, because the database refused them"
+            f"Records in quarantine, because the database refused them: {facts['quarantined']:,}"
             f"{f', the first of {since:%Y-%m-%d %H:%M} UTC' if since else ''}. Each line of {QUARANTINE} in"
             " LOG_JOURNAL_DIR says why. The state is ok again when you have moved that file away."
         )
