@@ -48,15 +48,17 @@ def search(
     shown = [*rest, muted.not_muted()]
     found, end = scan(shown, cursor, most if rest else UNMUTED_FIRST * most)
     edge: datetime | None = None
-    # The counts do not know of users, who have few rows anyway.
-    for _ in range(SKIPS if filters.user is None else 0):
+    # The counts do not know of users, who have few rows anyway; and where each row is looked at, one skip is enough.
+    for _ in range(0 if filters.user is not None else 1 if rest else SKIPS):
         left = size + 1 - len(found)
         if end is None or left <= 0:
             break
         edge = edge or hour_of(end.moment) + (timedelta() if ascending else HOUR)
         is_plain = not rest and not any(sources)
-        most_rows = DENSE_ROWS if is_plain else SEARCH_ROWS
+        most_rows = DENSE_ROWS if is_plain else SEARCH_ROWS // 4
         hours = muted.next_hours(log, filters, edge, most_rows if rest else left, most_rows, ascending)
+        if hours.are_dense and rest:
+            break
         if hours.are_dense:
             more, end = scan(shown, end, SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS)
             edge = None
