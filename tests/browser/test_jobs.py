@@ -33,21 +33,27 @@ addEventListener("keydown", event => {
 
 
 @pytest.fixture(scope="module")
-def site(default_project: Path, venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def offset() -> int:
+    """By how many hours the shop's time is ahead of UTC, the same before and after an hour has struck."""
+    return afternoon()
+
+
+@pytest.fixture(scope="module")
+def site(default_project: Path, venv: Path, offset: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     project = shutil.copytree(default_project, tmp_path_factory.mktemp("jobs") / "my_flask_app")
-    with serve_month(project, venv, afternoon()) as site:
+    with serve_month(project, venv, offset) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
-def page(site: Site) -> Iterator[Page]:
+def page(site: Site, offset: int) -> Iterator[Page]:
     """The page of ada, who is where the shop is."""
     with chromium() as browser:
         # The zone's name has the sign of POSIX: where it is later than in UTC it is negative.
         context = browser.new_context(
             storage_state=signed_in(browser, site),
             viewport={"width": 1280, "height": 900},
-            timezone_id=f"Etc/GMT{-afternoon():+}",
+            timezone_id=f"Etc/GMT{-offset:+}",
             permissions=["clipboard-read", "clipboard-write"],
         )
         context.set_default_timeout(10_000)

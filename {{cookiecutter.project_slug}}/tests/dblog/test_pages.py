@@ -469,6 +469,10 @@ def test_three_kinds_of_nothing(app: Flask, viewer: FlaskClient) -> None:
     put(app, row(age=50 * HOUR))
     assert "A quiet day" in viewer.get("/logs").text
     assert "No row matches" in viewer.get("/logs?level=CRITICAL&since=7d").text
+    everything = links(viewer.get("/logs?q=cold").text)["at"]
+    assert everything == "/logs?since=all&q=cold"
+    assert shown(viewer.get(everything).text) == ["the coffee is cold"]
+    assert "Look back" not in viewer.get("/logs?q=zebra&since=all").text
 
 
 def test_detail(app: Flask, viewer: FlaskClient) -> None:
