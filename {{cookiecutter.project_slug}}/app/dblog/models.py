@@ -13,6 +13,9 @@ OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
 CAME_BACK, MUTE_ENDED = "came back", "mute ended"
 #: So many users of a problem are kept.
 MAX_USERS = 1_000
+
+# Counts are added up in the order of their keys: without row ids SQLite finds them there, in a third of the time.
+_COUNTS = {"mysql_charset": "utf8mb4", "sqlite_with_rowid": False}
 #: A search looks at the beginning of a text: in a long one that nearly matches it takes minutes.
 SEARCH_CHARACTERS = 4_000
 
@@ -158,6 +161,8 @@ class LogHour(Model):
     count: Mapped[int] = mapped_column(BigInteger)
     without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
+    __table_args__ = _COUNTS
+
 
 class LogDay(Model):
     """The same by the day (its start, UTC): a month of hours takes too long to add up."""
@@ -170,6 +175,8 @@ class LogDay(Model):
     logger: Mapped[str] = mapped_column(exact_text(200), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
     without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+    __table_args__ = _COUNTS
 
 
 class LogProblemHour(Model):
@@ -187,7 +194,7 @@ class LogProblemHour(Model):
     count: Mapped[int] = mapped_column(BigInteger)
     without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
-    __table_args__ = (Index(None, "hour", "fingerprint"), {"mysql_charset": "utf8mb4"})
+    __table_args__ = (Index(None, "hour", "fingerprint"), _COUNTS)
 
 
 class LogProblemDay(Model):
@@ -203,7 +210,7 @@ class LogProblemDay(Model):
     count: Mapped[int] = mapped_column(BigInteger)
     without_row: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
-    __table_args__ = (Index(None, "day", "fingerprint"), {"mysql_charset": "utf8mb4"})
+    __table_args__ = (Index(None, "day", "fingerprint"), _COUNTS)
 
 
 class LogPosition(Model):

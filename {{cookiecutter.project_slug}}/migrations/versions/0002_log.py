@@ -138,6 +138,7 @@ def upgrade_log() -> None:
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("hour", "level", "logger", name=op.f("pk_log_hour")),
+        sqlite_with_rowid=False,
         mysql_charset="utf8mb4",
     )
     op.create_table(
@@ -148,6 +149,7 @@ def upgrade_log() -> None:
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("day", "level", "logger", name=op.f("pk_log_day")),
+        sqlite_with_rowid=False,
         mysql_charset="utf8mb4",
     )
     op.create_table(
@@ -159,6 +161,7 @@ def upgrade_log() -> None:
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", "hour", "level", "logger", name=op.f("pk_log_problem_hour")),
+        sqlite_with_rowid=False,
         mysql_charset="utf8mb4",
     )
     op.create_index(op.f("ix_log_problem_hour_hour_fingerprint"), "log_problem_hour", ["hour", "fingerprint"])
@@ -171,6 +174,7 @@ def upgrade_log() -> None:
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("without_row", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", "day", "level", "logger", name=op.f("pk_log_problem_day")),
+        sqlite_with_rowid=False,
         mysql_charset="utf8mb4",
     )
     op.create_index(op.f("ix_log_problem_day_day_fingerprint"), "log_problem_day", ["day", "fingerprint"])

@@ -65,7 +65,7 @@ def submit(viewer: FlaskClient, page: str, address: str, **form: Any) -> TestRes
 def test_figures(app: Flask, viewer: FlaskClient) -> None:
     put(app, *(row(age=age, user_id=user) for age, user in ((3 * HOUR, 5), (2 * HOUR, 5), (HOUR, 6))))
     assert figures(see(app, viewer)) == {
-        "rows": "3",
+        "records": "3",
         "users": "2",
         "first seen": "3 h ago",
         "last seen": "1 h ago",

@@ -247,8 +247,8 @@ def test_pages_and_status_tell_records_from_rows(
     with log.connect() as connection:
         [problem] = connection.scalars(select(LogProblem.id)).all()
     page = client.get(f"/logs/problems/{problem}").text
-    assert "<dt>In all</dt><dd>300</dd>" in page
-    assert "<dt>Without a row</dt><dd>247</dd>" in page
+    assert "<dt>records</dt><dd>300</dd>" in page
+    assert "<dt>without a row</dt><dd>247</dd>" in page
     assert "one in a hundred" in page
     assert "<strong>53</strong> rows" in client.get("/logs?since=2h").text
     assert client.get("/logs.jsonl?since=2h").text.count("\n") == 53
@@ -269,6 +269,6 @@ def test_a_problem_without_a_storm_says_nothing_of_it(
     with log.connect() as connection:
         [problem] = connection.scalars(select(LogEntry.fingerprint).distinct()).all()
         number = connection.scalar(select(LogProblem.id).where(LogProblem.fingerprint == problem))
-    assert "Without a row" not in client.get(f"/logs/problems/{number}").text
+    assert "without a row" not in client.get(f"/logs/problems/{number}").text
     assert places(log) == 0
     ship(writer)
