@@ -150,9 +150,15 @@ def test_a_new_model_of_every_type(shop: Path, migrate: Callable[..., str], comm
 
 
 def test_what_was_dropped_comes_back_on_another_database(
-    shop: Path, migrate: Callable[..., str], elsewhere: Callable[[], None], command: Command
+    shop: Path,
+    migrate: Callable[..., str],
+    elsewhere: Callable[[], None],
+    command: Command,
+    database_urls: dict[str, str],
 ) -> None:
     """The revision was written where the types have names of their own, such as MariaDB's LONGTEXT."""
+    if database_urls["DATABASE_URL"].startswith("sqlite"):
+        pytest.skip("SQLite's types have the names that every database knows")
     exact = "    exact: Mapped[str] = mapped_column(exact_text(40))\n"
     shop.write_text(SHOP.replace("import Model", "import Model, exact_text") + ALL_TYPES + exact)
     migrate("pets")
