@@ -695,7 +695,7 @@ account 5 / 12345678
 2 of 3 codes are valid
 code review 12345678 is open
 source code 12345
-GET /posts?page=2&order=desc HTTP/1.1
+GET /orders?page=2&order=desc HTTP/1.1
 GET /search?code=DE&zip=10115 200 12ms
 password reset mail queued for user 42
 the password must be at least 8 characters long
@@ -704,13 +704,13 @@ invalid token: unexpected end of input
 SyntaxError: unexpected token '}' in line 3
 tokenizer produced 1482 tokens in 12 ms
 pin the version of SQLAlchemy to 2.0.36
-pinned posts: 3
+pinned orders: 3
 secretary@example.org subscribed
 keyboard layout: de_DE
 KeyError: 'user_id'
-foreign key constraint fk_posts_user failed
+foreign key constraint fk_orders_user failed
 the key 'colour' is missing
-cache key posts:42:de expired
+cache key orders:42:de expired
 sort key=created_at desc
 public key fingerprint SHA256 matches
 commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b deployed
@@ -759,7 +759,7 @@ passenger list: 7 names
 passing on to next handler
 compass=north
 bypass: false
-hash join on posts (rows=1200)
+hash join on orders (rows=1200)
 hashing 12 files
 certificate for example.org valid until 2025-01-01
 signature of f(a, b) changed
@@ -769,7 +769,7 @@ card component rendered
 credit 12.50 EUR to account 4
 scorecard=3/5
 ssh connection to host 10.0.0.3 port 22
-https://example.org/posts/42?utm_source=mail&utm_medium=link#comments
+https://example.org/orders/42?utm_source=mail&utm_medium=link#comments
 https://docs.python.org/3/library/secrets.html
 see https://flask.palletsprojects.com/en/stable/config/#SECRET_KEY
 mail to ada@example.org sent
@@ -823,8 +823,8 @@ tan(0.5)=0.546
 the pass phrase hint is shown
 select users where password_hash is null
 [SQL: SELECT users.id, users.password_hash FROM users WHERE users.name = ?] [parameters: ('ada1815',)]
-[SQL: INSERT INTO posts (title, body) VALUES (?, ?)] [parameters: ('one1', 'two2')]
-INSERT INTO posts (title) VALUES ('one1')
+[SQL: INSERT INTO orders (title, body) VALUES (?, ?)] [parameters: ('one1', 'two2')]
+INSERT INTO orders (title) VALUES ('one1')
 GET /static/shared/app-3f2a9c1b77d04e5f.js 200
 GET /invitations/3fa85f64-5717-4562-b3fc-2c963f66afa6 200
 GET /confirm/how-to-reset-2-passwords-in-a-day

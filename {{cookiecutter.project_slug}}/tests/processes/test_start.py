@@ -137,7 +137,7 @@ def test_gunicorn_itself_believes_no_neighbour(command: Command, serve: Serve) -
         page = urlopen(Request(f"{server.url}/login", headers=forged))
         with page:
             assert "Strict-Transport-Security" not in page.headers
-            assert 'href="/static/site.css"' in page.read().decode()
+            assert 'href="/static/site.css?v=' in page.read().decode()
 
 
 def test_gunicorn_below_a_prefix(command: Command, serve: Serve) -> None:
@@ -145,7 +145,7 @@ def test_gunicorn_below_a_prefix(command: Command, serve: Serve) -> None:
     with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()", SCRIPT_NAME="/shop") as server:
         with urlopen(f"{server.url}/shop/logs") as page:
             assert page.url == f"{server.url}/shop/login?next=/shop/logs"
-            assert 'href="/shop/static/site.css"' in page.read().decode()
+            assert 'href="/shop/static/site.css?v=' in page.read().decode()
         assert status(f"{server.url}/shop/readyz") == 200
 
 
