@@ -124,7 +124,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
     if record.exc_info and isinstance(record.exc_info[1], BaseException):
         event["exception"] = capture(record.exc_info[1], record.exc_info[2])
     elif record.exc_text:
-        # Of a record that comes from another process the exception's text is all there is.
+        # A record that comes from another process has only the text of its exception.
         stack = "\n".join(filter(None, (record.exc_text, stack)))
     if stack:
         event["stack"] = clean_text(stack, hide=lambda text: redact_trace(without_colors(text)))
@@ -235,7 +235,7 @@ def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str 
 
 def _safe_arguments(args: object, secret: Pattern[str]) -> object:
     if type(args) is tuple:
-        # It stays a tuple: "%s" % (1,) and "%s" % [1] differ.
+        # The arguments stay a tuple: "%s" % (1,) and "%s" % [1] differ.
         return tuple([arg if type(arg) in SCALARS else safe_argument(arg, secret) for arg in args])
     if type(args) is dict:
         return {

@@ -190,10 +190,10 @@ class _Copy:
 
     def sequence(self, value: Iterable[object], within: tuple[int, ...]) -> list[object]:
         if isinstance(value, tuple) and len(value) == 2 and type(value[0]) is str and is_secret(value[0], self.secret):
-            # An item of a list of headers, such as ("Authorization", "Bearer …").
+            # This is one header of a list, such as ("Authorization", "Bearer …").
             return [self.of(value[0]), self.mark(REDACTED)]
         copy: list[object] = []
-        # Of a named tuple, or of a row of a query.
+        # A named tuple and a row of a query have names for their items.
         names = getattr(value, "_fields", ())
         for name, item in zip_longest(names, value):
             if self.items_left <= 0:

@@ -80,7 +80,7 @@ def without_chain(captured: Captured) -> Captured:
 def _capture(error: BaseException, trace: TracebackType | None, frames_left: list[int]) -> Captured:
     kind = type(error)
     captured: Captured = {
-        # None on a class whose module was taken away; the interpreter itself cannot print such a class.
+        # It is None on a class whose module was taken away; the interpreter itself cannot print such a class.
         "module": clean_name(kind.__module__ or "builtins"),
         "name": clean_name(kind.__qualname__),
         "text": safe_str(error, ERROR_LIMIT, "<exception str() failed>"),

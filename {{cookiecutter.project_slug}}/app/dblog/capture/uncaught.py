@@ -31,8 +31,8 @@ Record = Callable[[logging.LogRecord], object]
 RECORDED = "__dblog_recorded__"
 
 _MESSAGE = "Exception on %s [%s]"
-# A client that went away, Ctrl-C, a greenlet that has to end, a task that asks Celery to retry or to ignore it. They
-# are told by name, since greenlet and Celery need not be installed.
+# These are no errors: a client went away, somebody pressed Ctrl-C, a greenlet has to end, a task asks Celery to retry
+# or to ignore it. They are compared by name, since greenlet and Celery need not be installed.
 _NO_ERRORS = {"GeneratorExit", "KeyboardInterrupt", "GreenletExit", "TaskPredicate"}
 _END = object()
 _watch: "ContextVar[Watch | None]" = ContextVar("watch", default=None)
@@ -76,7 +76,7 @@ class Watch:
         return chunk  # type: ignore[return-value]  # it is not _END
 
     def close(self) -> None:
-        # Once: werkzeug's debugger closes again what failed to close.
+        # The response is closed once: werkzeug's debugger would close again what failed to close.
         response, self._response = self._response, ()
         try:
             self._run(getattr(response, "close", lambda: None))
@@ -101,7 +101,7 @@ class Watch:
             self._recorded[id(error)] = error
 
     def _run(self, step: Callable[[], T]) -> T:
-        # Not in the environ: it would keep a response alive that nobody closes, and with it Flask's context.
+        # The environ must not hold this object: it would keep alive a response that nobody closes, and Flask's context.
         tokens = served.set(self._environ), _watch.set(self)
         try:
             return step()
@@ -121,7 +121,7 @@ class Watch:
         for error in [*self._waiting.values()]:
             where = (get_path_info(self._environ), self._environ["REQUEST_METHOD"])
             self._record(make_record(self._logger, _MESSAGE, where, error))
-            # Also where the handler's level or its filters do not want it.
+            # The exception counts as recorded even if the handler's level or its filters left it out.
             self.is_recorded(error)
 
     def _is_left_alone(self) -> bool:
@@ -130,12 +130,12 @@ class Watch:
         if isinstance(wrapper, type):
             is_file = isinstance(self._response, wrapper)
         else:
-            # That of uWSGI is a function, which returns the file.
+            # uWSGI's wrapper is a function that returns the file.
             is_file = wrapper is not None and hasattr(self._response, "read")
         return is_file or type(self._response) in (list, tuple)
 
     def _end(self) -> None:
-        # The exceptions refer to this object by their frames.
+        # The frames of these exceptions refer to this object: the cycle would keep both alive.
         self._waiting.clear()
         self._recorded.clear()
 
@@ -151,7 +151,7 @@ def watch(app: Flask, record: Record, actor: Actor) -> None:
     def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         return Watch(environ, logger, record, actor).respond(inner, start_response)
 
-    # Each alone would miss a request: one that fails, and one in which another teardown function fails first.
+    # Two hooks are needed: this one misses a request that fails, the other one a request whose teardown fails earlier.
     @app.after_request
     def keep_of_response(response: Response) -> Response:
         if current := _watch.get():
@@ -174,7 +174,7 @@ def run_job(function: Callable[[], T], name: str, app: Flask, record: Record) ->
     :param record: takes a log record to the database's log alone
     """
     if current_environ() is not None:
-        # Called by a view or by another job, it is a part of that.
+        # A view or another job calls it, so it is a part of that.
         return function()
     token = served.set(job_environ(name))
     try:
@@ -211,7 +211,7 @@ def install(record: Record) -> None:
             current.note(exception)
         propagates = app.config["PROPAGATE_EXCEPTIONS"]
         if app.testing or app.debug if propagates is None else propagates:
-            # Only then; otherwise Flask logs it itself.
+            # Flask logs the exception itself unless it propagates.
             record(make_record(app.logger.name, _MESSAGE, (request.path, request.method), exception))
 
     # Without weak=False the signal would forget a function that only this one refers to.
@@ -223,7 +223,7 @@ def make_record(name: str, message: str, args: tuple[object, ...], error: BaseEx
     """Return the record that logging would make of this exception, with the place where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename == __file__:
-        # The watch's own frames would be the project's innermost where the rest is a library's.
+        # The frames of this module are left out: if all others are a library's, they would count as the project's own.
         trace = trace.tb_next
     file, line, function = "", 0, "?"
     for frame, number in traceback.walk_tb(trace):
@@ -251,7 +251,7 @@ def _chain_excepthooks(record: Record) -> None:
         of_threads(args)
 
     def unraisablehook(args: "sys.UnraisableHookArgs") -> None:
-        # At the interpreter's end modules are half gone.
+        # While the interpreter ends, modules are half gone and nothing can be recorded.
         if args.exc_value is not None and is_new(args.exc_value) and not sys.is_finalizing():
             # The object itself is not asked for a text: it is about to be deleted.
             record(make_record("python", "Exception ignored in %s", (type(args.object).__qualname__,), args.exc_value))

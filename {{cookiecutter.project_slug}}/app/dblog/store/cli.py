@@ -87,7 +87,7 @@ def prune_command(days: int | None, dry_run: bool, yes: bool) -> None:
         ) is not None:
             gone += rows
             bar.update(rows)
-            # As long again for those who write.
+            # Others can write for as long as this step took.
             time.sleep(time.monotonic() - started)
             started = time.monotonic()
     click.echo(f"{gone:,} rows from before {hour} are gone.")

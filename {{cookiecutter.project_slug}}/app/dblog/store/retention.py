@@ -137,7 +137,7 @@ class Retention:
     def _begin_round(self, started: float) -> None:
         now = None
         if self.engine.dialect.name == "sqlite":
-            # As the clock has run, even if it jumps in this moment.
+            # The limit goes by the clock as it has run, even if it jumps in this moment.
             now = datetime.fromtimestamp(started + self._offset, UTC)
         self._cutoff = find_cutoff(self.engine, self.days, self.max_rows, now)
         self._decided_before = year_before(self.engine, now)
@@ -201,7 +201,7 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
             _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff, decided_before)
             + delete_hours(connection, LogHour, LogDay, empty_before, BATCH_ROWS)
             + delete_hours(connection, LogProblemHour, LogProblemDay, empty_before, BATCH_ROWS)
-            # Of a journal that nobody shipped to its end. The rows of its time, by which a replay knew it, are gone.
+            # Nobody shipped such a journal to its end. The rows by which a replay would know its records are gone.
             + _delete_oldest(connection, LogPosition.journal, LogPosition.written_at, cutoff)
         )
     return len(ids) if ids or found else None
@@ -240,7 +240,7 @@ def _delete_problems(connection: Connection, before: datetime, decided_before: d
     if names:
         connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), gone))
         _delete_parts(connection, names)
-        # Of an hour that has rows still, none is of these problems.
+        # An hour that has rows still has none of these problems.
         for of_problem, age in (
             (LogProblemHour.fingerprint, LogProblemHour.hour),
             (LogProblemDay.fingerprint, LogProblemDay.day),

@@ -50,7 +50,7 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "source": get("source"),
         "extra": get("extra"),
         "release": get("release") or None,
-        # Of created_at, not of the event's time, which rounding to microseconds may carry into the next hour.
+        # The hour is that of created_at: rounding the event's time to microseconds may carry it into the next hour.
         "hour": _hour(created_at.timestamp() // 3600),
     }
 

@@ -126,7 +126,7 @@ class Shipping:
         memory = self.journal.memory
         lines = [memory[index] for index in range(min(SHIP_BATCH, len(memory)))]
         if lines:
-            # Always a replay: nothing on disk notes what an ambiguous commit may have stored.
+            # This is always a replay: nothing on disk notes what an ambiguous commit may have stored.
             events = [(event_id, event) for event_id, line in lines if (event := parse(line)) is not None]
             self._store(events, True, self.journal.state)
             for _ in lines:
@@ -175,7 +175,7 @@ class Shipping:
     def _store(self, events: Sequence[tuple[str, Event]], replay: bool, state: State) -> None:
         for _, event in events:
             event["release"] = state.release
-        # Of a project that was moved, what a dead process left names the files where they were.
+        # If the project was moved, the journal of a dead process names the files where they were.
         has_place = store_batch(self.engine, events, replay, state.root or self.root, self._storms, self._refuse)
         self._has_place = self._has_place or has_place
 

@@ -74,7 +74,7 @@ class Storms:
             return True
         counted[key] += 1
         stored = counted[key] <= self._most or counted[key] % STORED_ONE_IN == 0
-        # What has no place in a journal, the row of a loss say, is known to a replay by its row alone.
+        # A replay knows a record without a place in a journal, such as the row of a loss, by its row alone.
         return stored or place_of(row["event_id"]) is None
 
 
