@@ -17,10 +17,8 @@ def note_releases(connection: Connection, rows: Sequence[Row]) -> dict[str, date
 
     :param rows: each has a ``release``, which may be None, and ``created_at``
     """
-    earliest: dict[str, datetime] = {}
-    for row in rows:
-        if release := row["release"]:
-            earliest[release] = min(row["created_at"], earliest.get(release, row["created_at"]))
+    releases = {row["release"] for row in rows} - {None}
+    earliest = {name: min(row["created_at"] for row in rows if row["release"] == name) for name in releases}
     if not earliest:
         return {}
     found = connection.execute(
