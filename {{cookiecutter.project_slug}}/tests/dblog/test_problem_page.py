@@ -140,6 +140,13 @@ def test_its_rows_one_after_the_other(app: Flask, viewer: FlaskClient) -> None:
         assert (answer.status_code, said in answer.text) == (400, True)
 
 
+def test_its_rows_name_the_line_of_the_exception(app: Flask, viewer: FlaskClient) -> None:
+    put(app, row("Exception on /pour [POST]", **ERROR))
+    page = see(app, viewer)
+    assert '<td class="log-where ui-clip"><code>pot.py:12</code></td>' in page
+    assert "Like it" not in page
+
+
 def test_what_its_request_did(app: Flask, viewer: FlaskClient) -> None:
     now = utcnow().replace(microsecond=0) - HOUR
     asked = {"request_id": "r-1", "method": "POST", "path": "/pour"}

@@ -60,6 +60,7 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         deploys=problem_facts.place_deploys(releases),
         days=dict(zip(problem_facts.days_of_chart(), counts, strict=True)),
         bars=heights(counts),
+        known={problem.fingerprint: problems.Known(problem.id, problem.count, problem.place)},
         names=names_of([entry] if entry else [], facts["recent"].entries, facts["history"], facts["most_hit"]),
         rule=explain(problem.fingerprint),
         why=why_grouped(entry, problem.title, root) if entry else None,
