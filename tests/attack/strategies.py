@@ -71,6 +71,12 @@ HOSTILE = (
         "-1h",
         "all",
         "yesterday",
+        "yesterday 14:05",
+        "#4100",
+        "user:17",
+        "+100",
+        "next",
+        "-1080",
         "ERROR",
         "OFF",
         "10",
@@ -101,6 +107,7 @@ NAMES = (
     *("model", "object", "action", "field", "id", "new", "limit", "page", "endpoint", "values", "_method", "_external"),
     *("_anchor", "_scheme", "filename", "form", "entry_id", "problem_id", "post_id", "object_id", "next", "username"),
     *("password", "current_password", "new_password", "confirm", "title", "body", "email", "csrf_token", "to", "note"),
+    *("find", "text", "typed", "zone", "from", "ip", "path", "muted", "back", "done", "row", "near", "age", "v"),
     *("decision", "token", "release", "self", "self_", "self.x", "__class__", "a[b]", "", "é", "\0"),
 )
 PLACES = (
