@@ -106,7 +106,7 @@ def test_what_is_counted_is_what_is_there(app: Flask, log: Engine) -> None:
         check(app, filters, rows)
 
 
-def test_a_month_is_added_up_by_the_day(app: Flask, log: Engine) -> None:
+def test_a_week_and_a_month_are_added_up_by_the_day(app: Flask, log: Engine) -> None:
     """Of hours only those before the first midnight and after the last are looked at."""
     hour = hour_of(utcnow())
     put(app, *some_rows(hour - 30 * DAY, 30 * 24, 2_000))
@@ -120,6 +120,7 @@ def test_a_month_is_added_up_by_the_day(app: Flask, log: Engine) -> None:
 
     with app.app_context(), reading() as session:
         assert overview(session, Filters(since=day_of(hour) - 29 * DAY))
+        assert overview(session, Filters(since=day_of(hour) - 6 * DAY))
         assert read == []
         assert overview(session, Filters(since=day_of(hour) - 28 * DAY - HOUR))
     # Of all by level and by logger, and of the muted ones.

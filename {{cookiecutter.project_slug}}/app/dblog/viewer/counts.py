@@ -24,8 +24,8 @@ MAX_BARS = 60
 MAX_LOGGERS = 50
 #: What a page shows of a larger total is "10,000+".
 CAP = 10_000
-#: Hours that a bar may stand for.
-WIDTHS = (1, 2, 3, 24)
+#: Hours that a bar may stand for. A week goes by the day, as a month does: its hours have 24 times as many counts.
+WIDTHS = (1, 2, 24)
 DAY = 24
 
 Moment = InstrumentedAttribute[datetime]
