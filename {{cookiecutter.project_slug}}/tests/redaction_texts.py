@@ -790,7 +790,7 @@ password: required
 secret santa draws 12 names
 sk_buff overflow in driver
 key-value store opened
-pk=42, model=Post
+pk=42, model=Order
 stack depth 42
 -p 8000 is in use
 mysql -u root -h db shop
