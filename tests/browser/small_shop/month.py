@@ -56,7 +56,7 @@ class Clock(datetime):
     moment: datetime
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # it returns no subclass
         return cls.moment.astimezone(tz)
 
 
