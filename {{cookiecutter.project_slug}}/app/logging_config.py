@@ -24,6 +24,7 @@ from .terminal import inert, without_colors
 MB = 1024 * 1024
 OURS = {"console", "file"}
 NOT_WRITTEN = "LOG_FILE: %s is not written to: %s"
+_PIN = " * Debugger PIN: "
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,11 @@ class LineFormatter(logging.Formatter):
     def usesTime(self) -> bool:
         return True
 
+    def __init__(self, shows_pin: bool = False) -> None:
+        """:param shows_pin: werkzeug's PIN stays, which whoever looks at the terminal types into the debugger"""
+        super().__init__()
+        self.shows_pin = shows_pin
+
     def format(self, record: logging.LogRecord) -> str:
         # The record is left alone: the text that logging keeps in it would be another handler's, too.
         trace = self.formatException(record.exc_info) if record.exc_info else record.exc_text
@@ -49,7 +55,9 @@ class LineFormatter(logging.Formatter):
         level = without_colors(record.levelname)
         start = f"{record.asctime} {level:<8} {record.name} [{request_id}] "
         # Werkzeug colours what the development server says, structlog its events.
-        message = redact(without_colors(_message(record)))
+        message = without_colors(_message(record))
+        if not (self.shows_pin and record.name == "werkzeug" and message.startswith(_PIN)):
+            message = redact(message)
         # The development server's first words are several lines.
         message = inert(message).replace("\n", "\n    " if record.name == "werkzeug" else r"\n")
         return inert(start).replace("\n", r"\n") + message
@@ -92,7 +100,7 @@ def init_app(app: Flask) -> None:
     config = app.config
     console = logging.StreamHandler(cast(TextIO, wsgi_errors_stream))
     console.setLevel(config["LOG_LEVEL"])
-    console.setFormatter(LineFormatter())
+    console.setFormatter(LineFormatter(shows_pin=True))
     console.name = "console"
     handlers: list[logging.Handler] = [console]
 

@@ -238,6 +238,18 @@ class Interrupts:
     __repr__ = __str__
 
 
+def test_the_debuggers_pin_is_on_the_console_alone(
+    make_app: Callable[..., Flask], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without it nobody can use the debugger's prompt; any other logger's PIN is hidden."""
+    make_app(LOG_FILE=tmp_path / "app.log")
+    logging.getLogger("werkzeug").info(" * Debugger PIN: %s", "123-456-789")
+    logging.getLogger("shop").info(" * Debugger PIN: %s", "987-654-321")
+    said, kept = capsys.readouterr().err, (tmp_path / "app.log").read_text()
+    assert ("123-456-789" in said, "123-456-789" in kept) == (True, False)
+    assert "987-654-321" not in said + kept
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), ValueError("none")])
 def test_what_a_value_raises_stays_within_the_log_call(
     app: Flask, capsys: pytest.CaptureFixture[str], error: BaseException
