@@ -1,7 +1,7 @@
 """Many rows in one statement, for the log's writer and the audit trail.
 
 SQLAlchemy converts a row value by value, which takes it longer than the database takes to store the row. Here the
-values of a column are converted together, and SQLite gets a hundred rows a statement, since sqlite3 waits for its turn
+values of a column are converted together, and SQLite gets many rows a statement, since sqlite3 waits for its turn
 of the interpreter after each. With it the log's throughput on SQLite rose from 29% to 42% of what the driver alone
 reaches (the template's benchmarks/throughput.py).
 """
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Insert, Table, insert
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-ROWS_A_STATEMENT = 100
+ROWS_A_STATEMENT = 250
 
 Converter = Callable[[Any], Any]
 

@@ -95,8 +95,6 @@ def deciding_frame(frames: Sequence[Frame]) -> Frame | None:
     return own[-1] if own else None
 
 
-# Templates are written in the code: there are few.
-@lru_cache(maxsize=256)
 def has_word(template: str) -> bool:
     """Whether a template for ``%`` says anything itself; ``"%s: %d"`` does not."""
     return template[:1].isalpha() or any(map(str.isalpha, SPECIFIER.sub("", template)))

@@ -83,22 +83,24 @@ class Reader:
 
     def _read_segment(self, limit: int, finished: bool) -> list[tuple[str, Event]]:
         """Return lines of this segment; a last line without its end is left for later, unless writing has finished."""
-        events = []
+        events, offset, lines = [], self.offset, 0
         prefix = f"{self.name}-{self.segment:06d}"
         with suppress(FileNotFoundError), self._open() as file:
-            file.seek(self.offset)
+            file.seek(offset)
             for line in islice(file, limit):
                 if not (finished or line.endswith(b"\n")):
                     break
                 if (event := parse(line)) is not None:
-                    events.append((f"{prefix}-{self.offset:010d}", event))
+                    events.append((f"{prefix}-{offset:010d}", event))
                 elif is_later(line):
                     self.later = True
                     break
                 elif line != b"\n":
                     self._losses[DAMAGED] += 1
-                self.offset += len(line)
-                self._lines += 1
+                offset += len(line)
+                lines += 1
+        self.offset = offset
+        self._lines += lines
         return events
 
     def acknowledge(self) -> None:

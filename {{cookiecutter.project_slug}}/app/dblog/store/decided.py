@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..models import CAME_BACK, MUTE_ENDED, OPEN, RESOLVED, LogDecision, LogProblem
 from .rows import Row
 
 _problem, _decision = (LogProblem.metadata.tables[model.__tablename__] for model in (LogProblem, LogDecision))
 _COLUMNS = ("fingerprint", "status", "count", "resolved_at", "in_next_deploy", "muted_until", "muted_until_count")
+# Made once: each batch asks.
+_DECIDED = select(*(_problem.c[name] for name in _COLUMNS)).where(
+    _problem.c.fingerprint.in_(bindparam("fingerprints", expanding=True)), _problem.c.status != OPEN
+)
 
 
 def reopen(connection: Connection, members: Mapping[str, Sequence[Row]], releases: Mapping[str, datetime]) -> None:
@@ -21,9 +25,7 @@ def reopen(connection: Connection, members: Mapping[str, Sequence[Row]], release
     :param members: the batch's rows by fingerprint; they are counted in their problems already
     :param releases: when each of the rows' releases was first seen
     """
-    columns = [_problem.c[name] for name in _COLUMNS]
-    decided = select(*columns).where(_problem.c.fingerprint.in_(members), _problem.c.status != OPEN)
-    for problem in sorted(connection.execute(decided)):
+    for problem in sorted(connection.execute(_DECIDED, {"fingerprints": [*members]})):
         row = _opening_row(problem, members[problem.fingerprint], releases)
         if row is None:
             continue

@@ -1,5 +1,6 @@
 """What a message has in common with the others of its problem, by the first of the rules that fits it."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -23,8 +24,8 @@ class MessageKey(NamedTuple):
 def find_key(event: Event) -> MessageKey:
     """Return what the event's message has in common with those of its problem."""
     template = event.get("template")
-    if template and grouping.has_word(template):
-        return MessageKey(grouping.TEMPLATE, template, template)
+    if template and (of_template := _of_template(template)):
+        return of_template
     message = _of_json(event["message"])
     # "module:line function", see docs/journal.md.
     place, _, function = (event.get("source") or "").partition(" ")
@@ -37,6 +38,12 @@ def find_key(event: Event) -> MessageKey:
         return MessageKey(grouping.SOURCE, *found)
     normalised = grouping.normalise(message)
     return MessageKey(grouping.NORMALISED, normalised, normalised or message)
+
+
+# Templates are written in the code: there are few.
+@lru_cache(maxsize=256)
+def _of_template(template: str) -> MessageKey | None:
+    return MessageKey(grouping.TEMPLATE, template, template) if grouping.has_word(template) else None
 
 
 def own_key(event: Event) -> str | None:

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ...inserts import insert_if_absent
 from ..models import LogRelease
 from .rows import Row
 
 _release = LogRelease.metadata.tables[LogRelease.__tablename__]
+# Made once: each batch asks.
+_KNOWN = select(_release.c.release, _release.c.first_seen).where(
+    _release.c.release.in_(bindparam("releases", expanding=True))
+)
 
 
 def note_releases(connection: Connection, rows: Sequence[Row]) -> dict[str, datetime]:
@@ -17,14 +21,14 @@ def note_releases(connection: Connection, rows: Sequence[Row]) -> dict[str, date
 
     :param rows: each has a ``release``, which may be None, and ``created_at``
     """
-    releases = {row["release"] for row in rows} - {None}
-    earliest = {name: min(row["created_at"] for row in rows if row["release"] == name) for name in releases}
+    earliest: dict[str, datetime] = {}
+    for row in rows:
+        release, moment = row["release"], row["created_at"]
+        if release is not None and moment < earliest.setdefault(release, moment):
+            earliest[release] = moment
     if not earliest:
         return {}
-    found = connection.execute(
-        select(_release.c.release, _release.c.first_seen).where(_release.c.release.in_(earliest))
-    )
-    known = {each.release: each.first_seen for each in found}
+    known = dict(connection.execute(_KNOWN, {"releases": [*earliest]}).all())
     for release, moment in sorted(earliest.items()):
         if release not in known:
             new = insert_if_absent(connection.dialect.name, _release, "release")

@@ -1,7 +1,7 @@
 """An event as the columns of ``log_entry``. The expensive work is done here, in the writer's thread."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any
 
@@ -24,20 +24,16 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
     """
     get, of_request = event.get, (event.get("request") or {}).get
     created_at = datetime.fromtimestamp(event["time"], UTC)
-    what = _of_exception(event, root) if event.get("exception") else _of_message(event, root)
-    method, path = of_request("method"), of_request("path")
-    place = what["place"]
     return {
         "event_id": event_id,
         "created_at": created_at,
         "level": int(event["level"]),
         "logger": event["logger"],
         "message": event["message"],
-        **what,
-        "place": f"{place}{' · ' if place else ''}{method} {path}" if method else place,
+        **(_of_exception(event, root) if event.get("exception") else _of_message(event, root)),
         "request_id": of_request("id"),
-        "method": method,
-        "path": path,
+        "method": of_request("method"),
+        "path": of_request("path"),
         "query": of_request("query"),
         "user_agent": of_request("user_agent"),
         "endpoint": of_request("endpoint"),
@@ -51,13 +47,13 @@ def make_row(event_id: str, event: Event, root: str) -> Row:
         "extra": get("extra"),
         "release": get("release") or None,
         # The hour is that of created_at: rounding the event's time to microseconds may carry it into the next hour.
-        "hour": _hour(created_at.timestamp() // 3600),
+        "hour": _start_of(created_at.date(), created_at.hour),
     }
 
 
 @lru_cache(maxsize=64)
-def _hour(number: float) -> datetime:
-    return datetime.fromtimestamp(number * 3600, UTC)
+def _start_of(day: date, hour: int) -> datetime:
+    return datetime.combine(day, time(hour), UTC)
 
 
 def _of_exception(event: Event, root: str) -> Row:
@@ -87,15 +83,14 @@ def _fingerprint(event: Event, name: str, frames: Sequence[grouping.Frame], root
 
 
 def _of_message(event: Event, root: str) -> Row:
-    found = find_key(event)
-    key = own_key(event)
-    of_logger = grouping.fingerprint(found.rule, event["logger"], found.text)
+    found, key = find_key(event), own_key(event)
+    parts = (grouping.KEY, key) if key else (found.rule, event["logger"], found.text)
     return {
         "exception": None,
         "exception_text": None,
         "trace": event.get("stack"),
         "frames": None,
-        "fingerprint": grouping.fingerprint(grouping.KEY, key) if key else of_logger,
+        "fingerprint": grouping.fingerprint(*parts),
         "title": found.title,
         "place": _place(event.get("source") or "", event.get("file"), root),
     }

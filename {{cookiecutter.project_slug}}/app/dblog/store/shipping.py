@@ -55,16 +55,8 @@ class Shipping:
     def begin(self) -> None:
         """Start a round, which ends when :meth:`ship_batch` finds nothing more."""
         self._own_at = 0.0
-        self._note_release()
         if self._own is None and self.journal.is_open:
             self._own = OwnReader(self.journal)
-
-    def _note_release(self) -> None:
-        """Note once that this release is here, though it may never log anything."""
-        if self.journal.release and not self._release_noted:
-            with suppress(SQLAlchemyError), self.engine.begin() as connection:
-                note_releases(connection, [{"release": self.journal.release, "created_at": utcnow()}])
-                self._release_noted = True
 
     def ship_batch(self, hurry: bool) -> bool:
         """Ship one batch; False if there was nothing to ship. Raises what the database raises.
@@ -79,7 +71,11 @@ class Shipping:
             if count:
                 self.journal.space_was_freed()
                 return True
-        return self._ship_memory() or self._ship_adopted() or self._report_losses(self.journal.name, self.journal.state)
+        own_losses = self.journal.name, self.journal.state
+        shipped = self._ship_memory() or self._ship_adopted() or self._report_losses(*own_losses)
+        if not shipped:
+            self._note_release()
+        return shipped
 
     def child_has_ended(self) -> bool:
         """Whether a child of this process has left a journal behind; it is shipped in the next round."""
@@ -155,6 +151,13 @@ class Shipping:
             self._gone.append(dead.name)
             self._adopted = None
         return True
+
+    def _note_release(self) -> None:
+        """Note once that this release is here, though it may never log anything."""
+        if self.journal.release and not self._release_noted:
+            with suppress(SQLAlchemyError), self.engine.begin() as connection:
+                note_releases(connection, [{"release": self.journal.release, "created_at": utcnow()}])
+                self._release_noted = True
 
     def _leave(self, dead: Reader) -> None:
         self.dead.leave_alone(dead.name)

@@ -25,6 +25,9 @@ from .storms import Place, Storms, is_behind, last_places, read_places, write_pl
 
 TITLE_LIMIT = PLACE_LIMIT = 500
 
+_COUNTED = ("fingerprint", "hour", "level", "logger")
+_counted, _level, _created_at = itemgetter(*_COUNTED), itemgetter("level"), itemgetter("created_at")
+
 _entry, _problem, _hour, _day, _problem_hour, _problem_day = (
     LogEntry.metadata.tables[model.__tablename__]
     for model in (LogEntry, LogProblem, LogHour, LogDay, LogProblemHour, LogProblemDay)
@@ -57,10 +60,9 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
     _count_problems(connection, members)
     reopen(connection, members, note_releases(connection, rows))
     count_users(connection, rows)
-    for hour, day in ((_hour, _day), (_problem_hour, _problem_day)):
-        hours = _counts(hour, rows, stored)
-        for table, counts in ((hour, hours), (day, _by_day(day, hours))):
-            connection.execute(_upsert_count(connection.dialect.name, table), counts)
+    counts = _counts(rows, stored)
+    for table in (_hour, _day, _problem_hour, _problem_day):
+        connection.execute(_upsert_count(connection.dialect.name, table), _added_up(table, counts))
     if len(stored) < len(rows):
         write_places(connection, last_places(rows))
     return bool(reached) or len(stored) < len(rows)
@@ -71,19 +73,21 @@ def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]
 
     One statement for both would take a number for every row of every batch, and problems are addressed by number.
     """
-    problems = [
-        {
-            "fingerprint": fingerprint,
-            "level": max(row["level"] for row in own),
-            "title": clean_text(own[0]["title"], TITLE_LIMIT),
-            "place": clean_text(max(own, key=itemgetter("created_at"))["place"], PLACE_LIMIT),
-            "count": len(own),
-            "first_seen": min(row["created_at"] for row in own),
-            "last_seen": max(row["created_at"] for row in own),
-            "status": OPEN,
-        }
-        for fingerprint, own in sorted(members.items())
-    ]
+    problems = []
+    for fingerprint, own in sorted(members.items()):
+        newest = max(own, key=_created_at)
+        problems.append(
+            {
+                "fingerprint": fingerprint,
+                "level": max(map(_level, own)),
+                "title": clean_text(own[0]["title"], TITLE_LIMIT),
+                "place": clean_text(_place(newest), PLACE_LIMIT),
+                "count": len(own),
+                "first_seen": min(map(_created_at, own)),
+                "last_seen": newest["created_at"],
+                "status": OPEN,
+            }
+        )
     if _count_in(connection, problems) < len(problems):
         known = set(connection.scalars(select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))))
         new = [each for each in problems if each["fingerprint"] not in known]
@@ -94,6 +98,11 @@ def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]
         absent = [each | blank | {"first_seen": time} for each, time in zip(new, first, strict=True)]
         connection.execute(insert_if_absent(connection.dialect.name, _problem, "fingerprint"), absent)
         _count_in(connection, new)
+
+
+def _place(row: Row) -> str:
+    """Return where a record was logged, and in which request."""
+    return " · ".join(filter(None, (row["place"], row["method"] and f"{row['method']} {row['path']}")))
 
 
 def _first_seen(connection: Connection, problems: Sequence[Row]) -> dict[str, datetime]:
@@ -129,26 +138,27 @@ def _update_counts() -> Update:
 _COUNT_IN = _update_counts()
 
 
-def _counts(table: Table, rows: Sequence[Row], stored: Sequence[Row]) -> list[Row]:
-    names = [column.name for column in table.primary_key]
-    counts = Counter(map(itemgetter(*names), rows))
-    of_stored = counts if stored is rows else Counter(map(itemgetter(*names), stored))
+def _counts(rows: Sequence[Row], stored: Sequence[Row]) -> list[Row]:
+    """Return how many records there are of each problem, hour, level and logger, and how many of them have no row."""
+    counts = Counter(map(_counted, rows))
+    of_stored = counts if stored is rows else Counter(map(_counted, stored))
     return [
-        {**dict(zip(names, key, strict=True)), "count": count, "without_row": count - of_stored[key]}
-        for key, count in sorted(counts.items())
+        dict(zip(_COUNTED, key, strict=True))
+        | {"day": day_of(key[1]), "count": count, "without_row": count - of_stored[key]}
+        for key, count in counts.items()
     ]
 
 
-def _by_day(table: Table, hours: Sequence[Row]) -> list[Row]:
-    """Return the counts of hours added up by the day."""
+def _added_up(table: Table, counts: Sequence[Row]) -> list[Row]:
+    """Return the counts added up by the table's key, in its order."""
     names = [column.name for column in table.primary_key]
-    days: dict[tuple[Any, ...], Row] = {}
-    for each in hours:
-        day = each | {"day": day_of(each["hour"])}
-        sums = days.setdefault(tuple(day[name] for name in names), day | {"count": 0, "without_row": 0})
+    sums: dict[tuple[Any, ...], Row] = {}
+    for each in counts:
+        key = tuple(each[name] for name in names)
+        total = sums.setdefault(key, dict(zip(names, key, strict=True)) | {"count": 0, "without_row": 0})
         for name in ("count", "without_row"):
-            sums[name] += each[name]
-    return [days[key] for key in sorted(days)]
+            total[name] += each[name]
+    return [sums[key] for key in sorted(sums)]
 
 
 @cache
