@@ -23,7 +23,7 @@ _NAME = re.compile(
       | ,\s{0,4}+(?=b?["'][^"']{1,512}+["']\))                                        # ("password", "…")
       | (?:\r?\n|\\r\\n|\\n){2}                                                       # of a multipart form
       | [,\s]\s{0,8}+(?:\w{2,12}+=["']\w{0,16}+["']\s{1,4}+){0,3}+["']?value["']?\s{0,2}[:=]\s{0,2}+
-      | (?P<tag>(?:\s[^<>]{0,64}+)?+>) )
+      | (?P<tag>(?:\s{1,4}+[\w:.-]{1,64}+=(?:"[^"<>]{0,200}+"|'[^'<>]{0,200}+')){0,8}+\s?>) )
     (?:\[\s{0,4}+(?=b?["']))?+""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -49,7 +49,7 @@ _VALUE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _WHOLE_LINE = re.compile("cookie|phrase|mnemonic|connectionstring|connstr|dsn$|codes$")
-_REST_OF_LINE = re.compile(r"(?:[^\r\n\\\"']|\\(?![rn\"']))++")
+_REST_OF_LINE = re.compile(r"(?:[^\r\n\\\"']|\\(?![rn\"'])|(?<==)'(?:[^'\\\n]|\\.)*+')++")
 _OPENING = re.compile(r"[bru]{0,2}(?=[\"'])[\"']|\\{1,3}[\"']|%2[27]|&(?:quot|#3[49]);")
 _SAID = re.compile(
     r"""(?<![\w.-]) (?: --?(?P<option>[\w-]{1,64}+)(?:\s{1,3}+(?![-\s])|["'],\s?(?=["']\w))
@@ -72,7 +72,8 @@ _SENTENCES = """
 _FIRST_WORDS = frozenset(_SENTENCES.split())
 _PLACEHOLDER = re.compile(
     r"""%(?:\(\w+\))?[sdr] | [*•x.…?_-]* | \$\{[\w.:-]+\}? | \$[A-Z_]+ | \{+[A-Za-z_.!:]*\}+ | <[\w\ -]+>
-      | \[[^\W\d]+(\ \w+)*\]? | [a-z_]\w*(\.\w+)*[(\[]""",
+      | \[[^\W\d]+(\ \w+)*\]? | [a-z_]\w*(\.\w+)*[(\[] | [a-z_]\w*(\.\w+)+[(\[].{0,64} | http/[\d.]+
+      | \w*(?:char|binary|decimal|numeric|int)\(\d+\)? | [\d.]+\|(?:c|g|h|s|d|ms)(?:\|.{0,64})?""",
     re.VERBOSE | re.IGNORECASE,
 )
 _PERSONAL = re.compile("pin$|code$|otp$|cvv2?$|cvc2?$|ssn$")
@@ -85,7 +86,7 @@ _STEM = re.compile(
     "k(?:e[yn]|ie|od|ennw)|p(?:ass|in|hrase|sk|w|arol|onse=| login |dp |(?<=otp))"
     "|c(?:ode|ard|omm|on[nt]|re[dt]|v|srf|htw|lave|ial|le:|(?<=monic))|u(?:th|se(?<=net use) )"
     "|s(?:ess|enha|ig|lo|aml|sert|enord|alas|n(?<=[ds]sn))|b(?:earer|asic |hook|y(?<=fied by))|j(?:wt|elsz)"
-    "|x(?:srf|freerdp)|qlplus|zinka"
+    r"|x(?:srf|freerdp)|qlplus|zinka|\((?<=login\()"
 )
 _SECOND_WORDS = ("key", "code", "phrase", "by")
 _WORD = re.compile(r"(?<![\w.-])[\w-]")
@@ -122,7 +123,7 @@ def redact_trace(text: str) -> str:
 
 def _redact(text: str, values: re.Pattern[str]) -> str:
     """Hide what follows the names of secrets. Only a short value may be left, so nothing long is read twice."""
-    low = _lower(text)
+    low = text.lower() if text.isascii() else _lower(text)
     shown = hide_options(hide_forms(text, low))
     if shown is not text:
         text, low = shown, _lower(shown)
@@ -237,7 +238,7 @@ def _quote_of(value: str) -> str:
 def _is_harmless(name: str, value: str, sign: str | None) -> bool:
     """Whether this short text cannot be a secret of this name, which is folded."""
     words = value.lower().split()
-    if not words or _PLACEHOLDER.fullmatch(value):
+    if not words or _PLACEHOLDER.fullmatch(value) or _is_reference(name, value):
         return True
     if words[0].strip(".,:;!?") in _FIRST_WORDS and (len(words) == 1 or (sign == ":" and "phrase" not in name)):
         return True
@@ -252,6 +253,13 @@ def _is_harmless(name: str, value: str, sign: str | None) -> bool:
     if name.endswith(("pass", "pw")):
         return is_number and len(value) < 5
     return not numbers or len(value) < 6
+
+
+def _is_reference(name: str, value: str) -> bool:
+    """Whether the text is code that names a secret and does not show it: ``password=password``, ``form.token.data``."""
+    parts = value.split(".")
+    named = len(parts) > 1 and any(is_secret(part, BUILT_IN) for part in parts)
+    return fold(value) == name or (named and all(map(str.isidentifier, parts)))
 
 
 def _is_meant(found: re.Match[str], value: str, quote: str, sign: str | None, after: str) -> bool:

@@ -9,7 +9,7 @@ from string import ascii_letters, digits
 
 from .secret_commands import REDACTED, hide_after
 
-_SCHEME = re.compile(r"(?<![\w-])(bearer|basic) {1,4}+([\w.~+/=:-]{6,}+)", re.IGNORECASE)
+_SCHEME = re.compile(r"(?<![\w-])(bearer|basic) {1,4}+(?!\w{1,32}+=\w)([\w.~+/=:-]{6,}+)", re.IGNORECASE)
 # "ada:pw@db1:5432". A word without a number in it is none.
 _AT_HOST = re.compile(
     r"""((?<![\w./:@-])[\w.+-]{1,64}+:)(?=[^\s@]{0,64}?\d)[^\s:/@"'<>=]{5,128}+
@@ -48,7 +48,7 @@ _USER_INFO = re.compile(
     re.VERBOSE,
 )
 # Parameters of an address. Elsewhere these names say nothing about a secret.
-_PARAMETER = re.compile(r"([?&#](?:code|key|state|ticket|assertion)=)([\w~%+=-]{16,}+)", re.IGNORECASE)
+_PARAMETER = re.compile(r"([?&#](?:code|key|state|ticket|assertion)=(?:4/)?)([\w~%+=-]{16,}+)", re.IGNORECASE)
 
 # Keys that begin as their vendor wants, and have a number in them.
 _TOKEN = re.compile(
@@ -124,7 +124,7 @@ def hide_forms(text: str, low: str) -> str:
             text = _AT_HOST.sub(hide_after, text)
     if "$" in text:
         text = _HASH.sub(REDACTED, text)
-    if "-----BEGIN" in text or "Private-Lines" in text:
+    if "-" in text and ("-----BEGIN" in text or "Private-Lines" in text):
         text = _PRIVATE_KEY.sub(REDACTED, text)
     if not text.isascii():
         text = _FOREIGN.sub(rf"\1{REDACTED}", text)
@@ -186,7 +186,7 @@ def _hide_numbers(text: str, low: str, has_card: bool) -> str:
         text = _CARD.sub(_hide_card, text)
     if " your " in low or " to " in low:
         text = _ONE_TIME.sub(REDACTED, text)
-    if "code" in low or "código" in low or "codice" in low or "TAN" in text:
+    if "cod" in low or "ó" in low or "TAN" in text:
         text = _CODE.sub(hide_after, text)
     return text
 

@@ -314,6 +314,15 @@ SECRETS: list[tuple[str, str]] = [
     vendor("h" + "f_", "QwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUi"),
     vendor("ke" + "y-", "3ax6xnjp29jd6fds4gc373sgvjxteol0"),
     ("Private-Lines: 1\n§\nPrivate-MAC: 00", "AAABAQC7" + "vbq"),
+    # Behind attributes, within a DSN, by their place in a call
+    (f'<wsse:Password Type="http://docs.example.org/{"username-token-profile-" * 4}1.0#PasswordText">§<', WORD),
+    ("dsn was: host=db1 user=app password='§' sslmode=require", "tundra\\'nyqy lantern21"),
+    ("GET /oauth/callback?code=4/§&state=xyz HTTP/1.1", "0AD2K_pBp5D3kFNhD-iHvOJR--yzMztC"),
+    ("    server.login('noreply@example.com', '§')", "Meadow#550x"),
+    ("requests.get(url, auth=HTTPBasicAuth('ada', '§'))", WORD),
+    ("    client.authenticate('ada', '§')", WORD),
+    ("    user.set_password('§')", WORD),
+    ("<RequestsCookieJar[<Cookie sessionid=§ for intranet.example.com/>]>", TOKEN),
 ]
 
 HARMLESS = """\
@@ -836,6 +845,15 @@ mysql --port 3306
 the code: see app/main.py
 session was renewed
 logged in with oauth2
+POST /reset-password HTTP/1.1
+ALTER TABLE users ADD COLUMN password VARCHAR(255) NOT NULL
+token = request.headers.get('Authorization')
+password = form.password.data
+secret = os.environ['STRIPE_SECRET_KEY']
+conn = psycopg.connect(host=host, user=user, password=password)
+api_key = current_app.config.get('API_KEY')
+auth.token.issued:1|c|#env:prod,region:eu
+token_type=bearer expires_in=3600
 """.splitlines()
 
 #: Repeated, each makes an expression begin over and over.
