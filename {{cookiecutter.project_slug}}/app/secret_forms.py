@@ -135,7 +135,7 @@ def hide_forms(text: str, low: str) -> str:
     if b"000" in kinds:
         has_card = b"0000" in kinds and _CARD_RUN in characters.translate(_IN_CARDS, b" -")
         text = _hide_numbers(text, low, has_card)
-    runs = kinds.replace(b"0", b"a")
+    runs = kinds.replace(b"0", b"a") if len(kinds) >= len(_KEY_RUN) else b""
     run = runs.find(_KEY_RUN)
     while run >= 0 and (number := _HEX_ID.match(characters, run)) is not None:
         run = runs.find(_KEY_RUN, number.end())

@@ -92,8 +92,10 @@ def internal(message: str) -> dict[str, object]:
 def _bounded(event: dict[str, Any]) -> bytes:
     """Return the event as JSON; one larger than a server takes loses its extra, then the exception's chain."""
     line = orjson.dumps(event)
+    if len(line) <= LINE_LIMIT_BYTES:
+        return line
     size = f"{len(line):,} bytes"
-    if len(line) > LINE_LIMIT_BYTES and "extra" in event:
+    if "extra" in event:
         line = orjson.dumps(event | {"extra": {TRUNCATED: size}})
     if len(line) > LINE_LIMIT_BYTES and "exception" in event:
         line = orjson.dumps(event | {"extra": {TRUNCATED: size}, "exception": without_chain(event["exception"])})
@@ -109,13 +111,13 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
         "v": VERSION,
         "time": record.created,
         "level": _level(record),
-        "logger": _name(record.name),
+        "logger": clean_name(record.name),
         "message": message,
         "source": _source(record.module, record.lineno, record.funcName),
-        "file": _file(record.pathname),
+        "file": clean_name(record.pathname, PATH_LIMIT),
         "host": _HOST,
         "pid": record.process,
-        "thread": _name(record.threadName),
+        "thread": clean_name(record.threadName or ""),
     }
     if template is not None:
         event["template"] = template
@@ -172,11 +174,6 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 
 @lru_cache(maxsize=1_024)
-def _name(name: str | None) -> str:
-    return clean_name(name or "")
-
-
-@lru_cache(maxsize=1_024)
 def _template(message: str) -> str:
     return clean_message(message, NAME_LIMIT)
 
@@ -184,11 +181,6 @@ def _template(message: str) -> str:
 @lru_cache(maxsize=4_096)
 def _source(module: str, line: int, function: str) -> str:
     return clean_name(f"{module}:{line} {function}")
-
-
-@lru_cache(maxsize=1_024)
-def _file(path: str) -> str:
-    return clean_name(path, PATH_LIMIT)
 
 
 def _level(record: logging.LogRecord) -> int:
@@ -273,7 +265,7 @@ def _request_facts(of: Request) -> orjson.Fragment:
             "query": clean_text(query.decode("utf-8", "replace"), 2_048) if query else None,
             "user_agent": clean_text(agent, 512) if agent else None,
             "ip": None if ip is None else clean_text(ip, 64),
-            "endpoint": None if endpoint is None else _name(endpoint),
+            "endpoint": None if endpoint is None else clean_name(endpoint),
         }
         facts = orjson.Fragment(orjson.dumps(made))
         if endpoint is not None or of.routing_exception is not None:

@@ -10,6 +10,7 @@ from dataclasses import fields
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import PurePath
 from types import FunctionType
@@ -67,6 +68,8 @@ def clean_message(value: str, limit: int = TEXT_LIMIT) -> str:
     return clean_text(without_colors(value) if "\x1b" in value[:limit] else value, limit)
 
 
+# Programs have few names, and log with the same ones over and over.
+@lru_cache(maxsize=4_096)
 def clean_name(value: str, limit: int = NAME_LIMIT) -> str:
     """Return what programmers named: as :func:`clean_text`, without a search for secrets ("tokens:42 make")."""
     return clean_text(value, limit, str)

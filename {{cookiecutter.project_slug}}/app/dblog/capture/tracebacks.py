@@ -121,8 +121,7 @@ def _frames(trace: TracebackType | None, frames_left: list[int]) -> list[orjson.
 
 def _frame(trace: TracebackType) -> orjson.Fragment:
     code = trace.tb_frame.f_code
-    key = (id(code), trace.tb_lasti, trace.tb_lineno)
-    place = _places.get(key)
+    place = _places.get(key := (id(code), trace.tb_lasti, trace.tb_lineno))
     if place is None:
         if len(_places) >= _MAX_PLACES:
             _places.clear()
