@@ -111,7 +111,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
         "v": VERSION,
         "time": record.created,
         "level": _level(record),
-        "logger": clean_name(record.name),
+        "logger": clean_name(record.name or ""),
         "message": message,
         "source": _source(record.module, record.lineno, record.funcName),
         "file": clean_name(record.pathname, PATH_LIMIT),
