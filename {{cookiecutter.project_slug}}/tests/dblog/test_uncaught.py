@@ -309,6 +309,8 @@ def logging_as_before() -> Iterator[None]:
     """Puts back what third parties change."""
     root, own = logging.root, logging.getLogger("app")
     handlers, level = root.handlers, root.level
+    # Flask gives it a level of its own in debug mode, where another test may have been.
+    own.setLevel(logging.NOTSET)
     yield
     root.handlers = handlers
     root.setLevel(level)
