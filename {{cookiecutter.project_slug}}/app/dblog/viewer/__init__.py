@@ -1,7 +1,7 @@
 """The log as people and programs read it: pages, JSON, exports, commands.
 
-Rule of this room: it only SELECTs, apart from the few statements that keep what people decide about problems. It
-knows nothing of the store.
+The rule of this room: it only SELECTs, apart from the few statements that store what people decide about problems. It
+imports nothing from the store.
 """
 
 from . import decision_views, problem_page, problem_views, row_page, row_table, views

@@ -1,4 +1,4 @@
-"""The address of the list of rows: its filters, and the time that it shows if none is named."""
+"""The address of the list of rows: the filters in it, and the default time range if it names none."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,20 +16,20 @@ FILTERS = ("level", "logger", "since", "until", "q", "request", "user", "problem
 
 
 def query_args() -> dict[str, str]:
-    """Return what the address names, and ``since`` if the list is limited to the last 24 hours."""
+    """Return the parameters of the address, with ``since`` added if the list defaults to the last 24 hours."""
     terms = {name: term for name, term in request.args.items() if term}
     usual = {"since": DEFAULT_SINCE} | terms
     return usual if is_default_since(usual) else terms
 
 
 def is_default_since(terms: Mapping[str, str]) -> bool:
-    """Whether ``since`` is what a page without ``since`` shows, so that addresses can leave it out."""
+    """Return whether ``since`` is the default of such a list, so that its address can leave it out."""
     return terms.get("since") == DEFAULT_SINCE and not any(name in terms for name in UNDATED_FILTERS)
 
 
 @bp.app_template_global()
 def log_link(terms: Mapping[str, str], endpoint: str = "dblog.index", /, **changes: str | None) -> str:
-    """Return the address of the list with the same filters but for ``changes``; None takes a filter away."""
+    """Return the address of the list with these filters and the ``changes``; None takes a filter away."""
     kept: dict[str, Any] = {name: term for name, term in terms.items() if name in FILTERS}
     if "around" in terms:
         kept = {"since": ALL, "muted": SHOW} | kept

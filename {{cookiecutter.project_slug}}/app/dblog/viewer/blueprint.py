@@ -1,4 +1,4 @@
-"""What all pages of the log share: the guard, the tabs, the answers to a bad filter and to a database that is away."""
+"""What all pages of the log share: the guard, the tabs, and the answers to a bad filter or an unreachable database."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,14 +32,14 @@ for template_filter in (first_line, level_name, level_tone, pretty, short_path):
 
 @bp.before_request
 def check_guard() -> ResponseReturnValue | None:
-    """Let in whom the application's guard lets in: to pages, JSON, exports and files alike."""
+    """Ask the application's guard who may enter, before each page, JSON answer, export and static file."""
     if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         abort(403)
     try:
         answer: ResponseReturnValue | None = current_app.extensions["dblog"].guard()
     except SQLAlchemyError:
         if request.endpoint == "dblog.static":
-            # The style sheet is no secret, and the page below needs it.
+            # The error page below needs the style sheet, which is no secret.
             return None
         # The guard cannot tell who may read the log, so the page does not say what went wrong.
         return _unreachable(tables_missing=False, error=None)
@@ -48,18 +48,18 @@ def check_guard() -> ResponseReturnValue | None:
 
 @bp.before_request
 def clean_address() -> ResponseReturnValue | None:
-    """Lead to the address without empty parameters; the form of the rows leads to a clean one by itself."""
+    """Redirect to the address without empty parameters; the view of the rows does that itself for its form."""
     return None if "find" in request.args else redirect_without_empty()
 
 
 @bp.app_template_global("log_tabs")
 def tabs(report: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """Return what the tabs of a page show: the log's state, and how many problems are open, "" if nobody knows.
+    """Return what the tabs show: the log's state, and the number of open problems ("" if it is unknown).
 
-    :param report: what the page has asked for already
+    :param report: the log's report, if the page has asked for it already
     """
     if not report:
-        # The tabs are on the pages of errors too, which are shown while the database is slow or away.
+        # Error pages have the tabs, too: a database that is slow or away must not raise here.
         report = {"state": "degraded", "open_problems": None}
         with suppress(TooSlow, Unreadable), reading() as log:
             state = recent_state(current_app.extensions["dblog"], log)
@@ -88,7 +88,7 @@ def show_too_slow(error: TooSlow) -> ResponseReturnValue:
 @bp.errorhandler(Unreadable)
 def show_unreachable(error: Unreadable) -> ResponseReturnValue:
     log_health = health(current_app.extensions["dblog"].journal, most_files=FILES_SEEN_AT_ONCE)
-    # The writer's sentence says more, but the writer may not have noticed yet.
+    # The writer's own error says more, but the writer may not have noticed the outage yet.
     return _unreachable(error.tables_missing, log_health["error"] or str(error))
 
 
@@ -97,8 +97,8 @@ def _unreachable(tables_missing: bool, error: str | None) -> ResponseReturnValue
     if wants_json():
         what = "The log's tables are missing: run `flask db upgrade`." if tables_missing else "No database answers."
         return {"error": what, "records_waiting": waiting}, 503
-    # Not render_template, and not the site's base: these may load the visitor's account, and the database may be what
-    # is away.
+    # This page uses neither render_template nor the site's base page: they may load the visitor's account, from the
+    # database that is away.
     page = current_app.jinja_env.get_template("dblog/unreachable.html")
     base = "components/plain.html"
     return page.render(log_base=base, tables_missing=tables_missing, error=error, waiting=waiting), 503

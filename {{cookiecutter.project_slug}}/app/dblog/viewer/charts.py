@@ -7,14 +7,14 @@ from .counts import Bar
 
 #: Height of a chart in its own units; the page scales it.
 HEIGHT = 100
-#: What a bar takes of the width, in its own units, and what of it is drawn.
+#: The distance from one bar to the next, and the width that is drawn, in the chart's own units.
 STEP, DRAWN = 10, 8
 
 
 def paths(bars: Sequence[Bar]) -> list[tuple[int, str]]:
-    """Return for each level, the highest first, the path of its blocks in all the bars: few elements draw quickly.
+    """Return for each level, the highest first, one path of its blocks in all the bars: few elements draw quickly.
 
-    The highest level is at the bottom of a bar; a block that is not empty is at least visible.
+    The highest level is at the bottom of a bar. A block with any record is high enough to be seen.
     """
     tallest = max((bar.levels.total() for bar in bars), default=0) or 1
     blocks = defaultdict(list)
@@ -33,12 +33,12 @@ def heights(counts: Sequence[int]) -> list[float]:
     return [round(max(count / tallest * HEIGHT, 6.0), 1) if count else 0.0 for count in counts]
 
 
-#: A bar of a chart in a list, and its distance from the next, in pixels.
+#: A bar in the small chart of a list: its width, the distance to the next bar, and its greatest height, in pixels.
 BAR_WIDTH, BAR_STEP, BAR_HEIGHT = 3, 4, 22
 
 
 def bars(counts: Sequence[int]) -> str:
-    """Return the path of a small chart: one path is drawn, and sent, quicker than a rectangle for each day."""
+    """Return the small chart as one path, which is sent and drawn faster than a rectangle for each day."""
     tallest = max(counts, default=0)
     drawn = []
     for place, count in enumerate(counts):
@@ -49,6 +49,9 @@ def bars(counts: Sequence[int]) -> str:
 
 
 def marks(places: Iterable[float]) -> str:
-    """Return the path of upright lines through a small chart, each at a place that is given in bars from its start."""
+    """Return the path of upright lines through a small chart.
+
+    :param places: where each line is, in bars from the chart's start
+    """
     xs = {round(place * BAR_STEP) + 0.5 for place in places if place >= 0}
     return "".join(f"M{x} 0v{BAR_HEIGHT}" for x in sorted(xs))

@@ -53,11 +53,11 @@ def filter_options(command: Callable[P, T]) -> Callable[P, T]:
         muted_option,
         click.option("--release", help="Only rows of this release."),
         click.option("--problem", metavar="ID", help="Only rows of this problem."),
-        click.option("--user", metavar="USER", help="Only what this user was doing: a number or a name."),
+        click.option("--user", metavar="USER", help="Only rows of this user: a number or a name."),
         click.option("--request", help="Only rows of this request id."),
         click.option("--grep", "q", help="Only messages that contain this text."),
-        click.option("--until", help="The same: rows from before."),
-        click.option("--since", help="An age (30m, 2h, 7d) or a date."),
+        click.option("--until", help="Only rows from before this age or date."),
+        click.option("--since", help="Only rows since this age (30m, 2h, 7d) or date."),
         click.option("--logger", help="Only this logger."),
         click.option("--level", help="This level and above: WARNING, ERROR, …"),
     ):
@@ -82,7 +82,7 @@ def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:
 
 
 def say_what_is_hidden(hides_muted: bool) -> None:
-    """Say beside the rows how many problems are muted, if any is: their rows are missing."""
+    """Say on stderr how many problems are muted, if any are, since their rows are left out."""
     if not hides_muted:
         return
     with reading() as log:
@@ -93,7 +93,11 @@ def say_what_is_hidden(hides_muted: bool) -> None:
 
 
 def _newest(filters: Filters, columns: Any, limit: int) -> Iterator[Entry]:
-    """Yield rows page by page. Without ``since`` a search that finds too few rows stops, and says where."""
+    """Yield up to ``limit`` rows, page by page.
+
+    Each page searches a bounded number of rows. Without ``since`` the first page that reaches this bound is the last
+    one, and stderr says how far back it searched.
+    """
     before = None
     while limit > 0:
         with reading() as log:
@@ -156,7 +160,7 @@ def export_command(form: str, **terms: str | None) -> None:
     say_what_is_hidden(filters.hides_muted)
     rows = export.entries(filters)
     terminal = sys.stdout.isatty()
-    # Beside the rows, so only where these go elsewhere.
+    # The progress bar needs a terminal on which the rows themselves are not printed.
     hidden = terminal or not sys.stderr.isatty()
     with click.progressbar(
         rows, label="Exporting", show_pos=True, update_min_steps=export.EXPORT_ROWS, file=sys.stderr, hidden=hidden

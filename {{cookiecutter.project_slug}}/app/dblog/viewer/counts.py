@@ -1,8 +1,8 @@
 """Total, facets and histogram of a list of rows, from the counts that the writer keeps by the hour and by the day.
 
-No row is counted here, so every number is one of whole hours. Where the filter's times are on the hour, those are the
-rows that the list shows: records without a row, see LOG_STORM_ROWS, are not among them, nor are rows of muted problems.
-Where they are not, the histogram shows each hour that the filter touches, and no total is claimed.
+This module never counts rows, so each of its numbers is one of whole hours. If the filter's times are on the hour, the
+numbers are exactly those of the listed rows: records without a row (LOG_STORM_ROWS) and rows of muted problems are
+subtracted. Otherwise the histogram shows each hour that the filter touches, and no total is given.
 """
 
 from collections import Counter
@@ -22,14 +22,15 @@ from .filters import Filters
 MAX_HOURS = 62 * 24
 MAX_BARS = 60
 MAX_LOGGERS = 50
-#: What a page shows of a larger total is "10,000+".
+#: A page shows a larger total as "10,000+".
 CAP = 10_000
-#: Hours that a bar may stand for. A week goes by the day, as a month does: its hours have 24 times as many counts.
+#: How many hours a bar may stand for. A week has a bar for each day: a bar for each hour would read 24 times as many
+#: counts.
 WIDTHS = (1, 2, 24)
 DAY = 24
 
 Moment = InstrumentedAttribute[datetime]
-#: The columns of the time in the counts of all rows, and in those of problems.
+#: The time's column in the counts of all rows, and the one in the counts of problems.
 HOURS: tuple[Moment, Moment] = (LogHour.hour, LogProblemHour.hour)
 DAYS: tuple[Moment, Moment] = (LogDay.day, LogProblemDay.day)
 
@@ -44,7 +45,7 @@ class Bar:
 
 
 class Part(NamedTuple):
-    """Hours or days from a start on and before an end; None is no end."""
+    """A span of whole hours or whole days, from ``start`` to before ``end``; None is no end."""
 
     unit: tuple[Moment, Moment]
     start: datetime
@@ -64,8 +65,8 @@ class Part(NamedTuple):
 class Overview:
     """The numbers beside a list of rows. ``levels`` ignores the filter's level, ``loggers`` its logger.
 
-    ``hidden`` is how many rows the filter leaves out, since they are of ``hidden_problems`` muted problems. ``total``
-    and ``hidden`` are None where the filter takes a part of an hour.
+    ``hidden`` is how many rows are left out because they belong to muted problems, and ``hidden_problems`` how many
+    problems these are. ``total`` and ``hidden`` are None if the filter takes only a part of an hour.
     """
 
     total: int | None
@@ -77,7 +78,10 @@ class Overview:
 
 
 def overview(log: Session, filters: Filters) -> Overview | None:
-    """Return what the counts tell of the filter's rows; None if it has a condition by which nothing is counted."""
+    """Return what the counts say about the filter's rows.
+
+    None if the filter has a condition by which nothing is counted, or if its time is longer than MAX_HOURS.
+    """
     uncounted = filters.q, filters.request, filters.release, filters.ip, filters.path, filters.user, filters.problem
     if any(value is not None for value in uncounted):
         return None
@@ -95,11 +99,11 @@ def overview(log: Session, filters: Filters) -> Overview | None:
 
     def count(moment: datetime, level: int, rows: int) -> None:
         levels[level] += rows
-        # There is no bar for rows of the future, which come from hosts whose clocks are ahead.
+        # Hosts whose clocks are ahead send rows of the future, for which there is no bar.
         if level >= lowest and (bar := bars.get(_bar_start(moment, width))):
             bar.levels[level] += rows
 
-    # What pruning has left of an hour that has no row any more is not counted, so all tables have the same hours.
+    # Pruning deletes table after table, so only some tables may still have counts from before the oldest hour.
     since, until = max(start, oldest), filters.until
     parts = [*_parts(since, until)]
     for part in parts:
@@ -139,7 +143,7 @@ def count_without_row(log: Session) -> int:
 
 
 def _bars(start: datetime, end: datetime) -> tuple[int, dict[datetime, Bar]]:
-    """Return how many hours wide a bar is, and empty bars from ``start`` to ``end`` by what ``_bar_start`` returns."""
+    """Return how many hours wide a bar is, and the empty bars from ``start`` to ``end``, by their ``_bar_start``."""
     hours = (end - start) // HOUR
     width = next((width for width in WIDTHS if hours <= width * MAX_BARS), DAY)
     bars = {}
@@ -156,10 +160,10 @@ def _bar_start(moment: datetime, width: int) -> datetime:
 
 
 def _parts(start: datetime, end: datetime | None) -> Iterator[Part]:
-    """Yield the parts of a time: its whole days, the hours before the first and those after the last.
+    """Yield the parts of a time span: the hours before its first whole day, its whole days, the hours after the last.
 
     :param start: the start of an hour
-    :param end: the first moment that does not count any more, None for no end
+    :param end: the first moment after the span, None for no end
     """
     first = day_of(start + 23 * HOUR)
     last = day_of(end) if end else None
@@ -174,7 +178,7 @@ def _parts(start: datetime, end: datetime | None) -> Iterator[Part]:
 
 
 def _by_time(log: Session, part: Part, logger: str | None) -> Sequence[Any]:
-    """Return hours or days, levels, and how many rows there are of both."""
+    """Return the number of rows for each hour or day and each level."""
     moment, times = part.of_all()
     query = select(moment, moment.class_.level, _rows(moment.class_)).where(*times)
     if logger:

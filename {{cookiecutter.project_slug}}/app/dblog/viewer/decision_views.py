@@ -1,7 +1,7 @@
-"""The forms that decide about problems and undo it, and what the next page says about that.
+"""The forms that decide about problems or undo decisions, and what the next page says was done.
 
-Each answer is a redirect to where one was, with the numbers of the lines that were written into the history. The page
-looks these up, so no address can claim what did not happen.
+The answer to a form is a redirect back to its page. The address names the lines that were written into the history by
+their numbers, and the page looks these up: no address can claim something that did not happen.
 """
 
 import re
@@ -18,7 +18,7 @@ from ..models import LogDecision
 from .blueprint import bp
 from .decisions import NOTED, UNDONE, Who, decide, of_numbers, parse_change, undo
 
-#: A page has fewer, and the writer waits for the locks of all of them.
+#: How many problems one form may decide about: the writer waits for the locks of all of them. A page lists fewer.
 MOST_AT_ONCE = 100
 
 
@@ -48,7 +48,10 @@ def undo_decisions() -> ResponseReturnValue:
 
 
 def read_done(log: Session) -> Sequence[LogDecision]:
-    """Return the lines of history that the address names: of one action, if nothing newer happened to the problems."""
+    """Return the lines of history that the address names, if nothing newer has happened to their problems.
+
+    All of the returned lines are of the same action.
+    """
     named = re.findall(r"\d{1,18}", request.args.get("done", "")[: MOST_AT_ONCE * 20], re.ASCII)
     lines = of_numbers(log, [int(number) for number in named[:MOST_AT_ONCE]]) if named else []
     return [line for line in lines if (line.action, line.detail) == (lines[0].action, lines[0].detail)]
@@ -56,7 +59,7 @@ def read_done(log: Session) -> Sequence[LogDecision]:
 
 @bp.app_template_filter("log_done")
 def say_done(lines: Sequence[LogDecision]) -> str:
-    """Return in a sentence what the lines say: they are of one action."""
+    """Return a sentence that says what was done, from lines that are all of the same action."""
     count = f"{len(lines)} problem{'' if len(lines) == 1 else 's'}"
     if lines[0].action == UNDONE:
         return f"Undone: {count} {'is' if len(lines) == 1 else 'are'} as before."
@@ -68,7 +71,7 @@ def say_done(lines: Sequence[LogDecision]) -> str:
 
 @bp.app_template_global()
 def log_here() -> str:
-    """Return the address of this page, without what was just done."""
+    """Return the address of this page without ``done``, which names what was just done."""
     terms = [(name, term) for name, term in request.args.items(multi=True) if name != "done"]
     return urlunsplit(("", "", request.script_root + request.path, urlencode(terms), ""))
 
@@ -80,7 +83,7 @@ def who_decides() -> Who:
 
 
 def answer(action: Callable[[], Sequence[int]]) -> ResponseReturnValue:
-    """Act, and return the redirect to where one was; for a mistake its sentence."""
+    """Run the action and return the redirect to the form's page; a :class:`BadFilter` is answered with its sentence."""
     path, query = _back()
     try:
         lines = action()
@@ -94,7 +97,7 @@ def answer(action: Callable[[], Sequence[int]]) -> ResponseReturnValue:
 
 
 def _back() -> tuple[str, list[tuple[str, str]]]:
-    """Return path and terms of the page that the form names; of the list of problems if that is none of the log's."""
+    """Return path and query of the page that the form came from, or of the list of problems if it names no log page."""
     try:
         asked = urlsplit(request.form.get("back", ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What people decide about problems. Who decided and when is stored, so that it can be shown and undone."""
+"""What people decide about problems: each decision is stored with who made it and when, so that it can be undone."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -41,9 +41,9 @@ class Who:
 
 @dataclass(frozen=True)
 class Change:
-    """What is to become of problems: the action as the history names it, its details, and the new columns.
+    """A change to problems: its action and details as the history shows them, and the new values of columns.
 
-    ``more_rows`` is how many rows end a mute.
+    ``more_rows`` is the number of further rows after which a mute ends.
     """
 
     action: str
@@ -53,10 +53,10 @@ class Change:
 
 
 def parse_change(status: str, until: str = "") -> Change:
-    """Return what is to be done to a problem; raises :class:`BadFilter`.
+    """Return the change that a form or a command asks for; raises :class:`BadFilter`.
 
     :param status: ``resolved``, ``next`` (resolved in the next deploy), ``muted`` or ``open``
-    :param until: when a mute ends: after hours or days (``24h``, ``7d``) or so many more rows (``+100``); empty: never
+    :param until: when a mute ends: after hours or days (``24h``, ``7d``) or after more rows (``+100``); empty: never
     """
     now = utcnow()
     if status == OPEN:
@@ -81,8 +81,8 @@ def parse_change(status: str, until: str = "") -> Change:
 
 
 def parse_note(text: str) -> Change:
-    """Return a note as a change that changes nothing; raises :class:`BadFilter`."""
-    # A browser sends each end of a line as two characters, of which it counts one.
+    """Return a note as a change that leaves the problem's state as it is; raises :class:`BadFilter`."""
+    # A browser sends two characters for each end of a line, but counts one towards the form's limit.
     text = text.replace("\r\n", "\n").strip()
     if not 0 < len(text) <= NOTE_LIMIT:
         raise BadFilter(f"note: 1 to {NOTE_LIMIT:,} characters; not {len(text):,}.")
@@ -108,9 +108,9 @@ def decide(problem_ids: Sequence[int], change: Change, who: Who) -> list[int]:
 
 
 def undo(decision_ids: Sequence[int], who: Who) -> list[int]:
-    """Undo those decisions that are the last of their problems; return the numbers of the lines that say so.
+    """Undo those of the decisions that are the last of their problems; return the numbers of the new history lines.
 
-    A note that is undone leaves no line: its number is returned. Raises as :func:`decide`.
+    Undoing a note deletes its line and writes none, so the number of the note is returned. Raises as :func:`decide`.
     """
 
     def undone(connection: Connection) -> list[int]:
@@ -127,7 +127,7 @@ def undo(decision_ids: Sequence[int], who: Who) -> list[int]:
 
 
 def of_numbers(log: Session, decision_ids: Sequence[int]) -> list[LogDecision]:
-    """Return those of the decisions that can still be undone, the last of their problems, and of the undoings too."""
+    """Return those of people's decisions and undoings that are still the last lines of their problems."""
     theirs = or_(LogDecision.before.is_not(None), LogDecision.action == UNDONE)
     found = log.scalars(select(LogDecision).where(LogDecision.id.in_(decision_ids), theirs)).all()
     names = {each.fingerprint for each in found}
@@ -143,7 +143,7 @@ def history(log: Session, problem: LogProblem) -> Sequence[LogDecision]:
 
 
 def line_as_json(line: LogDecision) -> dict[str, Any]:
-    """Return a line of history, without what an undo needs."""
+    """Return a line of history as JSON data, without the earlier state, which only an undo needs."""
     shown = {name: getattr(line, name) for name in ("id", "action", "detail", "user_id", "account")}
     return shown | {"created_at": line.created_at.isoformat()}
 

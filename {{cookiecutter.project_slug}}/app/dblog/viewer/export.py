@@ -13,14 +13,14 @@ EXPORT_ROWS = 500
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 COLUMNS = [column.name for column in ALL_COLUMNS]
 
-# A spreadsheet takes a cell that begins so for a formula.
+# A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def entries(filters: Filters) -> Iterator[Entry]:
     """Yield all rows of the filter, newest first; raises :class:`app.dblog.errors.Unreadable`.
 
-    A connection is held only while a page of rows is read, so that a slow reader keeps none from the log.
+    A connection is held only while a page of rows is read: a slow download must not keep one from the log.
     """
     before: str | None = None
     while True:

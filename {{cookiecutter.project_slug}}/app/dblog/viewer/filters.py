@@ -1,4 +1,4 @@
-"""Which rows to show, from texts as people type them in a URL or a command line."""
+"""The filters that choose rows, parsed from texts as people type them in a URL or on a command line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,17 +11,17 @@ from ...listing import BadFilter, Parser, parse_id, parse_terms, parse_text, par
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 ALL = "all"
-#: What ``muted`` asks for: rows of muted problems, too.
+#: The value of ``muted`` that asks for rows of muted problems, too.
 SHOW = "show"
 
 
 @dataclass(frozen=True)
 class Filters:
-    """``level`` is the lowest to show; ``q`` is searched in the message and in the exception's class and text.
-    ``path`` takes the paths below it, too.
+    """The filters of a list of rows; None is no filter.
 
-    ``since`` is the first moment that is shown, ``until`` the first that is not any more. ``muted`` is :data:`SHOW` for
-    rows of muted problems, too.
+    ``level`` is the lowest level to show. ``q`` is searched in the message and in the exception's class and text.
+    ``path`` matches the paths below it, too. ``since`` is the first moment that is shown, ``until`` the first one that
+    is not shown any more. ``muted`` is :data:`SHOW` to show rows of muted problems, too.
     """
 
     level: int | None = None
@@ -43,12 +43,12 @@ class Filters:
         filters = cls(**parse_terms(terms, PARSERS))
         if filters.since and filters.until and filters.since > filters.until:
             raise BadFilter("since: must not be later than until.")
-        # Around a row is what happened with it, whatever was muted.
+        # The rows around a row show all that happened at that time, muted or not.
         return replace(filters, muted=SHOW) if terms.get("around") else filters
 
     @property
     def hides_muted(self) -> bool:
-        """Whether rows of muted problems are left out: unless they are asked for, or one request or one problem is."""
+        """Whether rows of muted problems are left out; they are shown if ``muted``, a request or a problem is named."""
         return not (self.muted or self.request or self.problem is not None)
 
 

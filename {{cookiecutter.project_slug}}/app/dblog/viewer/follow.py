@@ -1,7 +1,7 @@
 """The rows as they arrive, each exactly once, whichever process writes them.
 
-A server gives out ids before it commits, so a lower id may arrive after a higher one. The ids that are missing are
-asked for again, until they arrive or cannot arrive any more.
+A database server gives out ids before it commits, so a lower id may arrive after a higher one. Each poll asks for the
+missing ids again, until they arrive or cannot arrive any more.
 """
 
 import time
@@ -20,21 +20,22 @@ POLL_SECONDS = 0.5
 POLL_ROWS = 500
 #: A missing id that has not arrived for so long belongs to a transaction that was rolled back.
 GIVE_UP_SECONDS = 60.0
-#: So many missing ids, the newest, are asked for.
+#: At most so many missing ids, the newest ones, are asked for.
 MAX_MISSING = 1_000
 
-#: Ids, and those of their rows that are shown.
+#: The ids that arrived, and the rows of those that are to be shown.
 Arrived = tuple[Sequence[int], Sequence[Entry]]
 
 
 def follow(count: int, columns: Sequence[Any], show_muted: bool = False) -> Iterator[Entry | Unreadable]:
     """Yield the last ``count`` rows, then every new one, without end; an error is yielded once, then retried.
 
-    :param show_muted: rows of muted problems, too. Otherwise the first rows are those left of the last thousand
+    :param show_muted: whether to yield rows of muted problems, too. Without them, the first rows are those that are
+        left of the last thousand
     """
     ids, rows = _last(count, columns, show_muted)
     top = max(ids, default=0)
-    # Ids and when to give them up (monotonic clock), in the order of time.
+    # This maps missing ids to the time when to give them up (monotonic clock), the earliest first.
     missing = _missing(set(range(max(min(ids, default=0), top - MAX_MISSING), top)) - set(ids))
     failed = False
     while True:
@@ -69,9 +70,9 @@ def _last(count: int, columns: Sequence[Any], show_muted: bool) -> Arrived:
 
 
 def _arrived(top: int, missing: Iterable[int], columns: Sequence[Any], show_muted: bool) -> Arrived:
-    """Return what came above ``top``, and what is there now of the missing."""
+    """Return the rows that came above ``top``, and those of the missing ids that are there now."""
     new = or_(LogEntry.id > top, LogEntry.id.in_(missing))
-    # With these conditions alone SQLite would read the whole table.
+    # Without this lower bound SQLite would read the whole table.
     first = min([top + 1, *missing])
     arrived = select(LogEntry.id, _is_shown(show_muted)).where(LogEntry.id >= first, new).order_by(LogEntry.id)
     with reading() as log:

@@ -34,7 +34,7 @@ def level_cell(level: int) -> Colored:
 
 
 def _standard(level: int) -> int:
-    """Return the standard level below this one, or the lowest."""
+    """Return the standard level at or below this one; the lowest for a level below all of them."""
     return min(max(level // 10 * 10, 10), 50)
 
 
@@ -47,7 +47,7 @@ def pretty(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
 
 
-#: One exception of the chain: its class, its text, and its frames in runs of the project's own and of libraries'.
+#: One exception of the chain: its class, its text, and its frames in runs; True marks a run of the project's frames.
 Raised = tuple[str, str, list[tuple[bool, list[dict[str, Any]]]]]
 
 
@@ -86,10 +86,10 @@ def json_line(value: object) -> str:
 
 
 def as_text(entry: Entry, local: bool = True, folded: bool = False) -> str:
-    """Return everything about one row as text; it is not inert yet.
+    """Return everything about one row as text; the caller makes it safe for a terminal with ``inert``.
 
-    :param local: times in this machine's zone, not in UTC
-    :param folded: without the frames of libraries between the project's own
+    :param local: whether the time is in this machine's zone, not in UTC
+    :param folded: whether one line stands for each run of library frames
     """
     moment = entry.created_at.astimezone(None if local else UTC)
     facts = {
@@ -117,7 +117,7 @@ def as_text(entry: Entry, local: bool = True, folded: bool = False) -> str:
 
 
 def fold_libraries(entry: Entry) -> str:
-    """Return a row's traceback in which a line stands for each run of library frames; whole if no frame is ours."""
+    """Return a row's traceback with one line for each run of library frames, or all of it if no frame is ours."""
     frames = [frame for error in entry.frames or () for frame in error["frames"]]
     libraries = {frame["file"] for frame in frames if not frame["project"]}
     trace = (entry.trace or "").rstrip().split("\n")
@@ -129,7 +129,7 @@ def fold_libraries(entry: Entry) -> str:
         if frame := _FRAME.match(line):
             in_library = frame[1] in libraries
             count += in_library
-        elif not line.startswith("  "):  # of a frame are its source and what marks a place in it
+        elif not line.startswith("  "):  # deeper lines belong to the frame above them
             in_library = False
         if in_library:
             continue

@@ -1,7 +1,7 @@
 """A row or a problem as Markdown, to hand it over to a colleague or an issue: what happened, where, and a link.
 
-Who it happened to (user, address, browser) is not in it. What was logged is put between fences and marks of code that
-its own backticks cannot close.
+The Markdown does not say to whom it happened (user, address, browser). Logged text is put into blocks and spans of code
+whose fences are longer than any run of backticks in the text, so that the text cannot close them.
 """
 
 import re
@@ -15,7 +15,7 @@ from ..models import LogProblem
 from .format import first_line
 from .queries import Entry
 
-#: What is kept of the texts, in characters, and so many frames of each exception, the innermost ones.
+#: How many characters are kept of a title and of another text, and how many frames, the innermost, of an exception.
 TITLE_LIMIT, TEXT_LIMIT, MAX_FRAMES = 240, 2_000, 20
 _BACKTICKS = re.compile("`+")
 
@@ -57,7 +57,7 @@ def _facts(entry: Entry) -> Iterator[str]:
 
 
 def _block(entry: Entry, title: str, root: str) -> Iterator[str]:
-    """Yield the lines of what was said and of the project's frames, the innermost of the last exception first."""
+    """Yield the lines of message, exceptions and project frames; the last exception's innermost frame comes first."""
     message = entry.message.strip()
     if message not in ("", title.strip()):
         yield _cut(message)
@@ -83,7 +83,7 @@ def _fenced(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Return the text on one line as a span of code, which nothing in it can end."""
+    """Return the text on one line as a span of code that no backtick in the text can end."""
     line = " ".join(text.split())
     mark = "`" * (_longest_run(line) + 1)
     space = " " if line[:1] == "`" or line[-1:] == "`" else ""

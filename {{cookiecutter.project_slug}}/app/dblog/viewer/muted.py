@@ -1,6 +1,6 @@
-"""Rows of muted problems: what leaves them out of a list, and how many there are to subtract from the counts.
+"""Rows of muted problems: the condition that leaves them out of a list, and their numbers to subtract from the counts.
 
-A list need not read its way through the muted rows: the counts by the hour tell which hours have other rows, and of
+A list need not read all muted rows to get past them: the counts by the hour tell which hours have other rows, and of
 which problems.
 """
 
@@ -16,17 +16,17 @@ from ...database import HOUR, hour_of, utcnow
 from ..models import MUTED, LogEntry, LogProblem, LogProblemHour
 from .filters import Filters
 
-#: So many counts of problems are read to find the hours that have other rows than muted ones.
+#: How many counts of problems are read to find the hours that have rows that are not muted.
 COUNTS_READ = 2_000
 
 
 class Hours(NamedTuple):
-    """Some hours in a row.
+    """Some hours one after another.
 
     :ivar names: the fingerprints of all their rows that are not muted
-    :ivar edge: where they end, in the direction of the search
-    :ivar are_last: no row follows that is not muted
-    :ivar are_dense: there are none, since the very next hour has more such rows than were asked for
+    :ivar edge: the time at which they end, in the direction of the search
+    :ivar are_last: whether no row that is not muted follows
+    :ivar are_dense: whether there is no hour here because the very next one alone has too many rows
     """
 
     names: set[str]
@@ -38,7 +38,8 @@ class Hours(NamedTuple):
 def fingerprints() -> Select[Any]:
     """Return the query of the fingerprints that are muted at this moment.
 
-    The writer ends a mute when a record comes after its time. Until then the time alone has ended it.
+    The writer changes the status of a mute whose time is over only when the next record comes. Until then this query
+    leaves such a mute out.
     """
     still = or_(LogProblem.muted_until.is_(None), LogProblem.muted_until > utcnow())
     return select(LogProblem.fingerprint).where(LogProblem.status == MUTED, still)
@@ -60,8 +61,8 @@ def counts(
 ) -> Sequence[Any]:
     """Return fingerprint, hour or day, level, logger and number of rows of muted problems.
 
-    :param moment: the column of the time of :class:`LogProblemHour` or :class:`LogProblemDay`
-    :param times: conditions on it
+    :param moment: the time's column of :class:`LogProblemHour` or :class:`LogProblemDay`
+    :param times: conditions on that column
     """
     table = moment.class_
     query = select(table.fingerprint, moment, table.level, table.logger, table.count - table.without_row)
@@ -74,11 +75,13 @@ def count_problems(log: Session) -> int:
 
 
 def next_hours(log: Session, filters: Filters, edge: datetime, need: int, most: int, ascending: bool) -> Hours:
-    """Return the next hours that have rows of the filter's level and logger, until there are as many as are needed.
+    """Return the next hours, as many as it takes to have the needed number of unmuted rows of the filter.
+
+    Of the filter only level, logger and times are looked at.
 
     :param edge: the start of the first hour to look at, or of the one after it if the search goes back
     :param need: how many rows are enough
-    :param most: the hours together have no more rows than so many
+    :param most: how many rows the hours may have together
     """
     table = LogProblemHour
     shown, rows = not_muted(table.fingerprint).label("shown"), (table.count - table.without_row).label("rows")
@@ -89,11 +92,11 @@ def next_hours(log: Session, filters: Filters, edge: datetime, need: int, most: 
     else:
         query = query.where(table.hour < edge).order_by(table.hour.desc())
         query = query.where(table.hour >= hour_of(filters.since)) if filters.since else query
-    # Not only those that are shown: of very many muted problems the database would read all counts.
+    # The query returns the muted counts, too: to leave them out, the database might read very many before its limit.
     found = log.execute(query.limit(COUNTS_READ)).all()
     hours = [(hour, [*counts]) for hour, counts in groupby(found, key=lambda count: count.hour)]
     if are_more := len(found) == COUNTS_READ:
-        # There may be more of the last hour, too.
+        # The limit may have cut off a part of the last hour.
         hours.pop()
     names: set[str] = set()
     total, reached = 0, edge

@@ -1,4 +1,4 @@
-"""The search for the rows of a page: along an index, back or forth.
+"""The search for the rows of a page: along an index, towards older or newer rows.
 
 A filter without an index is searched row by row, at most :data:`SEARCH_ROWS` rows a page. Where rows of muted problems
 are left out, hours that have no other rows are skipped.
@@ -21,11 +21,12 @@ from .filters import Filters
 
 #: A search along an index reads a quarter as many rows: each is a random read.
 SEARCH_ROWS = 2_000
-#: Where rows are muted, so many times the rows of a page are read before the counts are asked for hours with others.
+#: If problems are muted, a search reads so many pages of rows before it asks the counts which hours have other rows.
 UNMUTED_FIRST = 4
-#: So often a page asks the counts.
+#: How often a page asks the counts.
 SKIPS = 3
-#: The keys of so many rows that are not muted are read of one hour. Where there are more, muted ones are few or short.
+#: How many keys of unmuted rows are read of some hours at once. An hour with more is read row by row: its muted rows
+#: are few, or stand in short runs.
 DENSE_ROWS = 20_000
 
 _WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
@@ -39,7 +40,7 @@ Found = tuple[Sequence[Entry], Cursor | None]
 def search(
     log: Session, filters: Filters, columns: Sequence[Any], cursor: Cursor | None, size: int, *, ascending: bool
 ) -> Found:
-    """Return up to ``size`` rows past the cursor, and one more if there are more; and where the search stopped."""
+    """Return up to ``size`` rows past the cursor, one more row if there are more, and where the search stopped."""
     sources, rest = indexed_conditions(log, filters)
     scan = partial(_scan, log, filters, sources, columns=columns, count=size + 1, ascending=ascending)
     most = (SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS) if rest else size + 1
@@ -48,7 +49,7 @@ def search(
     shown = [*rest, muted.not_muted()]
     found, end = scan(shown, cursor, most if rest else UNMUTED_FIRST * most)
     edge: datetime | None = None
-    # The counts do not know of users, who have few rows anyway; and where each row is looked at, one skip is enough.
+    # A user has few rows, and the counts do not know which. If each row must be looked at, one skip is enough.
     for _ in range(0 if filters.user is not None else 1 if rest else SKIPS):
         left = size + 1 - len(found)
         if end is None or left <= 0:
@@ -82,12 +83,12 @@ def _scan(
     count: int,
     ascending: bool,
 ) -> Found:
-    """Return up to ``count`` rows out of the next ``most`` along the indexes, and where that stopped."""
+    """Return up to ``count`` matching rows of the next ``most`` along the indexes, and where the search stopped."""
     if rest and log.get_bind().dialect.name == "postgresql":
-        # PostgreSQL must read the candidates one by one: its plan would read a whole table, ten times as slow.
+        # PostgreSQL is made to read the candidates one by one: its own plan reads a whole table, ten times as slow.
         log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
     limits = times(filters, cursor, ascending)
-    # The limit is around the candidates, so that no database can look for matches in the whole table.
+    # The limit applies to the candidates, not to the matches: no database can look for these in the whole table.
     keys = [keys_of([*source, *limits], ascending).limit(most) for source in sources]
     matches = and_(true(), *rest).label("matches")
     if len(keys) == 1:
@@ -124,15 +125,15 @@ def _of_problems(
     count: int,
     ascending: bool,
 ) -> Sequence[Entry]:
-    """Return the next rows that the problems of some hours have, up to ``count``."""
+    """Return up to ``count`` of the next rows, those of the problems that ``hours`` names."""
     edge = LogEntry.created_at < hours.edge if ascending else LogEntry.created_at >= hours.edge
     conditions = [LogEntry.fingerprint.in_(hours.names), edge, *times(filters, cursor, ascending), *rest]
-    # Not by the columns alone: a database might go by their indexes, which have the muted rows as well.
+    # These expressions keep a database from using the columns' indexes, which have the muted rows as well.
     if filters.level is not None:
         conditions.append(LogEntry.level + 0 >= filters.level)
     if filters.logger is not None:
         conditions.append(func.substr(LogEntry.logger, 1, type_=String) == filters.logger)
-    # Sorted here, since a database might go by time to save the sorting, through all muted rows again.
+    # Python sorts the keys: to save the sorting, a database might read along the time, through all muted rows again.
     keys = log.execute(select(LogEntry.created_at, LogEntry.id).where(*conditions)).all() if hours.names else []
     chosen = [key.id for key in (nsmallest if ascending else nlargest)(count, keys)]
     if not chosen:
@@ -141,7 +142,7 @@ def _of_problems(
 
 
 def indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condition]], list[Condition]]:
-    """Return conditions that an index answers in order of time, a list for each search, and those that remain."""
+    """Return the conditions that an index answers in order of time, a list for each search, and those that remain."""
     indexed: list[tuple[Any, Any]] = [
         (LogEntry.request_id, filters.request),
         (LogEntry.fingerprint, None if filters.problem is None else _fingerprint(log, filters.problem)),
@@ -172,7 +173,7 @@ def indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condit
 
 
 def _fingerprint(log: Session, problem_id: int) -> str:
-    """Return the fingerprint of a problem, or of a problem that is gone a text that no row has."""
+    """Return the fingerprint of a problem; if the problem is gone, a text that no row has as its fingerprint."""
     return log.scalar(select(LogProblem.fingerprint).where(LogProblem.id == problem_id)) or ""
 
 

@@ -1,4 +1,4 @@
-"""What the users on a page are called."""
+"""The names of the users on a page."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from flask import current_app
 
 
 def names_of(*groups: Iterable[Any]) -> Mapping[int, str]:
-    """Return the names of the users of rows, lines of history and the like, by number: one question for a page."""
+    """Return by number the names of the users in rows and lines of history: one question answers for a whole page."""
     numbers = {each.user_id for group in groups for each in group if each.user_id is not None}
     names: Mapping[int, str] = current_app.extensions["dblog"].names.of(numbers)
     return names

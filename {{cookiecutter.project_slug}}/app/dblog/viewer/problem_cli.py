@@ -70,7 +70,7 @@ numbers_argument = click.argument(
 @numbers_argument
 @click.option("--next-deploy", is_flag=True, help="Only a record of a release that is still to come opens it again.")
 def resolve_command(problem_ids: tuple[int, ...], next_deploy: bool) -> None:
-    """Resolve problems; one whose next record comes later is open again."""
+    """Resolve problems; a record that comes later opens its problem again."""
     _decide(problem_ids, RESOLVED_IN_NEXT if next_deploy else RESOLVED)
 
 
@@ -91,7 +91,7 @@ def reopen_command(problem_ids: tuple[int, ...]) -> None:
 
 @plain_errors(Unreadable)
 def _decide(problem_ids: Sequence[int], status: str, until: str = "") -> None:
-    """Decide about the problems of these numbers, about none of them if one does not exist, and say what was done."""
+    """Decide about the problems of these numbers, and print what was done; if one does not exist, change none."""
     change = parse_change(status, until)
     found = []
     with reading() as log:
@@ -112,7 +112,7 @@ def _done(change: Change) -> str:
 def _account() -> str:
     """Return the name of the operating system's account, which the history shows."""
     try:
-        # It may come from a variable, with anything in it.
+        # The name may come from an environment variable, which may contain anything.
         return clean_text(getpass.getuser(), 200)
     except (OSError, KeyError, ImportError):
         return "somebody without an account name"

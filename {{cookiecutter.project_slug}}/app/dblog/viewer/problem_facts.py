@@ -13,9 +13,9 @@ from .problem_list import CHART_DAYS, DAY, chart_start
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry
 
 MOST_HIT = 5
-#: Rows since the problem was resolved are counted no further.
+#: How far the rows since the problem was resolved are counted.
 SINCE_CAP = 1_000
-#: So many rows of a request are looked at, and so many are shown.
+#: How many rows of a request are looked at, and how many are shown.
 REQUEST_CAP, REQUEST_ROWS = 500, 30
 
 
@@ -39,9 +39,9 @@ class RequestRows(NamedTuple):
 
 
 def find_entry(log: Session, problem: LogProblem, number: int | None) -> Entry | None:
-    """Return a row of the problem with all its columns: that of the number, else the newest.
+    """Return a row of the problem with all its columns: the one of this number, or the newest without a number.
 
-    None if retention has taken its rows; raises :class:`BadFilter` if the row of the number is none of them.
+    None if retention has deleted all rows of the problem; raises :class:`BadFilter` if it has no row of this number.
     """
     query = select(*ALL_COLUMNS).where(LogEntry.fingerprint == problem.fingerprint)
     if number is None:
@@ -68,7 +68,7 @@ def place_deploys(releases: Sequence[LogRelease]) -> Sequence[Deploy]:
 
 
 def rows_since_resolved(log: Session, problem: LogProblem) -> int | None:
-    """Return how many rows are newer than the last resolving; None if that was not, or was taken back."""
+    """Return how many rows came since the problem was last resolved; None if it never was, or if that was undone."""
     moment = problem.resolved_at
     if moment is None and problem.came_back_at:
         resolved = select(LogDecision.created_at).where(
@@ -88,13 +88,13 @@ def most_hit(log: Session, problem: LogProblem) -> Sequence[LogProblemUser]:
 
 
 def rows_of_request(log: Session, entry: Entry) -> RequestRows:
-    """Return what was logged in the request of a row, that row among it, as many before it as after it.
+    """Return the rows of a row's request around that row, as many before it as after it.
 
-    A job has the same id each time, so its rows are not those of one run: there is only the row itself.
+    A job has the same id in each of its runs, so nothing tells the rows of one run: only the row itself is returned.
     """
     if not entry.request_id or not entry.method:
         return RequestRows([entry], 1, None)
-    # The database may read them in any order: those of a request that logs without end are not sorted.
+    # The query asks for no order: a database must not sort all rows of a request that logs without end.
     some = select(LogEntry.created_at, LogEntry.id).where(LogEntry.request_id == entry.request_id).limit(REQUEST_CAP)
     keys = sorted({(key.created_at, key.id) for key in log.execute(some)} | {(entry.created_at, entry.id)})
     here = keys.index((entry.created_at, entry.id))

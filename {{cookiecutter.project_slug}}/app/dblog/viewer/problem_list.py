@@ -30,7 +30,7 @@ SORTS: dict[str, InstrumentedAttribute[Any]] = {
 }
 PROBLEMS_A_PAGE = 25
 CHART_DAYS = 30
-#: Charts and the line of the deploy look no further back.
+#: How many deploys the charts and the line about the deploy look back.
 DEPLOYS = 50
 
 DAY = timedelta(days=1)
@@ -48,7 +48,7 @@ class Wanted:
 
     @classmethod
     def parse(cls, terms: Mapping[str, str]) -> "Wanted":
-        """Return it from texts as people type them. Raises :class:`BadFilter`."""
+        """Return what is wanted, from texts as people type them. Raises :class:`BadFilter`."""
         status, sort, q = (terms.get(name, "").strip() for name in ("status", "sort", "q"))
         for name, term, choices in (("status", status, VIEWS), ("sort", sort, SORTS)):
             if term and term not in choices:
@@ -58,7 +58,7 @@ class Wanted:
 
 
 class _Listed(NamedTuple):
-    """A problem under the names that cursors are made of."""
+    """A problem with the two attributes that :class:`Cursor` is made of; ``created_at`` stands for the order's key."""
 
     problem: LogProblem
     created_at: datetime
@@ -83,7 +83,7 @@ def list_problems(
     conditions = [*_filters(wanted), _views(deployed)[wanted.status]]
     if cursor:
         is_time = wanted.sort in (SEEN, "first")
-        # A number is written as so many microseconds since 1970.
+        # A cursor holds a time: a key that is a number is written as so many microseconds since 1970.
         value: Any = cursor.moment if is_time else (cursor.moment - _EPOCH) // _MICROSECOND
         conditions.append(Cursor(value, cursor.id).passed(column, LogProblem.id, ascending=ascending))
     order = [key.asc() if ascending else key.desc() for key in (column, LogProblem.id)]
@@ -98,7 +98,7 @@ def list_problems(
 
 
 def tally(log: Session, wanted: Wanted, deployed: datetime | None) -> dict[str, int]:
-    """Return how many problems each view has of the level and with the text that are wanted."""
+    """Return how many problems of the wanted level and text each view has."""
     views = _views(deployed)
     sums = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in views.values()]
     counts = log.execute(select(*sums).where(*_filters(wanted))).one()
@@ -132,7 +132,7 @@ def is_new(problem: LogProblem, deployed: datetime | None) -> bool:
 
 
 def shown_status(problem: LogProblem) -> str:
-    """Return the status; no writer has to be there to end a mute, its time alone ends it."""
+    """Return the status; a mute whose time is over is open, even if no writer has changed the column yet."""
     lapsed = problem.status == MUTED and problem.muted_until is not None and problem.muted_until <= utcnow()
     return OPEN if lapsed else problem.status
 

@@ -36,7 +36,7 @@ CHIPS = {
     MUTED: "Muted",
     problem_list.ALL: "All",
 }
-#: Chips that are there only while one looks at their view: the line of the deploy leads to it.
+#: Chips that are shown only on their own view, to which the line about the deploy leads.
 PASSING = (problem_list.CAME_BACK_SINCE, problem_list.QUIET)
 #: How long to mute, as :func:`app.dblog.viewer.decisions.parse_change` takes it.
 MUTES = {
@@ -99,7 +99,7 @@ def problems_json() -> ResponseReturnValue:
 
 @bp.app_template_global("log_problems_link")
 def problems_link(terms: Mapping[str, str], endpoint: str = "dblog.show_problems", /, **changes: Any) -> str:
-    """Return the address of the list with the same terms but for ``changes``; what is usual is left out."""
+    """Return the address of the list with these terms and the ``changes``; default values are left out."""
     kept = {**terms, **changes}
     return url_for(endpoint, **{name: term for name, term in kept.items() if term and USUAL.get(name) != term})
 
@@ -108,7 +108,8 @@ def problems_link(terms: Mapping[str, str], endpoint: str = "dblog.show_problems
 def split_title(problem: LogProblem) -> tuple[str, str]:
     """Return the first line of the title in two parts: the exception's class with its colon, and what it said.
 
-    The class is without its module, which the problem's page names. Of a message the first part is all of it.
+    The class is without its module, which the problem's page names. If there is no exception, the first part is the
+    whole line.
     """
     title = first_line(problem.title) or "(empty)"
     name, colon, said = title.partition(":")

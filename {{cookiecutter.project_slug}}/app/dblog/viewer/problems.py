@@ -1,4 +1,4 @@
-"""Problems, each all records of one kind: one of them, those of rows, and how many are open."""
+"""Queries for problems (a problem is all records of one kind): one of them, those of rows, and how many are open."""
 
 import logging
 from collections.abc import Iterable

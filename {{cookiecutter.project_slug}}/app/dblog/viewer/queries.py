@@ -1,7 +1,7 @@
 """The queries of rows, for the pages, their JSON twins, the exports and the commands alike.
 
 Pages go by key (time and id of the last row shown), never by offset: the thousandth page costs as much as the first.
-What a page costs is bounded however large the log is, see :mod:`app.dblog.viewer.paging`.
+The cost of a page is bounded, however large the log is, see :mod:`app.dblog.viewer.paging`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ LIST_COLUMNS: tuple[Any, ...] = (
 
 
 class LogSession(Session):
-    """Without the listeners that the application set on all sessions: one that sets something for the request, say."""
+    """A session without the listeners that the application has set on all sessions, for its own requests."""
 
     _sa_propagate_class_events = False
 
@@ -54,14 +54,14 @@ class LogSession(Session):
 def reading() -> Iterator[Session]:
     """Open a session of the log's own, to read with; raises :class:`Unreadable`, or :class:`TooSlow`.
 
-    All its queries see one view of the rows, since a search is two of them. The session is not ``db.session``: the log
-    has two connections a process, so they go back before a page is rendered.
+    All its queries see the same state of the rows, since one search makes two queries. The session is not
+    ``db.session``: the log has two connections a process, so this one goes back before a page is rendered.
     """
     engine: Engine = current_app.extensions["dblog"].writer.engine
     try:
         with LogSession(engine) as log:
             if engine.dialect.name == "postgresql":
-                # MariaDB and MySQL begin with this level, SQLite has no other within a transaction.
+                # MariaDB and MySQL have this level by default, and SQLite keeps one state within a transaction anyway.
                 log.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             with limited(log.connection()):
                 begin(log, "DEFERRED")
@@ -124,8 +124,8 @@ def newest_id(log: Session) -> int:
 def count_newer(log: Session, filters: Filters, after: int, most: int = 100) -> int:
     """Return how many rows came after the row of an id, counting no further than ``most``.
 
-    By id, not by time: the clock of another host may be behind, or have been ahead. Only the last
-    :data:`app.dblog.viewer.paging.SEARCH_ROWS` ids are looked at.
+    The query compares ids, not times: the clock of another host may be behind, or may have been ahead. It looks only at
+    the last :data:`app.dblog.viewer.paging.SEARCH_ROWS` ids.
     """
     sources, rest = paging.indexed_conditions(log, filters)
     if muted.hides(log, filters):

@@ -49,7 +49,7 @@ def detail_json(entry_id: int) -> ResponseReturnValue:
 
 @bp.get("/logs/<int:entry_id>.txt")
 def detail_text(entry_id: int) -> Response:
-    """Everything about the row, with the traceback as Python prints it."""
+    """Show everything about the row as text, with the traceback as Python prints it."""
     with reading() as log:
         entry = queries.find(log, entry_id) or abort(404)
     return Response(f"{inert(as_text(entry, local=False))}\n", mimetype="text/plain")

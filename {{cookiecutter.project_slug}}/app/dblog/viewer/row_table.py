@@ -1,6 +1,6 @@
-"""Rows of a list as the template prints them: everything is made here, for fifty rows at once.
+"""Rows of a list as the template prints them: this module makes every cell, for fifty rows at once.
 
-A macro a cell takes Jinja twice the time of the database's search.
+If the template called a macro for each cell, Jinja would take twice as long as the database's search.
 """
 
 import re
@@ -27,11 +27,11 @@ def table_rows(
 ) -> list[tuple[Any, ...]]:
     """Return what the template prints of each row, in the order in which its loop names it.
 
-    They are tuples: Jinja looks for an attribute of the name before it asks a dictionary. ``day`` is there where
-    another day begins (UTC).
+    A row is a tuple because dictionaries are slower: Jinja looks for an attribute of the name first. ``day`` is set in
+    the first row of each day (UTC).
 
     :param known: the rows' problems by fingerprint, see :func:`app.dblog.viewer.problems.of_rows`
-    :param names: of the users, by number; None: they are asked for
+    :param names: the users' names by number; None asks the application for them
     """
     base = url_for("dblog.index")
     names = names_of(entries) if names is None else names
@@ -56,13 +56,13 @@ def table_rows(
 
 
 def said_by(entry: Entry) -> str:
-    """Return the message, or what the exception says where the message only repeats the request, as Flask's does."""
+    """Return the message, or the exception's text if the message only repeats the request, as Flask's does."""
     repeats = entry.exception_text and entry.message == f"Exception on {entry.path} [{entry.method}]"
     text: str = entry.exception_text if repeats else entry.message
     return text
 
 
 def place_of(entry: Entry, problem: Known | None) -> str:
-    """Return file and line of an exception, the logger of another row."""
+    """Return file and line for a row with an exception, the logger for any other row."""
     place = _PLACE.search(problem.place) if entry.exception and problem else None
     return place[1] if place else entry.logger

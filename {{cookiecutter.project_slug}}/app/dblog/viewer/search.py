@@ -1,4 +1,4 @@
-"""What people type or paste into the search box, recognised: an id, an address, a path, a name, a time, or text."""
+"""This recognises what people paste into the search box: an id, an address, a path, a name, a time, or just text."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from ...listing import MAX_TERM
 
-#: The name under which the number of a row is returned, which is no filter.
+#: The key under which the number of a row is returned; it is not a filter.
 ROW = "row"
-#: Around a time so much is shown on either side.
+#: How much is shown before and after a time.
 AROUND_TIME = timedelta(minutes=5)
 MAX_ZONE_MINUTES = 18 * 60
 
-# These can be named, as in user:17; "text:" is for what would be taken for something else.
+# People can name the filter, as in user:17; "text:" searches a text that would be taken for something else.
 _NAMED = re.compile(r"(request|user|logger|path|ip|release|problem|level|text):(\S+)", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(r'"(.+)"', re.DOTALL)
 _ROW = re.compile(r"#(\d{1,18})", re.ASCII)
@@ -34,23 +34,23 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Known:
-    """How to ask what the log and the application know."""
+    """The questions to the log and to the application by which a text is recognised."""
 
     #: Whether a request of this id has a row.
     request: Callable[[str], bool]
     #: Whether a logger of this name has a row.
     logger: Callable[[str], bool]
-    #: Takes a release or how it begins, returns the release.
+    #: Takes a release or its first characters, returns the release.
     release: Callable[[str], str | None]
     #: Takes a user's name, returns the user's number.
     user: Callable[[str], int | None]
 
 
 def recognise(text: str, known: Known, now: datetime, zone: timezone = UTC) -> dict[str, str]:
-    """Return the filters that a text stands for, or :data:`ROW`; ``q`` if it is nothing else than text.
+    """Return the filters that a text stands for, or :data:`ROW`; ``q`` if it is only text.
 
     :param now: when it was typed
-    :param zone: where; times without a zone are meant there
+    :param zone: the zone of times that do not name one
     """
     text = text.strip()
     if not text:
@@ -68,14 +68,14 @@ def recognise(text: str, known: Known, now: datetime, zone: timezone = UTC) -> d
 
 
 def zone_of(minutes: str) -> timezone:
-    """Return the zone that is so many minutes ahead of UTC, UTC if it is no number of minutes."""
+    """Return the zone that is so many minutes ahead of UTC; UTC if ``minutes`` is not a valid number."""
     if re.fullmatch(r"-?\d{1,4}", minutes, re.ASCII) and abs(int(minutes)) <= MAX_ZONE_MINUTES:
         return timezone(timedelta(minutes=int(minutes)))
     return UTC
 
 
 def in_utc(moment: str, zone: timezone) -> str:
-    """Return a time of a zone, as browsers write it, as one of UTC; any other text as it is."""
+    """Return in UTC a time that a browser wrote without its zone; return any other text as it is."""
     try:
         there = datetime.fromisoformat(moment)
         return moment if there.tzinfo else _written(there.replace(tzinfo=zone))
@@ -84,7 +84,7 @@ def in_utc(moment: str, zone: timezone) -> str:
 
 
 def _place(text: str) -> dict[str, str]:
-    """Return the filter of an address or a path: one of a site's addresses has a path, too."""
+    """Return the filter for an IP address, a path, or the path in a URL."""
     try:
         return {"ip": str(ip_address(text.strip("[]")))}
     except ValueError:
@@ -132,7 +132,7 @@ def _written(moment: datetime) -> str:
 
 
 def _name(text: str, known: Known) -> dict[str, str]:
-    """Return the filter of something that is known by this name."""
+    """Return the filter for the request, logger, release or user that has this name."""
     if _ID.fullmatch(text) and (_OWN_ID.fullmatch(text) or known.request(text)):
         return {"request": text}
     if known.logger(text):
@@ -143,14 +143,14 @@ def _name(text: str, known: Known) -> dict[str, str]:
     return {} if user is None else {"user": str(user)}
 
 
-#: Filters by which little is found: the time that is sent along with one of these is not meant.
+#: Filters that match few rows: the form also sends its time range, which is ignored with one of these.
 PRECISE = ("request", "user", "ip", "release", "problem")
 
 
 def combine(found: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
     """Return the filters of a search together with those that were there before.
 
-    A request is looked for without any other filter, anything else that is precise without a time.
+    The search for a request drops all other filters; the other :data:`PRECISE` ones drop only the time range.
     """
     if "request" in found:
         return dict(found)

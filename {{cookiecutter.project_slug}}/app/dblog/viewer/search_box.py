@@ -1,4 +1,4 @@
-"""The form above the list of rows: where it leads, so that an address names filters and is worth keeping."""
+"""The form above the list of rows leads to an address that names its filters, so that the address is worth keeping."""
 
 from collections.abc import Mapping
 from datetime import timezone
@@ -18,10 +18,10 @@ _SHORTEST_RELEASE = 7
 
 
 def form_address(terms: Mapping[str, str]) -> str:
-    """Return the address of what the form asks for; a row that is not there is a 404.
+    """Return the address of what the form asks for; a row that does not exist is answered with 404.
 
-    :param terms: ``find`` is what was typed, ``text`` what is searched as text already, ``zone`` how many minutes the
-        reader's clock is ahead of UTC, ``from`` and ``to`` the times that were picked; the rest are filters
+    :param terms: ``find`` is what was typed, ``text`` the text for which the page is searched already, ``zone`` how
+        many minutes the reader's clock is ahead of UTC, ``from`` and ``to`` the picked times; the rest are filters
     """
     zone = zone_of(terms.get("zone", ""))
     picked = _picked(terms, zone)
@@ -34,19 +34,19 @@ def form_address(terms: Mapping[str, str]) -> str:
         found = recognise(typed, _known(log), utcnow(), zone)
         if row := found.get(ROW):
             return url_for("dblog.detail", entry_id=_existing(log, row))
-    # Nothing else on the page tells that a text was taken for a time.
+    # The page needs ``typed`` to offer a search for the text: nothing else there tells that it was taken for a time.
     understood = {"typed": typed} if "until" in found else {}
     return log_link(combine(found, before), **understood)
 
 
 def as_text(terms: Mapping[str, str]) -> str | None:
-    """Return what may have been meant as text, though it was taken for something else."""
+    """Return what was typed if it was taken for a filter: the page offers to search for it as text instead."""
     taken = [terms[name] for name in ("request", "user", "logger", "release", "ip", "path") if name in terms]
     return terms.get("typed") or (taken[0] if len(taken) == 1 and "q" not in terms else None)
 
 
 def problems_titled(log: Session, text: str) -> list[tuple[int, str, int]]:
-    """Return number, title and count of the problems last seen that have the text in their titles."""
+    """Return number, title and count of the problems with this text in the title, the last seen first."""
     query = select(LogProblem.id, LogProblem.title, LogProblem.count)
     query = query.where(LogProblem.title.icontains(text, autoescape=True)).order_by(LogProblem.last_seen.desc())
     return [(number, title, count) for number, title, count in log.execute(query.limit(MAX_TITLES))]

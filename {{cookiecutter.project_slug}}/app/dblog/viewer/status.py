@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 #: Seconds that a record may wait before the log counts as degraded.
 DEGRADED_AFTER_SECONDS = 60.0
-#: Nothing brings back a record that was dropped, and a monitor that never gets back to ok is no longer looked at. So a
-#: day is enough for whoever looks daily; the rows that tell of it are a problem of their own, open until resolved.
+#: How long dropped records keep the state degraded. People stop looking at a monitor that never returns to ok, and a
+#: day is enough for those who look daily. The rows that report the drop are a problem that stays open until resolved.
 DROPPED_LATELY = timedelta(hours=24)
-#: For so long the tabs do not look again.
+#: How long the tabs keep a state before they look again.
 STATE_SECONDS = 5.0
-#: Pruning has an hour for what an hour brings.
+#: Pruning has one hour to delete the rows of an hour; after two it is late.
 PRUNING_IS_LATE_AFTER = timedelta(hours=2)
 PRUNING = ("pruned_before", "pruned_because_of", "rows_to_prune", "pruning_is_late")
 VOLUME = ("rows", "records_without_row", "oldest", "newest", "rows_a_day", "bytes_on_disk", "storms")
@@ -51,7 +51,7 @@ def health(own: Journal, silence: str | None = None, most_files: int | None = No
 
     ``dropped`` counts since the processes started. ``reasons`` say in sentences why the state is degraded.
 
-    :param silence: why records do not come as far as the journal, None if they do
+    :param silence: why records do not reach the journal, None if they do
     :param most_files: look at no more than so many files, so that a request's time is bounded; None looks at all
     """
     waiting = look(own, most_files)
@@ -75,7 +75,7 @@ def health(own: Journal, silence: str | None = None, most_files: int | None = No
 def recent_state(log: "DatabaseLog", session: Session) -> str:
     """Return the log's state as it was at most :data:`STATE_SECONDS` ago, for the tabs of every page.
 
-    Whether pruning keeps up takes too long to find out for that: only :func:`report` says so.
+    It does not consider whether pruning keeps up, which takes too long to find out: only :func:`report` does.
     """
     now = time.monotonic()
     looked_at, state = _states.get(log, (-math.inf, ""))
@@ -89,8 +89,8 @@ def recent_state(log: "DatabaseLog", session: Session) -> str:
 def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> dict[str, Any]:
     """Return the health, and what the database says of itself, see :func:`app.dblog.viewer.volume.volume`.
 
-    :param max_rows: of how many rows more is too many; 0 is no limit. ``rows_above_limit`` are those that pruning has
-        not come to yet, or that are of the current hour, which it does not touch
+    :param max_rows: how many rows the log may have; 0 is no limit. ``rows_above_limit`` counts rows that pruning has
+        not deleted yet, or that are of the current hour, which it does not touch
     :param most_files: see :func:`health`
     """
     facts: dict[str, Any] = health(log.journal, log.writer.why_silent(), most_files)
@@ -116,7 +116,7 @@ def _judged(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is not as it should be, each with what to do about it."""
+    """Yield a sentence for each thing that is wrong, with what to do about it."""
     if facts["error"]:
         yield _sentence(facts["error"])
     elif (facts["oldest_pending_seconds"] or 0) > DEGRADED_AFTER_SECONDS:
@@ -158,7 +158,7 @@ def _last_dropped(log: Session) -> datetime | None:
 
 
 def _pruning(log: Session, days: int, max_rows: int) -> dict[str, Any]:
-    """From before which hour rows are pruned, because of which variable, and about how many of them are left."""
+    """Return the hour before which rows are pruned, the variable that says so, and about how many rows are left."""
     now = current_time(log)
     cutoffs = limits.find_cutoffs(log, days, max_rows, now)
     if not cutoffs:

@@ -16,16 +16,16 @@ STATEMENT_SECONDS = 5.0
 #: How often SQLite asks whether to go on, in steps of its virtual machine: some 50 rows of a search.
 SQLITE_STEPS = 1_000
 
-# PostgreSQL's SQLSTATE; the numbers of MySQL and MariaDB.
+# The errors of a statement that ran too long: PostgreSQL's SQLSTATE, and the numbers of MySQL and MariaDB.
 _LIMIT_HIT = {"57014", 3024, 1969}
 
 
 @contextmanager
 def limited(connection: Connection) -> Iterator[None]:
-    """Let no statement run longer than :data:`STATEMENT_SECONDS` until the block ends, which ends the transaction."""
+    """Let no statement in the block run longer than :data:`STATEMENT_SECONDS`; the transaction ends with the block."""
     dialect: Any = connection.dialect
     if dialect.name == "sqlite":
-        # Held here: the connection is back in the pool when an error has closed the session.
+        # After an error the session has given its connection back to the pool, so the driver's is remembered here.
         driver: Any = connection.connection.dbapi_connection
         event.listen(connection, "before_cursor_execute", _start_clock)
         try:

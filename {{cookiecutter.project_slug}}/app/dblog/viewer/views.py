@@ -23,14 +23,14 @@ from .format import as_json, first_line, level_name, level_tone
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, page, reading
 from .status import report
 
-#: Levels that people choose from; more are reached by the address.
+#: The levels that the page offers; the address takes others, too.
 CHOICES = {name: LEVELS[name] for name in ("WARNING", "ERROR", "CRITICAL")}
-#: The buttons of times, by what they say.
+#: The labels of the time buttons, and the ages they ask for.
 AGES = {"1 h": "1h", "24 h": "24h", "7 d": "7d", "30 d": "30d", "All": ALL}
 
 
 class Link(NamedTuple):
-    """A link with how many rows it leads to, None if that is not known, and whether the page shows it already."""
+    """A link, how many rows it leads to (None if that is not known), and whether the page shows these rows already."""
 
     label: str
     address: str
@@ -103,7 +103,7 @@ def news_json() -> ResponseReturnValue:
 @bp.get("/logs.<any(csv, jsonl):form>")
 def export_rows(form: str) -> ResponseReturnValue:
     entries = export.entries(Filters.parse(query_args()))
-    # The first row is read now, so that a database that is away is answered with its page, not with half a file.
+    # The first row is read now: if the database is away, the answer is the page that says so, not half a file.
     lines = export.lines(export.begun(entries), form)
     response = Response(stream_with_context(lines), mimetype=export.FORMATS[form])
     response.headers["Content-Disposition"] = f'attachment; filename="log-{utcnow():%Y%m%d-%H%M%S}.{form}"'
@@ -190,7 +190,7 @@ def _legend(terms: dict[str, str], summary: Overview) -> list[tuple[str, Link]]:
 
 def _bar_links(terms: dict[str, str], summary: Overview) -> list[tuple[str, str]]:
     """Return for each bar of the histogram the address of its rows, and what it stands for."""
-    # The routes are asked once: to build each address takes longer than all the rest.
+    # The routes are asked only once: building the address of each bar takes longer than all the rest.
     base = log_link(terms, since=None, until=None)
     base += "&since=" if "?" in base else "?since="
     links = []

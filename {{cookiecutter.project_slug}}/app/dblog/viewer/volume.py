@@ -1,4 +1,4 @@
-"""How much the log holds, how fast it grows, how large it is on disk: for the status, so each is quick or bounded."""
+"""How much the log holds, how fast it grows and how large it is on disk; each query of this is quick or bounded."""
 
 import os
 from datetime import timedelta
@@ -42,7 +42,7 @@ def volume(log: Session) -> dict[str, Any]:
 
 
 def _rows_a_day(log: Session) -> int:
-    """Return the mean of the last :data:`RATE_DAYS` days, or of the log's age if it is younger, but at least a day."""
+    """Return the mean number of rows a day over :data:`RATE_DAYS` days, or over the log's age, at least a day."""
     now = utcnow()
     start = now - timedelta(days=RATE_DAYS)
     first = log.scalar(select(func.min(LogHour.hour)).where(LogHour.hour >= start)) or now
@@ -51,7 +51,7 @@ def _rows_a_day(log: Session) -> int:
 
 
 def _bytes_on_disk(log: Session) -> int | None:
-    """Return the size of the log's tables with their indexes; of SQLite the file's, whatever else is in it."""
+    """Return the size of the log's tables with their indexes; on SQLite the size of the whole file."""
     engine = log.get_bind().engine
     if engine.dialect.name == "sqlite":
         files = (f"{engine.url.database}{suffix}" for suffix in ("", "-wal"))
@@ -63,7 +63,7 @@ def _bytes_on_disk(log: Session) -> int | None:
 def _storms(log: Session) -> list[dict[str, Any]]:
     """Return the problems with the most records that were only counted in the last :data:`STORM_HOURS` hours."""
     since = hour_of(utcnow()) - STORM_HOURS * HOUR
-    # The counts by the hour are few and tell at once that there was no storm, which is the rule.
+    # Usually there was no storm, and the counts by the hour, which are few, tell that at once.
     hours = log.scalars(select(LogHour.hour).where(LogHour.hour >= since, LogHour.without_row > 0).distinct()).all()
     if not hours:
         return []

@@ -1,6 +1,6 @@
 // Conveniences only: the log's pages say and do everything without them.
 
-// Keys, unless somebody is typing.
+// Keys work unless somebody is typing.
 const rows = [...document.querySelectorAll(".ui-row")];
 const help = document.getElementById("log-keys");
 const helpButton = document.getElementById("log-keys-button");
@@ -17,7 +17,7 @@ const keys = {
   "?": () => help.showModal(),
 };
 
-// What has a key of its own says so.
+// An element that has a key of its own shows it.
 for (const element of document.querySelectorAll("[data-key]")) {
   keys[element.dataset.key] = () => element.click();
   const key = document.createElement("kbd");
@@ -25,7 +25,7 @@ for (const element of document.querySelectorAll("[data-key]")) {
   element.append(" ", key);
 }
 
-// Who turned the keys off finds them off on every page.
+// Once turned off, the keys are off on every page.
 const keysOff = document.getElementById("log-keys-off");
 
 function storedKeysOff() {
@@ -69,14 +69,14 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       await navigator.clipboard.writeText(source.value);
       button.textContent = "Copied";
     } catch {
-      // Without the permission, or without https: show the text, selected.
+      // Copying needs https and the permission; without them the text is shown, selected.
       source.closest("details").open = true;
       source.select();
     }
   });
 }
 
-// "12 new rows": said, never scrolled to.
+// The page says "12 new rows", but never scrolls by itself.
 const news = document.querySelector("[data-news]");
 
 async function look() {
@@ -96,7 +96,7 @@ async function look() {
 
 if (news) setInterval(look, 10_000);
 
-// Times that are typed and picked are meant in the reader's zone.
+// The server takes typed and picked times as times of the reader's zone.
 const zoneField = document.querySelector("input[name=zone]");
 
 if (zoneField) {

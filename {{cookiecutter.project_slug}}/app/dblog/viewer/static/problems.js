@@ -1,5 +1,5 @@
 // Conveniences only: without this file boxes are ticked, and buttons pressed, by hand.
-// In braces, since log.js has names of its own.
+// The braces keep these names apart from those of log.js.
 {
   const form = document.getElementById("problems-decide");
   const all = document.getElementById("problems-all");
@@ -30,7 +30,7 @@
       show();
     });
     for (const box of boxes) box.addEventListener("change", show);
-    // A browser that goes back remembers what was ticked.
+    // A browser that goes back restores the ticks, so they are counted again.
     addEventListener("pageshow", show);
 
     form.addEventListener("submit", choose);
