@@ -3,7 +3,7 @@
     LogRecord ──event──▶ journal (file, one write) ──writer──▶ log_entry, log_problem, log_hour ──queries──▶ pages, CLI
         the caller's thread ┘                  a thread ┘ └ own engine, own transaction
 
-A record walks through these rooms from left to right. The room is the rule: a folder says what its modules may touch.
+A record passes through these folders, the rooms, from left to right. Each room has a rule: what its modules may touch.
 
 - :mod:`.handler` takes the record and appends it.
 - :mod:`.capture`, the caller's thread, memory only: ``event`` (a record as one line of JSON), ``sanitize`` (values made
@@ -14,17 +14,18 @@ A record walks through these rooms from left to right. The room is the rule: a f
   ``dead`` (which to adopt), ``waiting`` (what is not shipped yet), ``files`` (names, locks, how far a journal is
   shipped, records that no database takes).
 - :mod:`.store`, the writer's thread and the log's own engine: ``writer`` (when to bring records to the database),
-  ``shipping`` (which: those of this process, then of dead ones), ``batch`` (one commit; records that the database
-  refuses are set aside), ``rows`` (an event as columns), ``render`` (frames as text and for the page), ``folding``
-  (frames that repeat), ``upsert`` (each record once, and counted), ``storms`` (records that are only counted),
-  ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
+  ``shipping`` (which records: those of this process, then of dead ones), ``batch`` (one commit; records that the
+  database refuses are set aside), ``rows`` (an event as columns), ``render`` (frames as text and for the page),
+  ``folding`` (frames that repeat), ``upsert`` (each record is stored and counted once), ``storms`` (records that are
+  only counted), ``retention`` (pruning), ``cli`` (``flask log flush`` and ``prune``).
 - :mod:`.viewer`, SELECT and what people decide: ``filters``, ``queries`` (lists and searches), ``counts`` (totals and
   histogram), ``problems`` (lists), ``decisions``, ``follow``, ``status``, ``volume``, ``views``, ``row_page``,
   ``problem_views``, ``problem_page`` and ``decision_views`` (pages, JSON, forms), ``blueprint`` (guard, tabs, errors),
   ``format``, ``charts``, ``export``, ``cli`` and ``problem_cli`` (commands), ``templates/``, ``static/``.
 
-Beside the rooms: :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.limits` (which
-rows are to go), :mod:`.errors` (what goes wrong, in one sentence) and :mod:`.process` (one pipeline for each process).
+Beside the rooms are :mod:`.models` (the tables), :mod:`.grouping` (what makes records one problem), :mod:`.limits`
+(which rows are to be deleted), :mod:`.errors` (what goes wrong, in one sentence) and :mod:`.process` (one pipeline for
+each process).
 """
 
 import logging
@@ -60,7 +61,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MB = 1024 * 1024
-#: For an application whose configuration does not name them.
+#: The values for an application whose configuration does not name these variables.
 DEFAULTS = {"LOG_DB_LEVEL": "WARNING", "LOG_JOURNAL_MAX_MB": 256, "LOG_JOURNAL_FSYNC": False, "LOG_REDACT": ()}
 DEFAULTS |= {"LOG_RETENTION_DAYS": 30, "LOG_MAX_ROWS": 5_000_000, "LOG_STORM_ROWS": 10_000}
 DEFAULTS |= {"LOG_MAX_PROBLEMS": 10_000, "RELEASE": ""}
@@ -95,7 +96,7 @@ def init_app(
     Exceptions of middleware are recorded too if it is put around ``app.wsgi_app`` before this.
 
     :param root: the folder of the project's own code, to tell its frames from a library's; ``app.root_path`` if None
-    :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
+    :param actor: tells who is acting, without a query, see :data:`app.actor.Actor`
     :param guard: tells who may read the log, see :data:`app.actor.Guard`
     :param names: tells what users are called, see :class:`app.actor.Names`
     :raises ValueError: LOG_JOURNAL_DIR is a folder into which others can put files
@@ -104,7 +105,7 @@ def init_app(
     for name, default in DEFAULTS.items():
         config.setdefault(name, default)
     if "LOG_JOURNAL_DIR" not in config:
-        # Tests leave alone what waits in the real journal.
+        # Under test the journal is in a temporary folder: tests must not ship the records in the real one.
         config["LOG_JOURNAL_DIR"] = Path(scratch_folder() if app.testing else app.instance_path, "journal")
     own, most = os.path.join(os.path.abspath(root or app.root_path), ""), config["LOG_JOURNAL_MAX_MB"] * MB
     if why := why_not_ours(folder := Path(config["LOG_JOURNAL_DIR"])):
@@ -128,16 +129,16 @@ def init_app(
 
 
 def _start_writer() -> None:
-    """The first request adopts what dead processes left."""
+    """Start the writer at the first request, so that it ships the journals that dead processes left."""
     current_app.extensions["dblog"].writer.start()
 
 
 def job(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate what a worker (RQ, Celery or another) calls, so that the log and the trail know it by its name.
+    """Decorate a function that a worker (RQ, Celery or another) calls, so that log and trail know it by its name.
 
-    It runs in an application context of the application that was made last. Its records and entries have
-    ``job:<name>`` in the place of the request's id, and an exception that leaves it is recorded. Called within a
-    request, it is a part of that.
+    The job runs in an application context of the application that was made last. Its records and entries have
+    ``job:<name>`` in the place of the request's id, and an exception that leaves it is recorded. If a request calls
+    the job, the job is a part of that request.
 
     :raises TypeError: it is a coroutine function, which returns before it has done anything
     """
@@ -161,7 +162,7 @@ def flush(timeout: float) -> bool:
 def status(app: Flask) -> dict[str, object]:
     """Return the log's health, see :func:`app.dblog.viewer.status.health`; no database is asked.
 
-    However many journals there are, no more than a few hundred files are looked at.
+    It looks at no more than a few hundred files, however many journals there are.
     """
     log: DatabaseLog = app.extensions["dblog"]
     return health(log.journal, log.writer.why_silent(), FILES_SEEN_AT_ONCE)

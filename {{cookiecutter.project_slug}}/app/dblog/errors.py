@@ -18,16 +18,17 @@ from .models import LogEntry
 
 T = TypeVar("T")
 
-#: In characters.
+#: The longest text of an error, in characters.
 ERROR_LIMIT = 200
 TOO_SLOW = "The query was stopped at its time limit: choose a shorter time, a level, a logger or another text."
 RETRY_SECONDS = 0.02
 
-# What the same statements may overcome in a moment: another connection's lock, a row that was stored meanwhile (it is
-# known at the next try), a server that stops, a full disk. Classes of SQLSTATE; MySQL's numbers; SQLite's codes.
+# Errors after which the same statements may succeed in a moment: another connection's lock, a row that was stored
+# meanwhile (the next try knows it), a server that stops, a full disk. They are given as classes of SQLSTATE, as MySQL's
+# numbers and as SQLite's codes.
 _TRANSIENT_CLASSES = {"40", "53", "55", "57", "58"}
 _TRANSIENT = {"23505", 1020, 1021, 1062, 1114, 1205, 1213, 3024}
-# PostgreSQL's, of prepared statements that another connection of a pooler has or has not.
+# PostgreSQL raises these behind a pooler, whose connections do not share their prepared statements.
 _POOLER = {"26000", "42P05"}
 _SQLITE_TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _SQLITE_DUPLICATE = sqlite3.SQLITE_CONSTRAINT_UNIQUE
@@ -72,7 +73,7 @@ def short_error(error: BaseException) -> str:
 def explain_outage(engine: Engine, error: Exception) -> str:
     """Return what keeps records from the log's database, and what to do about it where that is known.
 
-    What is no error of a database was raised by other code on the way, a listener on the log's engine say.
+    Other code on the way, such as a listener on the log's engine, may have raised an error that is not a database's.
     """
     if isinstance(error, OSError):
         return f"the journal cannot be read ({short_error(error)})"
@@ -105,7 +106,7 @@ def retry_while_busy(action: Callable[[], T], engine: Engine, seconds: float) ->
 
 
 def warn_on_stderr(sentence: str) -> None:
-    """Print one line on stderr, if there is a stderr; for what the log cannot log of itself."""
+    """Print one line on stderr, if there is a stderr; it is for sentences that the log cannot log about itself."""
     try:
         print(f"dblog: {sentence}", file=sys.stderr, flush=True)
     except Exception:
@@ -124,8 +125,8 @@ def _place(error: Exception) -> str:
 def _lacks_tables(engine: Engine) -> bool | None:
     """Whether the log's tables are missing; None if the database does not answer.
 
-    The connection that the pool had is thrown away. Something is wrong, and it may keep what was wrong when it was
-    made: a file that was read-only, a server that was on standby.
+    The pooled connection is thrown away afterwards: it may keep a fault from the time when it was opened, such as a
+    file that was read-only or a server that was on standby.
     """
     try:
         with engine.connect() as connection:

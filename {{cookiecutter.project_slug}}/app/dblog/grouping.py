@@ -43,7 +43,7 @@ _DATES = {
     *("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 }
-#: What stands behind these is what the message says, in lines of keys and values.
+#: In lines of keys and values, the message itself stands behind one of these keys.
 _TEXT_KEYS = {"event", "message", "msg"}
 _EMPTY = {"()", "[]", "{}", '""', "''", "None", "null"}
 _AROUND = ".,;:!?()[]{}<>\"'“”‘’`"
@@ -57,7 +57,7 @@ _ALPHANUMERIC = re.compile(r"[^\W_]+")
 def fingerprint(rule: str, *parts: str) -> str:
     """Return the key of a problem, at most 40 characters, from what its records have in common.
 
-    The parts have no line numbers and no rendered values: each deploy would split the problem in two.
+    The parts have no line numbers and no rendered values: with these, each deploy would split the problem in two.
 
     :param rule: a key of :data:`RULES`
     """
@@ -66,7 +66,7 @@ def fingerprint(rule: str, *parts: str) -> str:
 
 
 def explain(fingerprint: str) -> str:
-    """Return what the records of this fingerprint have in common, in a sentence; empty for an earlier version's."""
+    """Return in a sentence what the records of this fingerprint have in common; "" if earlier rules made it."""
     rule = fingerprint.partition("-")[0].removeprefix(FINGERPRINT_VERSION)
     return RULES.get(rule, "")
 
@@ -80,17 +80,17 @@ def is_exception(fingerprint: str) -> bool:
 def of_exception(name: str, frame: Frame | None, root: str, call: Sequence[str]) -> str:
     """Return the fingerprint of an exception: its class, and the file and function of the deciding frame.
 
-    In a function of a library many things fail for many reasons, so there the logging call counts as well.
+    A library's function may fail for many reasons that have nothing in common, so the logging call counts there, too.
 
     :param root: the project's folder with a separator at its end
-    :param call: what tells the logging call from others; empty where the frame is the project's
+    :param call: what tells the logging call from others; empty if the frame is the project's
     """
     place = (frame["file"].removeprefix(root), frame["function"]) if frame else ()
     return fingerprint(CALL if call else EXCEPTION, name, *place, *call)
 
 
 def deciding_frame(frames: Sequence[Frame]) -> Frame | None:
-    """Return the innermost frame of the project, of any file where the project has none; None without frames."""
+    """Return the innermost frame of the project, or of any file if the project has none; None without frames."""
     own = [frame for frame in frames if frame["project"]] or frames
     return own[-1] if own else None
 
@@ -103,7 +103,7 @@ def has_word(template: str) -> bool:
 def normalise(message: str) -> str:
     """Return a message with ``*`` in place of what looks like a value; values that follow each other become one.
 
-    It takes time in proportion to the message's length, of which it reads 4,096 characters at most.
+    The time that this takes grows with the message's length, of which at most 4,096 characters are read.
     """
     words = message[:NORMALISED_CHARACTERS].split(None, NORMALISED_WORDS)[:NORMALISED_WORDS]
     shown: list[str] = []
@@ -129,9 +129,9 @@ def normalise(message: str) -> str:
 
 
 def _normalise_quotation(words: Sequence[str], start: int) -> tuple[str, int]:
-    """Return what stands for the words of a quotation that begins with one of them, and the number of the next word.
+    """Return the text that replaces the quotation that begins at ``start``, and the number of the word after it.
 
-    A quotation that has values in it is a sentence of its own: its words stay.
+    A quotation with values in it is taken for a sentence of its own: its words are not replaced as a whole.
     """
     key, equals, value = words[start].rpartition("=")
     quote = "" if key in _TEXT_KEYS else _QUOTES.get(value[:1], "")
@@ -151,7 +151,7 @@ def _normalise_word(word: str) -> str:
     if equals and key in _TEXT_KEYS:
         return f"{key}={HOLE}" if any(map(str.isdigit, value)) else word
     if equals and key.replace("_", "").replace(".", "").replace("-", "").isalpha():
-        # A quotation that continues in the next words is handled elsewhere.
+        # normalise() handles a quotation that continues in the next words.
         return word if value and value[0] in _QUOTES and not _is_quoted(value) else f"{key}={HOLE}"
     if word in _EMPTY or _is_quoted(word) or _is_dotted(word) or any(character in "/\\@" for character in word):
         return HOLE
@@ -172,13 +172,13 @@ def _is_quoted(word: str) -> bool:
 
 
 def _is_dotted(word: str) -> bool:
-    """Whether it is the name of a host, a file or a module; "e.g." is none."""
+    """Return whether a word is the name of a host, a file or a module; "e.g." is not."""
     parts = word.strip(_AROUND).split(".")
     return len(parts) > 1 and all(len(part) > 1 and part.replace("-", "").replace("_", "").isalnum() for part in parts)
 
 
 def _normalise_parts(word: str) -> str:
-    """Return a word of a message that has only values with its letters in place: ``key|17`` is ``key|*``."""
+    """Return a word with ``*`` for its values, for a message that has a value in each word: ``key|17`` is ``key|*``."""
     return HOLE if "/" in word or "\\" in word or "@" in word else _ALPHANUMERIC.sub(_normalise_part, word)
 
 

@@ -1,4 +1,4 @@
-"""How much of the log is kept: before which hour rows are to go, and about how many of them are still there."""
+"""How much of the log is kept: the hour before which rows are deleted, and about how many such rows are left."""
 
 from datetime import datetime, timedelta
 from itertools import chain
@@ -14,11 +14,11 @@ AGE, NUMBER = "LOG_RETENTION_DAYS", "LOG_MAX_ROWS"
 
 
 def find_cutoffs(log: Connection | Session, days: int, max_rows: int, now: datetime) -> dict[str, datetime]:
-    """Return by each variable that limits the log the start of the hour before which it lets no row stay.
+    """Return for each variable that limits the log the start of the hour before which its limit deletes all rows.
 
-    :param days: rows older than this go, to the hour; 0 keeps all
-    :param max_rows: beyond this number the oldest hours go, though never the current one; 0 keeps all
-    :param now: the time, which may be past: what was logged in later hours does not count
+    :param days: rows older than this are deleted, to the hour; 0 keeps all
+    :param max_rows: beyond this number the oldest hours are deleted, though never the current one; 0 keeps all
+    :param now: the time for which to answer, which may be past: rows of later hours do not count
     """
     this_hour = hour_of(now)
     cutoffs = {AGE: this_hour - timedelta(days=days)} if days else {}
@@ -28,14 +28,14 @@ def find_cutoffs(log: Connection | Session, days: int, max_rows: int, now: datet
 
 
 def _full_hour(log: Connection | Session, max_rows: int, this_hour: datetime) -> datetime | None:
-    """Return the hour with which there are more rows than so many, counted from this hour back; None if there is none.
+    """Return the hour at which the rows, counted back from this hour, exceed ``max_rows``; None if they never do.
 
-    Days that fit in as a whole are not looked at by the hour.
+    The hours of a day are looked at only if the whole day is too much.
     """
     today, kept = day_of(this_hour), 0
     of_day = select(LogDay.day, func.sum(LogDay.count - LogDay.without_row)).where(LogDay.day < today)
     older = log.execute(of_day.group_by(LogDay.day).order_by(LogDay.day.desc())).all()
-    # Of today only what is past counts.
+    # Today is counted by the hour, since its later hours do not count.
     for day, count in chain([(today, None)], older):
         if count is not None and kept + count <= max_rows:
             kept += count
@@ -52,8 +52,8 @@ def _full_hour(log: Connection | Session, max_rows: int, this_hour: datetime) ->
 def estimate_older(log: Connection | Session, cutoff: datetime) -> int:
     """Return about how many rows are from before the cutoff, which is the start of an hour.
 
-    The counts of an hour are there until its last row is gone. So the oldest hour counts for the part of it that is
-    left, as if its records had come evenly.
+    The counts of an hour stay until its last row is gone. So the oldest hour is counted in part, as if its records had
+    come evenly and the ones before the oldest row were gone.
     """
     oldest: datetime | None = log.scalar(select(func.min(LogEntry.created_at)))
     if oldest is None or oldest >= cutoff:

@@ -9,14 +9,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..database import BigId, JSONText, LongText, Model, UTCDateTime, exact_text
 
 OPEN, RESOLVED, MUTED = "open", "resolved", "muted"
-#: What the writer adds to a problem's history.
+#: The actions that the writer adds to a problem's history.
 CAME_BACK, MUTE_ENDED = "came back", "mute ended"
-#: So many users of a problem are kept.
+#: How many users of a problem are kept.
 MAX_USERS = 1_000
 
-# Counts are added up in the order of their keys: without row ids SQLite finds them there, in a third of the time.
+# Counts are added up in the order of their keys. Without row ids SQLite stores them in this order and needs a third of
+# the time.
 _COUNTS = {"mysql_charset": "utf8mb4", "sqlite_with_rowid": False}
-#: A search looks at the beginning of a text: in a long one that nearly matches it takes minutes.
+#: How much of a text is searched, from its beginning: a long text that nearly matches would take minutes.
 SEARCH_CHARACTERS = 4_000
 
 
@@ -33,7 +34,7 @@ class LogEntry(Model):
     logger: Mapped[str] = mapped_column(exact_text(200))
     message: Mapped[str] = mapped_column(LongText)
     exception: Mapped[str | None] = mapped_column(String(500))
-    #: What the exception says, as far as searches look at it.
+    #: The beginning of the exception's text, as much as is searched.
     exception_text: Mapped[str | None] = mapped_column(LongText)
     trace: Mapped[str | None] = mapped_column(LongText)
     frames: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONText)
@@ -61,16 +62,16 @@ class LogEntry(Model):
         Index(None, "fingerprint", "created_at"),
         Index(None, "user_id", "created_at", "id"),
         Index(None, "request_id"),
-        # Without it SQLite gives a pruned row's id to a new one, and permalinks lie.
+        # Without AUTOINCREMENT SQLite gives a pruned row's id to a new row, to which old permalinks would lead.
         {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
     )
 
 
 class LogProblem(Model):
-    """All records of one fingerprint: how many since the first, when, and what was decided about them.
+    """All records of one fingerprint: how many there were since the first, when, and what was decided about them.
 
     ``place`` and ``last_seen`` are those of the newest record. ``users`` stops at :data:`MAX_USERS`. ``came_back_at``
-    is of the record that opened it after it had been resolved, ``decided_at`` of the last decision or note.
+    is the time of the record that opened a resolved problem again, ``decided_at`` that of the last decision or note.
     """
 
     __tablename__ = "log_problem"
@@ -89,7 +90,7 @@ class LogProblem(Model):
     came_back_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     resolved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    #: Resolved in the next deploy: records of releases that were there before do not open it.
+    #: Whether it is resolved in the next deploy: records of releases that were there before do not open it.
     in_next_deploy: Mapped[bool] = mapped_column(default=False)
     muted_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     muted_until_count: Mapped[int | None] = mapped_column(BigInteger)
@@ -98,7 +99,7 @@ class LogProblem(Model):
         Index(None, "status", "last_seen", "id"),
         # The tabs of every page count by these two.
         Index(None, "status", "level"),
-        # Without it SQLite gives the number of a problem that is gone to a new one, and links lie.
+        # Without AUTOINCREMENT SQLite gives a deleted problem's number to a new one, to which old links would lead.
         {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
     )
 
@@ -117,7 +118,7 @@ class LogProblemUser(Model):
 class LogDecision(Model):
     """One line of a problem's history: who decided what and when, or that it came back.
 
-    ``account`` is who ran the command, ``before`` what the problem's columns were, to undo it.
+    ``account`` is the system account that ran the command. ``before`` has the problem's earlier columns, for an undo.
     """
 
     __tablename__ = "log_decision"
@@ -134,7 +135,7 @@ class LogDecision(Model):
 
     __table_args__ = (
         Index(None, "fingerprint", "id"),
-        # Without it SQLite gives an old number to a new decision, and an undo takes back another one.
+        # Without AUTOINCREMENT SQLite gives an old number to a new decision, and an undo could take back the wrong one.
         {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
     )
 
@@ -165,7 +166,7 @@ class LogHour(Model):
 
 
 class LogDay(Model):
-    """The same by the day (its start, UTC): a month of hours takes too long to add up."""
+    """The counts of :class:`LogHour` by the day (its start, UTC): the hours of a month take too long to add up."""
 
     __tablename__ = "log_day"
     __bind_key__ = "log"
@@ -198,7 +199,10 @@ class LogProblemHour(Model):
 
 
 class LogProblemDay(Model):
-    """The same by the day (its start, UTC): what charts of problems, and of a month without the muted ones, add up."""
+    """The counts of :class:`LogProblemHour` by the day (its start, UTC).
+
+    Charts of problems add them up, and charts of a month subtract those of muted problems.
+    """
 
     __tablename__ = "log_problem_day"
     __bind_key__ = "log"
@@ -214,7 +218,7 @@ class LogProblemDay(Model):
 
 
 class LogPosition(Model):
-    """The last record of a journal in a batch that was not stored in full, so that a replay counts none again."""
+    """The place of a journal's last record in a batch of which some records were only counted, for a replay."""
 
     __tablename__ = "log_position"
     __bind_key__ = "log"

@@ -1,6 +1,7 @@
-"""One pipeline a process: a second application replaces the first one's, a forked child starts its own, the end ships.
+"""Each process has one pipeline (handler, journal, writer): a second application replaces that of the first.
 
-The hooks are installed once and serve the pipeline that was opened last.
+A forked child starts a pipeline of its own, and the end of the process ships what is left. The hooks for this are
+installed once and serve the pipeline that was opened last.
 """
 
 import atexit
@@ -22,7 +23,7 @@ _installed = False
 
 
 def make_current(app: Flask, writer: Writer, handler: DatabaseLogHandler) -> None:
-    """Record with this handler from now on; the process's exceptions, forks and end concern its pipeline alone.
+    """Use this pipeline from now on, also for the process's uncaught exceptions, its forks and its end.
 
     The pipeline of an earlier application is closed.
     """
@@ -50,12 +51,12 @@ def current_app() -> Flask:
 
 
 def record(made: logging.LogRecord) -> None:
-    """Give a record to the database's handler alone, whatever has become of the loggers. Its level and filters hold."""
+    """Give a record directly to the database's handler, past all loggers. The handler's level and filters apply."""
     try:
         if made.levelno >= _handler.level:
             _handler.handle(made)
     except Exception:
-        # A filter's failure must not take the place of the exception that is to be recorded.
+        # An error in a filter must not replace the exception that is to be recorded.
         _handler.handleError(made)
 
 
@@ -72,7 +73,7 @@ def _install() -> None:
 
 
 def _is_not_the_writers(made: logging.LogRecord) -> bool:
-    """Keep from the console and the file what a driver says at each try of the writer; stderr has it once a minute."""
+    """Hide from console and file what a driver logs at each try of the writer; stderr shows it once a minute."""
     if not _writer.is_shipping():
         return True
     record(made)

@@ -1,4 +1,4 @@
 """The crash-safe files between the log call and the database; their format is docs/journal.md.
 
-Rule of this room: files only. No database, no thread, no Flask.
+The rule of this room: it uses files only, no database, no thread and no Flask.
 """

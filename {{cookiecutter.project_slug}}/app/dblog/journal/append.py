@@ -16,7 +16,7 @@ from .files import Segments, State, create_locked, is_at, journals, pending_byte
 SEGMENT_BYTES = 8 * 1024 * 1024
 MEMORY_RECORDS = 10_000
 FULL_RECHECK_SECONDS = 1.0
-#: How many files of the folder a log call or a request looks at itself, at most: those of a hundred processes.
+#: How many files of the folder a log call or a request looks at, at most: those of a hundred processes.
 FILES_SEEN_AT_ONCE = 300
 
 FULL = "the journal is full"
@@ -30,8 +30,8 @@ class Journal:
 
     :param max_bytes: how much may wait in the folder, other processes' journals included; later records are dropped
     :param fsync: whether each record waits for the disk, so that it survives power loss too
-    :param root: the project's folder; the state tells it to whoever adopts the journal, from another folder perhaps
-    :param release: what is deployed; the state tells it, too, since a later release may adopt the journal
+    :param root: the project's folder, kept in the state: a process in another folder may adopt the journal
+    :param release: the deployed release, kept in the state: a process of a later release may adopt the journal
     """
 
     def __init__(self, folder: Path, max_bytes: int, fsync: bool, root: str = "", release: str = "") -> None:
@@ -54,14 +54,14 @@ class Journal:
         self.state = State(root=self.root, release=self.release)
         self.memory: deque[tuple[str, bytes]] = deque()
         self.error: OSError | None = None
-        #: What waits in the folder's other journals, as far as somebody has looked.
+        #: How many bytes wait in the folder's other journals, as far as this process has looked.
         self.bytes_of_others = 0
         self._recheck_space_at = 0.0
         #: The newest segment; 0 before the first record.
         self.segment = 0
         self._numbers = count(1)
         self._size = self._lines = self._bytes_left = 0
-        # Of the segments before the newest, size in bytes and number of lines.
+        # This maps each segment before the newest to its size in bytes and its number of lines.
         self._closed: dict[int, tuple[int, int]] = {}
         self._fd = self._lock_fd = self._read_fd = -1
         self._expected_end = -1
@@ -76,12 +76,12 @@ class Journal:
 
     @property
     def position(self) -> tuple[int, int]:
-        """Segment and offset of what will be written next."""
+        """The segment and the offset at which the next record will be written."""
         with self.lock:
             return self.segment, self._size_now()
 
     def is_pending(self) -> bool:
-        """Whether something is not in the database yet; a loss that no row tells of counts too."""
+        """Return whether something is not in the database yet; a loss that no row reports yet counts, too."""
         return bool(self.memory or self.state.unreported()) or self.position > self.state.reached
 
     def append(self, line: bytes) -> None:
@@ -92,7 +92,7 @@ class Journal:
         """
         with self.lock:
             if self._busy:
-                # A signal handler or a finaliser logs while this very thread is in here: the outer call writes it.
+                # A signal handler or a finaliser logs while its thread is in here: the outer call writes its line.
                 self._nested.append(line)
                 return
             self._busy = True
@@ -112,7 +112,10 @@ class Journal:
             return max(0, closed + self._size_now() - offset)
 
     def open_segment(self, segment: int) -> BinaryIO:
-        """Open a segment for reading; raises FileNotFoundError if it was removed, which the newest survives."""
+        """Open a segment for reading; raises FileNotFoundError if it was removed.
+
+        The newest segment can be opened even then, through its descriptor.
+        """
         with self.lock:
             if segment == self.segment:
                 return open(os.dup(self._read_fd), "rb")
@@ -127,7 +130,7 @@ class Journal:
         others.pop(self.name, None)
         states = {name: read_state(self.folder, name, segments) for name, segments in others.items()}
         waiting = sum(pending_bytes(states[name], segments) for name, segments in others.items())
-        # The writer looks at all, though not as often as a log call at some.
+        # The writer looks at all journals, but less often than a log call looks at some of them.
         self.bytes_of_others = waiting if complete else max(waiting, self.bytes_of_others)
         return others
 
@@ -136,9 +139,9 @@ class Journal:
         return self._closed.get(segment, (0, 0))[1]
 
     def restore(self) -> None:
-        """Make anew what was removed under the running process: the folder, the lock file, the newest segment.
+        """Create again what was removed under the running process: the folder, the lock file, the newest segment.
 
-        What is not in the database yet is written to the new segment, at the same offset, before anybody sees it.
+        The new segment gets all that is not in the database yet, at the same offset, before others can see the file.
         If that fails, :attr:`error` says so, and records still reach the database through the open descriptor.
         """
         with self.lock:
@@ -160,7 +163,7 @@ class Journal:
             held, self._lock_fd = self._lock_fd, create_locked(lock)
             os.close(held)
         if self._fd >= 0 and not is_at(self._fd, newest):
-            # What is shipped already becomes a hole, up to its last newline.
+            # The part that is shipped already, up to its last newline, becomes a hole in the new file.
             shipped = self.state.offset if self.state.segment == self.segment else 0
             size, content = os.fstat(self._fd).st_size, b""
             start = min(size, max(0, shipped - 1))
@@ -170,7 +173,7 @@ class Journal:
             write_state(self.folder, self.name, self.state)
 
     def _replace_segment(self, fd: int, path: Path) -> None:
-        """Write to another file from now on, and let go of the last one."""
+        """Write to another file from now on, and close the last one."""
         try:
             read_fd = os.open(path, os.O_RDONLY | NO_LINKS | getattr(os, "O_BINARY", 0))
         except OSError:
@@ -202,15 +205,15 @@ class Journal:
     def _size_now(self) -> int:
         """Return where the last whole line ends.
 
-        A signal handler may raise after a line was written and before its end was noted, so the file is asked.
+        A signal handler may raise after a line was written and before its end was noted: then the file's size tells.
         """
         landed = self._torn and self._fd >= 0 and os.fstat(self._fd).st_size == self._expected_end
         return self._expected_end if landed else self._size
 
     def _is_full(self, size: int) -> bool:
-        """Whether the folder has no room for ``size`` bytes; if it has, some room is reserved.
+        """Return whether the folder has no room for ``size`` bytes; if it has, some room is reserved.
 
-        The folder is looked at because other processes, dead ones too, fill it as well.
+        The folder must be looked at because the journals of other processes, dead ones too, fill it as well.
         """
         if time.monotonic() >= self._recheck_space_at:
             with suppress(OSError):
@@ -226,7 +229,7 @@ class Journal:
             self._open_segment()
         data = line
         if self._torn:
-            # A short or failed write left a part of its line. The newline keeps it from swallowing this record.
+            # A short or failed write may have left a part of its line: the newline keeps this record apart from it.
             self._size = os.fstat(self._fd).st_size
             data = b"\n" + line
         self._torn, self._expected_end = True, self._size + len(data)
@@ -246,7 +249,7 @@ class Journal:
             self.state.dropped[UNWRITABLE] += 1
             return
         self.memory.append((f"{self.name}-memory-{next(self._numbers):010d}", line))
-        # The state can be overwritten on a full disk too. If the process is killed, it says what was lost.
+        # The state can be overwritten even on a full disk. If the process is killed, the state tells what was lost.
         with suppress(OSError):
             self.save_state()
 
@@ -262,10 +265,10 @@ class Journal:
 
     def _open_segment(self) -> None:
         if self.is_open:
-            # Nobody could read the last segment any more, if it was removed, once it is closed.
+            # If the last segment was removed, it must be restored before it is closed: nobody could read it afterwards.
             self._restore()
         else:
-            # The lock tells every process that this one lives.
+            # The lock tells other processes that this one is alive.
             make_own_folder(self.folder)
             self._lock_fd = create_locked(self._lock_path)
             write_state(self.folder, self.name, self.state)
@@ -279,14 +282,14 @@ class Journal:
         self._torn = False
 
     def close(self) -> None:
-        """Close the files; any process may then adopt what is unshipped. A later record opens a new journal."""
+        """Close the files, so that any process may adopt what is unshipped. A later record opens a new journal."""
         with self.lock:
             self._reset(secrets.token_hex(8))
 
     def after_fork(self, name: str) -> None:
-        """Start afresh in a forked child, under a name that its parent knows.
+        """Begin a new journal in a forked child, under a name that its parent knows.
 
-        A descriptor that the child kept would keep a dead parent's lock.
+        The child closes its parent's files, since an open descriptor would keep the lock after the parent's death.
         """
         self.lock = threading.RLock()
         self._reset(name)

@@ -1,7 +1,7 @@
-"""Which journals this process may adopt: those of its own children, and what else is in the folder.
+"""Which journals this process may adopt: those of its own children, and others in the folder.
 
-Adopting costs the same for each, however many there are: the folder is listed now and then, and what a listing has
-found is tried once.
+The folder is listed only now and then, and each journal of a listing is tried once. So the cost of adopting a journal
+does not grow with their number.
 """
 
 import time
@@ -14,7 +14,7 @@ from .read import Reader, adopt
 #: How often the folder is listed, and how often the journals of the children are tried.
 LIST_SECONDS = 30.0
 CHILD_SECONDS = 0.5
-#: How many children that have logged nothing yet are kept in mind.
+#: How many children that have logged nothing yet are remembered.
 SILENT_CHILDREN = 100
 
 
@@ -26,18 +26,18 @@ class DeadJournals:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        #: Journals of forked children by name, and whether they were there when they were last looked for.
+        #: The names of forked children's journals, and whether the journal was there when it was last looked for.
         self.children: dict[str, bool] = {}
         self._left_alone: set[str] = set()
         self._found: dict[str, Segments] = {}
         self._list_at = self._children_at = 0.0
 
     def list_again(self) -> None:
-        """List the folder at the next occasion, however recently that was done."""
+        """List the folder at the next opportunity, even if it was listed a moment ago."""
         self._list_at = 0.0
 
     def list_if_due(self) -> None:
-        """List the folder, if that was not done lately; what cannot be listed is as good as empty."""
+        """List the folder, unless that was done lately; a folder that cannot be listed counts as empty."""
         if time.monotonic() >= self._list_at:
             self._list_at = time.monotonic() + LIST_SECONDS
             with suppress(OSError):
@@ -48,20 +48,20 @@ class DeadJournals:
         self._left_alone.add(name)
 
     def add_child(self, name: str) -> None:
-        """Keep an eye on the journal that a forked child will have, if it logs."""
+        """Watch for the journal that a forked child will open if it logs."""
         silent = [each for each, was_there in list(self.children.items()) if not was_there]
         if len(silent) >= SILENT_CHILDREN:
             self.children.pop(silent[0], None)
         self.children[name] = False
 
     def adopt_next(self) -> Reader | None:
-        """Return a reader of a journal whose process is dead, or None if no more are known of."""
+        """Return a reader of a journal whose process is dead, or None if no more such journals are known."""
         if reader := self.adopt_child():
             return reader
         self.list_if_due()
         while self._found:
             name, segments = self._found.popitem()
-            # What nobody can lock or read is somebody else's.
+            # A journal that this process cannot lock or read belongs to another user.
             with suppress(OSError):
                 if name not in self._left_alone and (reader := self._adopt(name, segments)):
                     return reader

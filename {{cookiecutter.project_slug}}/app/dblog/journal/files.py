@@ -6,8 +6,8 @@ A journal called NAME is these files in one folder:
     NAME.000001.jsonl   segments, appended to with one write a record; the newest is held like the lock
     NAME.state          what has been shipped, and what went wrong
 
-The idea (write ahead, note the position only after success) is Seq's durable log shipping; one journal for each
-process is ours.
+The idea (write first, note the position only after success) is Seq's durable log shipping. That each process has a
+journal of its own was added here.
 """
 
 import os
@@ -28,7 +28,7 @@ from ..capture.event import VERSION
 
 STATE_BYTES = 2_048
 QUARANTINE = "quarantine.ndjson"
-#: So much of the quarantine a request looks at itself, at most.
+#: How much of the quarantine a request reads, at most.
 QUARANTINE_BYTES = 4 * 1024 * 1024
 # Every other file in the folder is left alone.
 _OURS = re.compile(r"([0-9a-f]{16})\.(?:lock|(\d{6,})\.jsonl)")
@@ -44,8 +44,10 @@ _OPEN = os.O_RDWR | NO_LINKS | getattr(os, "O_BINARY", 0)
 
 @dataclass
 class State:
-    """How far a journal has been shipped; how many records were lost and reported as lost, by reason; how many wait
-    in the process's memory, because the journal could not be written; and the project's folder.
+    """How far a journal has been shipped, and what else another process must know of it.
+
+    ``dropped`` counts the lost records by reason, and ``reported`` those of them that a row of the log reports.
+    ``memory`` is how many records wait in the process's memory, because the journal could not be written.
     """
 
     segment: int = 1
@@ -62,12 +64,12 @@ class State:
 
     @property
     def reached(self) -> tuple[int, int]:
-        """Segment and offset up to which everything is in the database."""
+        """The segment and the offset up to which everything is in the database."""
         return self.segment, self.offset
 
     def unreported(self) -> Counter[str]:
-        """Return the losses that no row in the log tells of yet."""
-        # Other threads count while this runs; copy() is one step.
+        """Return the losses that no row of the log reports yet."""
+        # Other threads count while this runs, but none can interrupt copy().
         return self.dropped.copy() - self.reported
 
 
@@ -78,7 +80,7 @@ def segment_path(folder: Path, name: str, segment: int) -> Path:
 def journals(folder: Path, most_files: int | None = None) -> tuple[dict[str, Segments], bool]:
     """Return the folder's journals by name, and whether that is all of them.
 
-    Raises OSError if the folder cannot be read; one that does not exist has none.
+    Raises OSError if the folder cannot be read; a folder that does not exist has no journals.
 
     :param most_files: look at no more than so many files, whatever they are; None looks at all
     """
@@ -99,8 +101,8 @@ def journals(folder: Path, most_files: int | None = None) -> tuple[dict[str, Seg
 def read_state(folder: Path, name: str, segments: Iterable[int]) -> State:
     """Return the state of a journal that has these segments.
 
-    A state that is missing or damaged counts as the journal's beginning: rows that are in the database already are
-    recognised there. Fields that this version does not know are left out.
+    If the state is missing or damaged, the journal is read from its beginning, and the database recognises rows that it
+    has already. Fields that this version does not know are left out.
     """
     try:
         line, _, _ = (folder / f"{name}.state").read_bytes().partition(b"\n")
@@ -119,7 +121,7 @@ def _is_valid(field_name: str, value: Any) -> bool:
         return isinstance(value, str) or (value is None and field_name == "error")
     if field_name in {"dropped", "reported"}:
         return isinstance(value, dict) and all(_is_valid("count", each) for each in value.values())
-    # Not isinstance: True is an int too.
+    # isinstance() would accept True, which is an int, too.
     return type(value) is int and value >= (field_name == "segment")
 
 
@@ -135,7 +137,7 @@ def pending_bytes(state: State, segments: Segments) -> int:
     total = 0
     for path, offset in unshipped(state, segments):
         with suppress(FileNotFoundError):
-            # Less than nothing would wait where half a line was read and then taken back.
+            # The offset may be beyond the end if half a line was shipped that a failed write then took back.
             total += max(0, path.stat().st_size - offset)
     return total
 
@@ -150,11 +152,11 @@ def write_state(folder: Path, name: str, state: State) -> None:
 def create_locked(path: Path, offset: int = 0, content: bytes = b"") -> int:
     """Create a file that is locked before any other process can see it; a file of that name is replaced.
 
-    Return its descriptor, which holds the lock until it is closed. Raises OSError, also where the file system has no
+    Return its descriptor, which holds the lock until it is closed. Raises OSError, also if the file system has no
     locks. On Windows only the lock file is locked: a lock there keeps others from reading, and an open file can
     neither be renamed nor removed.
 
-    :param offset: where in the file its content begins; a hole is before it
+    :param offset: where in the file its content begins; a hole is before the content
     """
     made = path if _WINDOWS else path.with_name(f"{path.name.partition('.')[0]}.new")
     fd = os.open(made, _OPEN | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
@@ -177,7 +179,7 @@ def create_locked(path: Path, offset: int = 0, content: bytes = b"") -> int:
 def lock_existing(path: Path) -> int:
     """Return a descriptor that holds the lock of a file until it is closed, or -1 if another process holds it.
 
-    Raises FileNotFoundError, and OSError where nobody can tell whether the file is locked.
+    Raises FileNotFoundError, and OSError if nobody can tell whether the file is locked.
     """
     fd = os.open(path, _OPEN)
     try:
@@ -205,7 +207,7 @@ def is_at(fd: int, path: Path) -> bool:
 def _lock(fd: int) -> bool:
     """Lock a file without waiting; False if another process holds it, OSError for every other reason."""
     try:
-        # On POSIX this is flock. Not lockf: that lock is lost as soon as any descriptor of the file is closed.
+        # On POSIX this is flock. A lock of lockf would be lost as soon as any descriptor of the file is closed.
         portalocker.lock(fd, portalocker.LOCK_EX | portalocker.LOCK_NB)
     except portalocker.AlreadyLocked:
         return False
@@ -215,7 +217,7 @@ def _lock(fd: int) -> bool:
 
 
 def parse(line: bytes) -> Event | None:
-    """Return the line's event, or None where the line is no event of this version."""
+    """Return the line's event, or None if the line is no event of this version."""
     try:
         event = orjson.loads(line)
     except ValueError:
@@ -235,7 +237,7 @@ def is_later(line: bytes) -> bool:
 
 
 def count_lines(path: Path, offset: int = 0) -> int:
-    """Return the number of whole lines after ``offset``; 0 where the file cannot be read."""
+    """Return the number of whole lines after ``offset``; 0 if the file cannot be read."""
     with suppress(OSError), path.open("rb") as file:
         file.seek(offset)
         return sum(line.endswith(b"\n") for line in file)
@@ -253,7 +255,7 @@ def quarantine(folder: Path, event_id: str, event: Event, reason: str) -> None:
 def look_at_quarantine(folder: Path, most_bytes: int | None = None) -> tuple[int, float | None, bool]:
     """Return how many records are in quarantine, when the first of them was logged, and whether these are all.
 
-    :param most_bytes: look at no more than so much; None looks at all
+    :param most_bytes: read about so many bytes at most; None reads all
     """
     count, size, first = 0, 0, None
     with suppress(OSError), (folder / QUARANTINE).open("rb") as file:

@@ -1,6 +1,6 @@
-"""Journals are read in order, from where the last commit left off: the living processes' and the dead ones'.
+"""Journals of living and of dead processes are read here in order, from where the last commit left off.
 
-A lock that is free tells that its process is dead. Whoever takes the lock adopts the journal, and no one else can.
+If a journal's lock is free, its process is dead. The process that takes the lock adopts the journal, and no other can.
 """
 
 import os
@@ -20,9 +20,9 @@ KILLED = "they waited in the memory of a process that ended"
 
 
 class Reader:
-    """Reads one journal, of a dead process or, for a look at it, of a living one.
+    """Reads one journal: that of a dead process, or that of a living one, to see what waits in it.
 
-    :param state: how far the journal has been read; kept up to date
+    :param state: how far the journal has been read; the reader keeps it up to date
     :param segments: the numbers of its segments
     :param locks: the descriptors of its locks, if the journal is adopted from a dead process
     """
@@ -36,7 +36,7 @@ class Reader:
         self._segments = sorted(segments)
         self._locks = list(locks)
         self.adopted = bool(self._locks)
-        #: Whether the database may have some of what comes next already.
+        #: Whether the database may have some of the next records already.
         self.replay = self.adopted
         self._lines_acknowledged = 0
         self.rewind()
@@ -44,20 +44,20 @@ class Reader:
     def rewind(self) -> None:
         """Go back to the last position that was acknowledged."""
         self.segment, self.offset = self.state.reached
-        # Lines of this segment, segments that are done with, losses by reason.
+        # Since that position: lines of this segment, segments that are read to their ends, losses by reason.
         self._lines = self._lines_acknowledged
         self._passed: list[int] = []
         self._losses = {DAMAGED: 0, REMOVED: 0, MISSING: 0}
-        #: Whether a line was met that only a later version of the log can read; nothing behind it is read.
+        #: Whether the next line is one that only a later version of the log can read; reading stops in front of it.
         self.later = False
 
     def read(self, limit: int) -> list[tuple[str, Event]]:
         """Return the next lines, at most ``limit``, each with its event id; nothing at the end of the journal.
 
-        Damaged lines are left out and counted, missing segments too. Raises OSError if a file cannot be read.
+        Damaged lines and missing segments are left out and counted. Raises OSError if a file cannot be read.
         """
         while not self.later:
-            # The order matters: once there is a next segment, the last write to this one is over.
+            # This must come before reading: once there is a next segment, nothing more is written to this one.
             following = self._following()
             before = self.offset
             events = self._read_segment(limit, following is not None or self.adopted)
@@ -82,7 +82,7 @@ class Reader:
         self.segment, self.offset, self._lines = following, 0, 0
 
     def _read_segment(self, limit: int, finished: bool) -> list[tuple[str, Event]]:
-        """Return lines of this segment; a last line without its end is left for later, unless writing has finished."""
+        """Return lines of this segment; a last line without a newline is left for later, unless ``finished``."""
         events, offset, lines = [], self.offset, 0
         prefix = f"{self.name}-{self.segment:06d}"
         with suppress(FileNotFoundError), self._open() as file:
@@ -104,7 +104,7 @@ class Reader:
         return events
 
     def acknowledge(self) -> None:
-        """Note that all that was read is in the database, and remove the segments that are done with."""
+        """Note that all that was read is in the database, and remove the segments that were read to their ends."""
         if (self.segment, self.offset) == self.state.reached:
             return
         self.state.segment, self.state.offset = self.segment, self.offset
@@ -117,14 +117,14 @@ class Reader:
             segment_path(self.folder, self.name, segment).unlink(missing_ok=True)
 
     def save(self) -> None:
-        """Write the state to its file. If that fails, the next rows are offered as a replay and recognised."""
+        """Write the state to its file. If that fails, the next rows count as a replay, which stores none twice."""
         try:
             write_state(self.folder, self.name, self.state)
         except OSError:
             self.replay = True
 
     def remove(self) -> None:
-        """Delete a journal that has been shipped to its end; its lock file goes last."""
+        """Delete a journal that has been shipped to its end, its lock file last."""
         for segment in {*self._segments, self.segment}:
             segment_path(self.folder, self.name, segment).unlink(missing_ok=True)
         for ending in ("state", "new"):
@@ -135,7 +135,7 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the locks of an adopted journal."""
+        """Release the locks of an adopted journal."""
         while self._locks:
             os.close(self._locks.pop())
 
@@ -154,7 +154,7 @@ class OwnReader(Reader):
         return self._journal.open_segment(self.segment)
 
     def _pass_on(self, following: int) -> None:
-        """Lines that were written and never read were in a file that somebody removed."""
+        """Count lines that were written but never read as lost: somebody has removed their file."""
         self._losses[REMOVED] += max(0, self._journal.lines_in(self.segment) - self._lines)
         super()._pass_on(following)
 
@@ -168,9 +168,8 @@ class OwnReader(Reader):
 def adopt(folder: Path, name: str, seen: Iterable[int] = ()) -> Reader | None:
     """Return a reader of this journal if its process is dead, else None; the reader keeps its locks until it is closed.
 
-    The lock file and the newest segment are both locked as long as their process lives, since somebody who cleans up
-    may have removed the one. Raises FileNotFoundError if neither is there, and OSError where nobody can tell whether
-    they are locked.
+    A living process locks both the lock file and the newest segment, since somebody who cleans up may remove one of
+    them. Raises FileNotFoundError if neither is there, and OSError if nobody can tell whether they are locked.
 
     :param seen: the numbers of the segments in the folder, as far as they are known
     """
@@ -183,7 +182,7 @@ def adopt(folder: Path, name: str, seen: Iterable[int] = ()) -> Reader | None:
         segments = _existing(folder, name, seen or [read_state(folder, name, ()).segment])
         if segments and os.name != "nt":
             locks.append(lock_existing(segment_path(folder, name, segments[-1])))
-            # The process may have gone on to the next segment and let go of this one meanwhile.
+            # Meanwhile the process may have gone on to the next segment and closed this one.
             if -1 in locks or segment_path(folder, name, segments[-1] + 1).exists():
                 return None
         if not locks:
@@ -198,9 +197,9 @@ def adopt(folder: Path, name: str, seen: Iterable[int] = ()) -> Reader | None:
 
 
 def _existing(folder: Path, name: str, seen: Iterable[int]) -> list[int]:
-    """Return which of these segments exist, and those after the last of them, in order.
+    """Return in order which of these segments exist, and all that follow the last of them.
 
-    The folder is not listed for that: it may hold thousands of other journals.
+    This does not list the folder, which may hold thousands of other journals.
     """
     following = max(seen)
     found = [each for each in sorted(seen) if segment_path(folder, name, each).exists()]
@@ -211,7 +210,7 @@ def _existing(folder: Path, name: str, seen: Iterable[int]) -> list[int]:
 
 def _state_of_dead(folder: Path, name: str, segments: list[int]) -> State:
     state = read_state(folder, name, segments)
-    # A state that could not be saved, or not before power was lost, may name a segment that is removed.
+    # The state may name a removed segment, if it could not be saved or if power was lost before it was.
     if segments and state.segment < segments[0]:
         state.segment, state.offset = segments[0], 0
     if state.segment in segments and state.offset > segment_path(folder, name, state.segment).stat().st_size:

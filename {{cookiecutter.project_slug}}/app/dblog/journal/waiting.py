@@ -1,4 +1,4 @@
-"""What waits in the folder, over all journals: for the status, and for whoever flushes."""
+"""What waits in all journals of the folder; the status and ``flask log flush`` ask for it."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from .read import OwnReader, Reader
 
 @dataclass(frozen=True)
 class Waiting:
-    """What the journals of a folder say of themselves.
+    """What the journals of a folder say about themselves.
 
     :param oldest: when the first of the records was logged, seconds since 1970; None if none waits
-    :param unreported: how many of the dropped records no row of the log tells of yet
+    :param unreported: how many of the dropped records no row of the log reports yet
     :param in_memory: records of processes whose journal cannot be written
     :param later: journals that a later version of the log wrote, which this one leaves alone
     :param unreadable: whether there may be more that this process cannot see
@@ -48,8 +48,8 @@ class Waiting:
 def look(own: Journal, most_files: int | None = None) -> Waiting:
     """Return what waits in this process's journal, and in the others of its folder.
 
-    :param most_files: look at no more than so many files, whatever they are, and not at all of a large quarantine; None
-        looks at everything
+    :param most_files: look at no more than so many files, whatever they are, and only at a part of a large quarantine;
+        None looks at everything
     """
     found: dict[str, Segments] = {}
     complete, unreadable, errors = True, [], [own.state.error]
@@ -76,7 +76,7 @@ def look(own: Journal, most_files: int | None = None) -> Waiting:
     states = [own.state, *(reader.state for reader in readers.values())]
     of_others = sum(pending_bytes(readers[name].state, segments) for name, segments in found.items())
     return Waiting(
-        # The writer looks at all of them, though not at once.
+        # The writer looks at all journals, but not at every moment.
         own.pending_bytes + max(of_others, 0 if complete else own.bytes_of_others),
         min(times, default=None),
         sum(sum(state.dropped.values()) for state in states),

@@ -1,4 +1,4 @@
-"""Which users a problem affects, and how often: the first thousand of a problem."""
+"""Which users a problem affects, and how often; only the first thousand users of a problem are counted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ _COUNT_USERS = (
 def count_users(connection: Connection, rows: Sequence[Row]) -> None:
     """Count the users of the rows.
 
-    The transaction has updated the problems before, and so holds their locks: no other one counts at the same time.
+    The transaction has updated the rows' problems already, and so holds their locks: no other transaction counts at
+    the same time.
 
     Users beyond :data:`app.dblog.models.MAX_USERS` of a problem are left out.
     """

@@ -1,4 +1,4 @@
-"""One batch to the database: all of it, or all but the rows that no database takes; or an error, and nothing."""
+"""This commits one batch: all of its rows, or all but those that no database takes, or none if there is an error."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,21 +12,22 @@ from .rows import make_row
 from .storms import Storms
 from .upsert import insert_and_count
 
-#: How often a row alone may cost its connection, which a large one does, while the database takes others.
+#: How often a single row is tried that loses its connection, as one larger than the server's packets does, while the
+#: database takes other rows.
 LOST_CONNECTIONS = 3
 
-#: Takes a record that was refused for what is in it, its id, and the error.
+#: Is called with the id of a record whose data the database refuses, the record, and the error.
 Refuse = Callable[[str, Event, Exception], None]
 
 
 def store_batch(
     engine: Engine, events: Sequence[tuple[str, Event]], replay: bool, root: str, storms: Storms, refuse: Refuse
 ) -> bool:
-    """Commit the events, apart from those that are refused; raises if the database takes no row at present.
+    """Commit the events except those that are refused; raises if the database takes no row at present.
 
     Return whether a place in the journal is stored, see :func:`app.dblog.store.upsert.insert_and_count`.
 
-    :param events: each with its id
+    :param events: the events, each with its id
     :param replay: whether the database may have some of them already
     :param root: see :func:`app.dblog.store.rows.make_row`
     :param storms: chooses the rows to store
@@ -49,7 +50,7 @@ def store_batch(
                     break
                 refuse(*events[0], error)
                 return False
-        # The fault is in the data. The commit may have happened all the same, so what follows is a replay.
+        # The fault is in the data. The commit may have happened all the same, so each further try is a replay.
         replay = True
     half = len(events) // 2
     first = store_batch(engine, events[:half], True, root, storms, refuse)

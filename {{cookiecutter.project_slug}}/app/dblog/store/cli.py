@@ -31,7 +31,7 @@ def flush_command(timeout: float) -> None:
 
 
 def ship_everything(writer: Writer, timeout: float) -> str | None:
-    """Ship every journal, for so many seconds; return which records are still waiting then, None if none is."""
+    """Ship every journal within ``timeout`` seconds; return a sentence if records still wait then, None if none do."""
     end = time.monotonic() + timeout
     while True:
         writer.flush(max(0.1, end - time.monotonic()))
@@ -87,7 +87,7 @@ def prune_command(days: int | None, dry_run: bool, yes: bool) -> None:
         ) is not None:
             gone += rows
             bar.update(rows)
-            # Others can write for as long as this step took.
+            # The pause lets others write for as long as this step took.
             time.sleep(time.monotonic() - started)
             started = time.monotonic()
     click.echo(f"{gone:,} rows from before {hour} are gone.")

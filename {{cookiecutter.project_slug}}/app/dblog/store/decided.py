@@ -11,7 +11,7 @@ from .rows import Row
 
 _problem, _decision = (LogProblem.metadata.tables[model.__tablename__] for model in (LogProblem, LogDecision))
 _COLUMNS = ("fingerprint", "status", "count", "resolved_at", "in_next_deploy", "muted_until", "muted_until_count")
-# Made once: each batch asks.
+# The statement is made once, since it runs for each batch.
 _DECIDED = select(*(_problem.c[name] for name in _COLUMNS)).where(
     _problem.c.fingerprint.in_(bindparam("fingerprints", expanding=True)), _problem.c.status != OPEN
 )
@@ -20,9 +20,9 @@ _DECIDED = select(*(_problem.c[name] for name in _COLUMNS)).where(
 def reopen(connection: Connection, members: Mapping[str, Sequence[Row]], releases: Mapping[str, datetime]) -> None:
     """Open the problems that a new record brings back, and write that into their history.
 
-    A record that is older than the decision brings nothing back: it may come late, from a dead process's journal.
+    A record older than the decision brings nothing back: it may come late, from a dead process's journal.
 
-    :param members: the batch's rows by fingerprint; they are counted in their problems already
+    :param members: the batch's rows by fingerprint; their problems' counts include them already
     :param releases: when each of the rows' releases was first seen
     """
     for problem in sorted(connection.execute(_DECIDED, {"fingerprints": [*members]})):
@@ -58,7 +58,7 @@ def _opening_row(problem: Any, rows: Sequence[Row], releases: Mapping[str, datet
         moment = row["created_at"]
         if problem.status == RESOLVED:
             if problem.resolved_at is None:
-                # Somebody has set the status by hand.
+                # Somebody has changed the status in the database by hand.
                 return True
             deployed = releases.get(row["release"])
             is_next = not problem.in_next_deploy or (deployed is not None and deployed > problem.resolved_at)

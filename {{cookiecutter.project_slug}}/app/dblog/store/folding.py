@@ -1,13 +1,13 @@
-"""What keeps an exception's row small: of a recursion each cycle of frames once, of many frames few sources."""
+"""This keeps an exception's row small: each cycle of a recursion is stored once, and only some frames have a source."""
 
 from collections.abc import Sequence
 from typing import Any
 
 #: The longest cycle that is looked for, in frames.
 MAX_CYCLE = 64
-#: What is printed this often or more is folded.
+#: A cycle is folded if it comes this often or more.
 MIN_TIMES = 3
-#: Of the frames of a whole chain so many, the innermost ones, have their source.
+#: How many frames of a whole chain, the innermost ones, have their source.
 MAX_SOURCES = 50
 
 Frame = dict[str, Any]
@@ -16,7 +16,7 @@ Frame = dict[str, Any]
 def fold_cycles(frames: Sequence[Frame]) -> list[Frame]:
     """Return the frames with each cycle once.
 
-    Its last frame has ``cycle``, of how many frames the cycle is, and ``repeated``, how often it came again.
+    The last frame of a cycle has ``cycle``, the cycle's length in frames, and ``repeated``, how often it came again.
     """
     places = [(frame["file"], frame["line"], frame["function"]) for frame in frames]
     folded: list[Frame] = []
@@ -31,9 +31,9 @@ def fold_cycles(frames: Sequence[Frame]) -> list[Frame]:
 
 
 def _cycle_at(places: Sequence[tuple[object, ...]], start: int) -> tuple[int, int]:
-    """Return length and number of the cycles that begin here and cover most frames; one frame, once, if there is none.
+    """Return length and number of the cycles that begin here and cover the most frames; 1 and 1 if there are none.
 
-    Of several that cover as many it is the shortest.
+    If several lengths cover equally many frames, the shortest is returned.
     """
     found = (1, 1)
     left = len(places) - start
@@ -50,7 +50,7 @@ def _cycle_at(places: Sequence[tuple[object, ...]], start: int) -> tuple[int, in
 
 
 def drop_sources(chain: Sequence[dict[str, Any]]) -> None:
-    """Leave their source to the innermost :data:`MAX_SOURCES` frames of a chain of exceptions."""
+    """Drop the source lines of all but the innermost :data:`MAX_SOURCES` frames of a chain of exceptions."""
     with_source = [frame for error in reversed(chain) for frame in reversed(error["frames"]) if "source" in frame]
     for frame in with_source[MAX_SOURCES:]:
         del frame["source"], frame["first"]

@@ -1,4 +1,4 @@
-"""A person's records made anonymous: what happened stays, whom it happened to does not."""
+"""This makes a person's records anonymous: what happened stays, whom it happened to does not."""
 
 import os
 import re
@@ -23,9 +23,9 @@ SHIP_SECONDS = 30.0
 #: How long a step waits for its turn to write.
 WRITE_SECONDS = 60.0
 BATCH_ROWS = 200
-#: What a record of the person's own requests loses, as far as the table has it.
+#: The columns that are cleared in records of the person's own requests, as far as the table has them.
 PERSONAL = ("user_id", "is_admin", "ip", "user_agent")
-#: Columns in which no name stands, and by which others find the row.
+#: Columns that are left alone: no name stands in them, and others find the row by them.
 KEYS = {"event_id", "fingerprint", "request_id", "logger", "level", "host", "thread", "status", "method"}
 KEYS |= {"action", "before", "release"}
 ASIDE = "quarantine.forgetting"
@@ -40,7 +40,7 @@ def forget(writer: Writer, user_id: int, names: list[str]) -> str:
     :param user_id: the account's number
     :param names: what the person is called in texts; they are replaced as whole words
     """
-    # In the query of an address they are written with percent signs.
+    # In an address names are written with percent signs.
     names = [spelling for name in names for spelling in dict.fromkeys((name, quote(name), quote_plus(name)))]
     pattern = any_of(names)
     if waiting := ship_everything(writer, SHIP_SECONDS):
@@ -75,7 +75,7 @@ def _forget_rows(
     page = select(table.c.id, is_own, *[text.label(name) for name, text in texts.items()]).where(theirs)
 
     def step(last: int) -> tuple[int, int] | None:
-        """Change the next rows after one; return the last one's id and how many there were, None at the end."""
+        """Change the next rows after the id ``last``; return their last id and how many changed, None at the end."""
         with engine.begin() as connection:
             rows = connection.execute(page.where(table.c.id > last).order_by(table.c.id).limit(BATCH_ROWS)).all()
             changed = 0
@@ -84,7 +84,7 @@ def _forget_rows(
                 for name in texts:
                     old = row._mapping[name] or ""
                     if (new := pattern.sub(FORGOTTEN, old)) != old:
-                        values[name] = literal(new, LongText)  # a column of JSON is text, too
+                        values[name] = literal(new, LongText)  # JSON columns are text, too
                 if values:
                     changed += 1
                     connection.execute(update(table).where(table.c.id == row.id).values(values))
@@ -98,7 +98,7 @@ def _forget_rows(
 
 
 def _forget_quarantine(folder: Path, pattern: re.Pattern[str], user_id: int) -> None:
-    """Rewrite the records that were set aside. Others may add some meanwhile, so the file is moved away first."""
+    """Rewrite the quarantined records. Other processes may add some meanwhile, so the file is moved away first."""
     path, aside = folder / QUARANTINE, folder / ASIDE
     if path.exists() and not aside.exists():
         path.rename(aside)

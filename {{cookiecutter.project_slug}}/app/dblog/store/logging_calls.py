@@ -1,4 +1,4 @@
-"""The calls of a source file that may log a message, and what each can say: constant texts with holes between them.
+"""The calls in a source file that may log a message, and what each can say: constant texts with holes between them.
 
 A message may be an f-string, ``.format``, ``+``, ``%``, or a variable that was assigned in the same function, in one
 branch or in several.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..capture.sanitize import clean_message
 from ..grouping import SPECIFIER
 
-#: How many ways to make one message are followed; each branch that assigns to a variable is one.
+#: How many ways in which one message can be made are followed; each branch that assigns to a variable is one way.
 MAX_WAYS = 16
 #: How many expressions deep an argument is looked into.
 MAX_DEPTH = 40
@@ -28,10 +28,10 @@ _LOGGING = {
 
 
 class Hole(NamedTuple):
-    """Where a value goes in."""
+    """A place in a message where a value goes in."""
 
     name: str
-    #: Whether it is a parameter of the function, so that its callers decide what it says.
+    #: Whether the value is a parameter of the function, so that the function's callers decide what it says.
     is_parameter: bool = False
 
 
@@ -40,7 +40,7 @@ Pattern = tuple[str | Hole, ...]
 
 
 class Call(NamedTuple):
-    """A call, in which function it is, and what its arguments can say."""
+    """A call, the function that it is in, and what its arguments can say."""
 
     first_line: int
     last_line: int
@@ -65,7 +65,7 @@ class _Scope:
 
 
 def read_calls(source: bytes) -> Sequence[Call]:
-    """Return the calls of a module whose arguments have constant text in them; none if it is no Python."""
+    """Return the calls of a module whose arguments have constant text in them; none if the source is not Python."""
     try:
         module = _Scope("<module>", set())
         found = list(_walk(ast.parse(source), module))
@@ -73,7 +73,7 @@ def read_calls(source: bytes) -> Sequence[Call]:
         for node, scope in found:
             arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
             ways = [way for each in arguments for way in _ways(each, scope, MAX_DEPTH)]
-            # Some loggers, such as structlog's, put the arguments in before the record is made.
+            # Some loggers, such as structlog's, put the arguments into the message before the record is made.
             ways += [_compact(_percent(text, ast.Tuple(node.args[1:]), scope)) for text in _templates(node)]
             patterns = [way for way in ways if _says(way)]
             if patterns:
@@ -85,7 +85,7 @@ def read_calls(source: bytes) -> Sequence[Call]:
 
 
 def _walk(tree: ast.AST, module: _Scope) -> Iterator[tuple[ast.Call, _Scope]]:
-    """Yield every call with the function that it is in, and note what is assigned in each."""
+    """Yield every call with the function that it is in, and note the assignments in each function."""
     todo: list[tuple[ast.AST, _Scope]] = [(tree, module)]
     while todo:
         node, scope = todo.pop()
@@ -97,7 +97,7 @@ def _walk(tree: ast.AST, module: _Scope) -> Iterator[tuple[ast.Call, _Scope]]:
             scope = _Scope(getattr(node, "name", "<lambda>"), {each.arg for each in named}, module)
         else:
             _note_assignment(node, scope)
-        # The last of a list is taken first, so this keeps the order of the source.
+        # pop() takes the last node first, so the reversed children come in the order of the source.
         todo += [(child, scope) for child in reversed(list(ast.iter_child_nodes(node)))]
 
 
@@ -123,7 +123,7 @@ def _is_logging(node: ast.Call) -> bool:
 
 
 def _templates(node: ast.Call) -> Iterator[str]:
-    """Yield the text that a call has before its other arguments."""
+    """Yield the text that is a call's first argument, if other arguments follow."""
     match node.args:
         case [ast.Constant(value=str() as text), _, *_]:
             yield clean_message(text)
@@ -134,7 +134,7 @@ def _says(pattern: Pattern) -> bool:
 
 
 def _ways(node: ast.expr, scope: _Scope, depth: int) -> list[Pattern]:
-    """Return what an expression can say; one whose text is not known here is a hole."""
+    """Return what an expression can say; an expression whose text is not known here is a hole."""
     match node:
         case _ if depth <= 0:
             pass
@@ -162,7 +162,7 @@ def _ways(node: ast.expr, scope: _Scope, depth: int) -> list[Pattern]:
 
 
 def _texts(node: ast.expr, scope: _Scope, depth: int) -> list[str]:
-    """Return the texts without holes that an expression can be."""
+    """Return the texts that an expression can be, as far as they have no hole."""
     return [way[0] for way in _ways(node, scope, depth - 1) if len(way) == 1 and isinstance(way[0], str)]
 
 
@@ -171,7 +171,7 @@ def _joined(first: Sequence[Pattern], second: Sequence[Pattern]) -> list[Pattern
 
 
 def _compact(parts: Iterable[str | Hole]) -> Pattern:
-    """Return a pattern in which no text follows a text, and no hole a hole."""
+    """Return a pattern in which texts next to each other are one text, and holes next to each other one hole."""
     compact: list[str | Hole] = []
     for part in parts:
         before = compact[-1] if compact else None

@@ -1,4 +1,4 @@
-"""What a message has in common with the others of its problem, by the first of the rules that fits it."""
+"""What a message has in common with the others of its problem, by the first rule that fits the message."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from .. import grouping
 from ..journal.files import Event
 from .source_templates import find_template
 
-#: Where a line of JSON has its message.
+#: The keys under which a line of JSON may have its message.
 _JSON_KEYS = ("event", "message", "msg")
 
 
 class MessageKey(NamedTuple):
-    """A rule of :data:`app.dblog.grouping.RULES`, the text that the rule makes of the message, and one for reading."""
+    """A rule of :data:`app.dblog.grouping.RULES`, the text that it makes of the message, and a title for people."""
 
     rule: str
     text: str
@@ -27,7 +27,7 @@ def find_key(event: Event) -> MessageKey:
     if template and (of_template := _of_template(template)):
         return of_template
     message = _of_json(event["message"])
-    # "module:line function", see docs/journal.md.
+    # The source is "module:line function", see docs/journal.md.
     place, _, function = (event.get("source") or "").partition(" ")
     line = place.rpartition(":")[2]
     if (
@@ -40,7 +40,7 @@ def find_key(event: Event) -> MessageKey:
     return MessageKey(grouping.NORMALISED, normalised, normalised or message)
 
 
-# Templates are written in the code: there are few.
+# A program has few templates, since they are written in its code.
 @lru_cache(maxsize=256)
 def _of_template(template: str) -> MessageKey | None:
     return MessageKey(grouping.TEMPLATE, template, template) if grouping.has_word(template) else None
@@ -54,7 +54,7 @@ def own_key(event: Event) -> str | None:
 
 
 def _of_json(message: str) -> str:
-    """Return what a message in JSON says, as structlog makes it; any other as it is."""
+    """Return the message inside a line of JSON, such as structlog makes; any other message as it is."""
     if message.startswith("{"):
         try:
             said = orjson.loads(message)

@@ -1,4 +1,4 @@
-"""Counts of hours that pruning deletes, and what they leave of their days: the sums of the hours that are left."""
+"""Pruning deletes the counts of whole hours here, and subtracts them from the counts of their days."""
 
 from collections import Counter
 from datetime import datetime
@@ -11,9 +11,10 @@ from ..models import LogHour
 
 
 def delete_hours(connection: Connection, by_hour: type[Model], by_day: type[Model], before: datetime, most: int) -> int:
-    """Delete counts of the oldest hours from before a time, up to so many; return how many there were.
+    """Delete up to ``most`` counts of the oldest hours from before a time; return how many were deleted.
 
-    They are locked before they are subtracted: where another process is deleting the same, it alone subtracts them.
+    The query locks the counts before they are subtracted: if two processes delete the same ones, only one subtracts
+    them.
 
     :param by_hour: the table to delete from
     :param by_day: the table that has the same counts by the day

@@ -10,14 +10,14 @@ from ..models import LogRelease
 from .rows import Row
 
 _release = LogRelease.metadata.tables[LogRelease.__tablename__]
-# Made once: each batch asks.
+# The statement is made once, since it runs for each batch.
 _KNOWN = select(_release.c.release, _release.c.first_seen).where(
     _release.c.release.in_(bindparam("releases", expanding=True))
 )
 
 
 def note_releases(connection: Connection, rows: Sequence[Row]) -> dict[str, datetime]:
-    """Note the releases of a batch; returns when each was first seen.
+    """Store the releases of a batch that are new; returns when each of the batch was first seen.
 
     :param rows: each has a ``release``, which may be None, and ``created_at``
     """

@@ -1,4 +1,4 @@
-"""A captured exception as text and as frames for the page, in the writer's thread.
+"""A captured exception as text, and as frames for the page; the writer's thread makes both.
 
 The text is what ``traceback.format_exception`` would have printed: the captured chain is put back into the standard
 library's own objects, and those print it.
@@ -17,7 +17,7 @@ from ..capture.sanitize import TEXT_LIMIT, TRUNCATED, clean_text
 from ..capture.tracebacks import Captured
 from .folding import drop_sources, fold_cycles
 
-#: What is kept of either end of a text that is too long, in characters; the mark between them has room.
+#: How many characters are kept at either end of a text that is too long; the mark between the ends has room.
 TRACE_END = TEXT_LIMIT // 2 - 32
 SOURCE_LINES = 5
 SOURCE_LINE_LIMIT = 500
@@ -26,10 +26,10 @@ _LIBRARY = tuple(os.path.join(path, "") for path in {sysconfig.get_path("stdlib"
 
 
 def render(captured: Captured, logged: float, stack: str = "") -> str:
-    """Return the text of ``traceback.format_exception``, with secrets hidden; of a long text both ends.
+    """Return the text of ``traceback.format_exception`` with secrets hidden; a text that is too long keeps its ends.
 
-    :param logged: when it was logged (Unix time); lines of a source that changed since then are left out
-    :param stack: what is to follow it
+    :param logged: when the exception was logged (Unix time); lines of a source that changed since then are left out
+    :param stack: the text that follows the traceback
     """
     text = "".join(_revive(captured, logged).format()) + stack
     if len(text) <= TEXT_LIMIT:
@@ -45,10 +45,10 @@ def class_name(captured: Captured) -> str:
 
 
 def frames_for_page(captured: Captured, root: str, logged: float) -> list[dict[str, Any]]:
-    """Return the chain's frames for the page: where, whether it is the project's own, and its source lines as of now.
+    """Return the chain's exceptions with their frames for the page: place, whether it is the project's own, source.
 
-    The exceptions come as a traceback prints them, first raised first; groups are not entered. See :mod:`.folding` for
-    frames that repeat.
+    The exceptions are in the order of a traceback, first raised first, without those inside a group. The source lines
+    are read now. See :mod:`.folding` for frames that repeat.
 
     :param root: the project's folder with a separator at its end
     :param logged: as for :func:`render`
@@ -117,7 +117,7 @@ def _last_lines(captured: Captured) -> list[str]:
 
 
 class _Frame(traceback.FrameSummary):
-    """A frame that keeps its text: the standard library parses the line each time to find where the carets go."""
+    """A frame that keeps its formatted text: the standard library parses the line each time to place its carets."""
 
     text: str | None = None
 
@@ -129,13 +129,13 @@ class _Stack(traceback.StackSummary):
             try:
                 text = super().format_frame_summary(frame_summary, **options)
             except Exception:
-                # The interpreter cannot place its carets in a line with half a surrogate pair, say.
+                # The interpreter cannot place its carets in some lines, such as one with half a surrogate pair.
                 line = clean_text(frame_summary.line or "")
                 plain = traceback.FrameSummary(
                     frame_summary.filename, frame_summary.lineno, frame_summary.name, line=line
                 )
                 text = super().format_frame_summary(plain, **options)
-            # The rest of a traceback was cleaned in the caller; here the lines of the source come in.
+            # The source lines are new in this text; the logging call has cleaned the rest of the traceback.
             frame_summary.text = clean_text(text, hide=redact_code)
         return frame_summary.text
 

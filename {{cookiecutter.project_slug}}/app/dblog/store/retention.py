@@ -1,6 +1,6 @@
-"""Pruning: the oldest rows go by whole hours, a few in each transaction, and then the counts of those hours.
+"""Pruning deletes the oldest rows by whole hours, a few in each transaction, and then the counts of those hours.
 
-Any number of processes may prune at once, and any of them may die: what one has begun, every other goes on with.
+Any number of processes may prune at once, and any of them may die: every other one goes on with what one has begun.
 A problem's count says how often it was seen since it was first seen, so pruning leaves it alone.
 """
 
@@ -38,36 +38,37 @@ from ..models import (
 )
 from .pruned_hours import delete_hours
 
-#: Few rows in a transaction, and pauses, so that requests of the same process hardly wait for the interpreter.
+#: A transaction deletes few rows, and pauses follow, so that requests of the process hardly wait for the interpreter.
 BATCH_ROWS = 200
 
-#: How many problems are dropped in a transaction: they are few columns, and indexed only twice.
+#: How many problems are dropped in a transaction: they have few columns and only two indexes.
 DROPPED_PROBLEMS = 1_000
-#: A problem with a decision is deleted so long after it was last seen.
+#: How long after it was last seen a problem with a decision is deleted.
 KEPT_IF_DECIDED = timedelta(days=365)
 UNDECIDED = and_(LogProblem.status == OPEN, LogProblem.decided_at.is_(None))
 
-#: Pruning waits so long after the start: the first records come first, and a short process does not prune.
+#: How long pruning waits after the start: the first records are shipped first, and a short process does not prune.
 START_SECONDS = 1.0
 #: How often to look whether there is something to delete.
 EVERY_SECONDS = 600.0
-#: A round deletes all that it found within this time, because an hour later there is more.
+#: A round deletes within this time all that it found: an hour later there is more.
 ROUND_SECONDS = 3_000.0
-#: How often to look how much of it is left: other processes prune, too.
+#: How often to look how many rows are left: other processes prune, too.
 LOOK_SECONDS = 60.0
-#: The pause after a step is at most so many times as long as the step.
+#: How many times as long as a step the pause after it may be.
 REST = 15
 RETRY_SECONDS = 30.0
 #: How often to look whether there are too many problems.
 PROBLEMS_SECONDS = 60.0
 
-#: SQLite has no clock of its own. The host's is believed when it has run evenly with the monotonic one for so long.
+#: SQLite has no clock of its own. The host's clock is believed once it has run evenly for so many seconds. A jump by
+#: JUMP_SECONDS against the monotonic clock begins that anew.
 EVEN_SECONDS = 600.0
 JUMP_SECONDS = 60.0
 
 
 class Retention:
-    """The writer's part: one short step at a time, while it has nothing else to do.
+    """What the writer does of pruning: one short step at a time, while there is nothing to ship.
 
     The more there is to delete, the shorter are the pauses.
 
@@ -82,7 +83,7 @@ class Retention:
         self.max_rows = max_rows
         self.max_problems = max_problems
         self.due = self._problems_due = time.monotonic() + START_SECONDS
-        #: The host's clock less the monotonic one, and since when that has not changed.
+        #: The difference between the host's clock and the monotonic one, and since when it has not changed.
         self._offset, self._even_since = time.time() - time.monotonic(), time.monotonic()
         self._cutoff: datetime | None = None
         self._decided_before: datetime | None = None
@@ -90,7 +91,7 @@ class Retention:
         self._seconds_a_row = 0.0
 
     def step(self) -> float:
-        """Delete a few rows if it is time to; returns in how many seconds it will be."""
+        """Delete a few rows if it is time to; returns after how many seconds it is time again."""
         uneven = self._seconds_until_even()
         if time.monotonic() >= self.due:
             self.due = (uneven or self._work()) + time.monotonic()
@@ -100,7 +101,7 @@ class Retention:
         return max(0.0, next_due - time.monotonic())
 
     def _seconds_until_even(self) -> float:
-        """Return for how many seconds more the clock must run evenly to be believed; a server's is believed at once."""
+        """Return how many seconds longer the clock must run evenly to be believed; a database server's is believed."""
         if self.engine.dialect.name != "sqlite":
             return 0.0
         now = time.monotonic()
@@ -121,7 +122,7 @@ class Retention:
                     took = time.monotonic() - started
                     return max(0.0, min(REST * took, BATCH_ROWS * self._seconds_a_row - took))
         except Exception:
-            # The database is away or busy: there is no hurry, and the writer, which must not end here, says so.
+            # The database is away or busy. There is no hurry: the writer itself reports that, and must not end here.
             return RETRY_SECONDS
         self._cutoff = None
         return EVERY_SECONDS
@@ -137,7 +138,7 @@ class Retention:
     def _begin_round(self, started: float) -> None:
         now = None
         if self.engine.dialect.name == "sqlite":
-            # The limit goes by the clock as it has run, even if it jumps in this moment.
+            # The limit follows the clock as it has run so far, even if the clock jumps at this moment.
             now = datetime.fromtimestamp(started + self._offset, UTC)
         self._cutoff = find_cutoff(self.engine, self.days, self.max_rows, now)
         self._decided_before = year_before(self.engine, now)
@@ -145,7 +146,7 @@ class Retention:
         self._look_at = 0.0
 
     def _look(self, cutoff: datetime, started: float) -> None:
-        """Choose the pace at which all is gone when the round ends."""
+        """Choose the pace at which all rows are deleted by the end of the round."""
         with self.engine.connect() as connection:
             rows = limits.estimate_older(connection, cutoff)
         self._seconds_a_row = (self._round_ends - started) / max(1, rows)
@@ -153,11 +154,11 @@ class Retention:
 
 
 def find_cutoff(engine: Engine, days: int, max_rows: int, now: datetime | None = None) -> datetime | None:
-    """Return the start of the hour before which all rows are to go, by :func:`app.dblog.limits.find_cutoffs`.
+    """Return the start of the hour before which all rows are deleted, by :func:`app.dblog.limits.find_cutoffs`.
 
-    None if no row is to go.
+    None if no row is to be deleted.
 
-    :param now: the time, if it is not that of the database's clock
+    :param now: the time; None is that of the database's clock
     """
     with engine.connect() as connection:
         now = now or current_time(connection)
@@ -165,7 +166,7 @@ def find_cutoff(engine: Engine, days: int, max_rows: int, now: datetime | None =
 
 
 def year_before(engine: Engine, now: datetime | None = None) -> datetime:
-    """Return the time before which a problem was last seen that goes, whatever was decided about it.
+    """Return a time a year ago: a problem last seen before it is deleted, whatever was decided about it.
 
     :param now: as for :func:`find_cutoff`
     """
@@ -183,7 +184,7 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
     """Delete the oldest 200 rows from before the cutoff, and the problems, counts and places that have no row any more.
 
     :param cutoff: the start of an hour
-    :param decided_before: a problem about which something was decided stays if it was seen since then; None keeps all
+    :param decided_before: problems with a decision are deleted if they were last seen before this; None keeps them all
     :return: the number of rows deleted; None if nothing is left to delete
     """
     with engine.begin() as connection:
@@ -194,24 +195,24 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
         if ids:
             connection.execute(delete(LogEntry).where(LogEntry.id.in_(ids)))
         oldest = connection.scalar(select(LogEntry.created_at).order_by(LogEntry.created_at).limit(1))
-        # A late record may still arrive from before this hour: the next step finds it, with or without its counts.
+        # A record from before this hour may still arrive: the next step finds it, with or without its counts.
         empty_before = min(cutoff, hour_of(oldest)) if oldest else cutoff
-        # With one problem a row there is as much to delete of these tables: the problems go with their rows.
+        # If each row is a problem of its own, these tables have as much to delete, so each step deletes from them, too.
         found = (
             _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff, decided_before)
             + delete_hours(connection, LogHour, LogDay, empty_before, BATCH_ROWS)
             + delete_hours(connection, LogProblemHour, LogProblemDay, empty_before, BATCH_ROWS)
-            # Nobody shipped such a journal to its end. The rows by which a replay would know its records are gone.
+            # Nobody has shipped such a journal to its end. The rows by which a replay knew its records are gone anyway.
             + _delete_oldest(connection, LogPosition.journal, LogPosition.written_at, cutoff)
         )
     return len(ids) if ids or found else None
 
 
 def drop_problems(engine: Engine, most: int) -> int:
-    """Delete up to 1,000 of the problems that are too many, and return how many of them there were.
+    """Delete up to 1,000 of the problems beyond the limit, and return how many were deleted.
 
-    Those with the fewest rows go, and of these what was not seen for the longest time. By that time alone a flood of
-    different texts would drive out all that matters. What something was decided about stays.
+    The problems with the fewest rows are deleted, and among equals those not seen for the longest time. If the time
+    alone decided, a flood of different texts would drive out all that matters. A problem with a decision stays.
 
     :param most: how many problems are kept
     """
@@ -228,9 +229,9 @@ def drop_problems(engine: Engine, most: int) -> int:
 
 
 def _delete_problems(connection: Connection, before: datetime, decided_before: datetime | None) -> int:
-    """Delete up to 200 problems that were last seen before a time, and their counts; return how many there were.
+    """Delete up to 200 problems that were last seen before a time, and their counts; return how many were found.
 
-    A problem that is seen again in this moment stays.
+    A problem that another process sees again at this moment stays.
     """
     decided = UNDECIDED if decided_before is None else or_(UNDECIDED, LogProblem.last_seen < decided_before)
     gone = and_(LogProblem.last_seen < before, decided)
@@ -240,7 +241,7 @@ def _delete_problems(connection: Connection, before: datetime, decided_before: d
     if names:
         connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), gone))
         _delete_parts(connection, names)
-        # An hour that has rows still has none of these problems.
+        # Their counts are deleted by problem, since other problems may still have rows in the same hours.
         for of_problem, age in (
             (LogProblemHour.fingerprint, LogProblemHour.hour),
             (LogProblemDay.fingerprint, LogProblemDay.day),
@@ -250,7 +251,7 @@ def _delete_problems(connection: Connection, before: datetime, decided_before: d
 
 
 def _delete_parts(connection: Connection, names: Sequence[str]) -> None:
-    """Delete users and history of those of the problems that are gone."""
+    """Delete the users and the history of those of the problems that are gone."""
     left = select(LogProblem.fingerprint).where(LogProblem.fingerprint.in_(names))
     for of_problem in (LogProblemUser.fingerprint, LogDecision.fingerprint):
         gone = of_problem.in_(sorted(names)), of_problem.not_in(left)
@@ -262,7 +263,7 @@ def _delete_oldest(
 ) -> int:
     """Delete the oldest 200 rows of a table from before a time, with all older ones of the same keys.
 
-    Return how many of the 200 there were. Where another process is deleting the same, this one waits for it.
+    Return how many rows were found, at most 200. If another process is deleting the same rows, this one waits for it.
     """
     oldest = select(key, age).where(age < before).order_by(age).limit(BATCH_ROWS)
     found = connection.execute(oldest).all()
@@ -273,7 +274,7 @@ def _delete_oldest(
 
 
 def _can_skip_locked(dialect: Dialect) -> bool:
-    """Whether rows that another process is deleting can be passed over instead of waited for."""
+    """Return whether the database can skip rows that another process is deleting, instead of waiting for them."""
     if isinstance(dialect, MySQLDialect):
         return (dialect.server_version_info or ()) >= ((10, 6) if dialect.is_mariadb else (8,))
     # For SQLite, which has one writer at a time, SQLAlchemy writes no FOR UPDATE at all.

@@ -1,4 +1,4 @@
-"""An event as the columns of ``log_entry``. The expensive work is done here, in the writer's thread."""
+"""An event as the columns of ``log_entry``. The expensive work on a record is done here, in the writer's thread."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
@@ -17,8 +17,8 @@ Row = dict[str, Any]
 def make_row(event_id: str, event: Event, root: str) -> Row:
     """Return the columns of the event's row, its problem's ``title`` and ``place``, and the ``hour`` it is counted in.
 
-    Title and place are as long as they come, and may hold a secret: of a batch those of one row are stored, so they
-    are cleaned there. Raises KeyError, TypeError or ValueError if it is no event.
+    Title and place are neither shortened nor cleaned of secrets: a batch stores those of one row for each problem, and
+    cleans only these. Raises KeyError, TypeError or ValueError if it is no event.
 
     :param root: the project's folder with a separator at its end; files below it are the project's own
     """
@@ -58,7 +58,7 @@ def _start_of(day: date, hour: int) -> datetime:
 
 def _of_exception(event: Event, root: str) -> Row:
     captured, logged = event["exception"], event["time"]
-    # render() comes first: it looks which sources have changed.
+    # render() comes first: it finds out which sources have changed.
     trace = render(captured, logged, event.get("stack", ""))
     chain = frames_for_page(captured, root, logged)
     name, frames = chain[-1]["class"], chain[-1]["frames"]
@@ -98,7 +98,7 @@ def _of_message(event: Event, root: str) -> Row:
 
 @lru_cache(maxsize=256)
 def _place(source: str, file: str | None, root: str) -> str:
-    """Return the function and the place of a logging call; a project has few of these."""
+    """Return function, file and line of a logging call. They are cached, since a project has few such calls."""
     place, _, function = source.partition(" ")
     if file:
         place = f"{grouping.short_path(file, root)}:{place.rpartition(':')[2]}"

@@ -1,4 +1,4 @@
-"""What is shipped: this process's journal, the memory that stands in for it, then the journals of dead processes."""
+"""What is shipped: this process's journal, then the memory that stands in for it, then journals of dead processes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from .releases import note_releases
 from .storms import Storms, forget_places
 
 SHIP_BATCH = 500
-#: How often new records of this process go before those of dead ones.
+#: How often this process's new records are shipped while there are journals of dead processes to ship.
 OWN_SECONDS = 0.5
 
 REFUSED = "refused by the database, and quarantine could not be written"
@@ -32,7 +32,7 @@ class Shipping:
     :param engine: the log's own engine
     :param root: the project's folder with a separator at its end, to tell its own frames from a library's
     :param storm_rows: see :class:`app.dblog.store.storms.Storms`
-    :param warn: prints a sentence on stderr, though not again and again
+    :param warn: prints a sentence on stderr, but the same one at most once a minute
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Shipping:
         self._adopted: Reader | None = None
         self._own_at = 0.0
         self._has_place = False
-        # Journals that were removed, and whose places are still to be.
+        # These journals were removed, but the database still has their places.
         self._gone: list[str] = []
         self._release_noted = False
 
     def begin(self) -> None:
-        """Start a round, which ends when :meth:`ship_batch` finds nothing more."""
+        """Begin a round, which lasts until :meth:`ship_batch` finds nothing more."""
         self._own_at = 0.0
         if self._own is None and self.journal.is_open:
             self._own = OwnReader(self.journal)
@@ -61,9 +61,9 @@ class Shipping:
     def ship_batch(self, hurry: bool) -> bool:
         """Ship one batch; False if there was nothing to ship. Raises what the database raises.
 
-        :param hurry: somebody waits for the newest records, which otherwise are left to fill a later batch
+        :param hurry: whether somebody waits for the newest records; otherwise these may wait for a fuller batch
         """
-        # Somebody may have removed the files: a flush that ends here must not take that for an empty journal.
+        # Somebody may have removed the files: a flush must not take that for an empty journal.
         self.journal.restore()
         if self._own is not None and (hurry or time.monotonic() >= self._own_at):
             count = self._ship_journal(self._own)
@@ -84,18 +84,18 @@ class Shipping:
         return self._adopted is not None
 
     def save_state(self) -> None:
-        """Write the own journal's state, which ``flask log status`` of other processes reads."""
+        """Write the state of this process's journal, which ``flask log status`` reads in another process."""
         if self._own is not None:
             self._own.save()
 
     def remove_own(self) -> None:
-        """Delete this process's journal, which has been shipped to its end and is closed."""
+        """Delete this process's journal, once it is shipped to its end and closed."""
         if self._own is not None:
             self._own.remove()
             self._gone += [self._own.name] * self._has_place
 
     def forget_gone(self) -> None:
-        """Delete the places of journals that were removed; raises what the database raises."""
+        """Delete the places of removed journals from the database; raises what the database raises."""
         if self._gone:
             forget_places(self.engine, self._gone)
             self._gone.clear()
@@ -122,7 +122,7 @@ class Shipping:
         memory = self.journal.memory
         lines = [memory[index] for index in range(min(SHIP_BATCH, len(memory)))]
         if lines:
-            # This is always a replay: nothing on disk notes what an ambiguous commit may have stored.
+            # These records are always a replay: nothing on disk tells whether an earlier commit has stored them.
             events = [(event_id, event) for event_id, line in lines if (event := parse(line)) is not None]
             self._store(events, True, self.journal.state)
             for _ in lines:
@@ -131,7 +131,7 @@ class Shipping:
         return bool(lines)
 
     def _ship_adopted(self) -> bool:
-        """Ship a batch of the journal of a dead process; there is one at a time, since each keeps files open."""
+        """Ship a batch of a dead process's journal; only one is adopted at a time, since each keeps files open."""
         self.forget_gone()
         dead = self._adopted = self._adopted or self.dead.adopt_next()
         if dead is None:
@@ -153,7 +153,7 @@ class Shipping:
         return True
 
     def _note_release(self) -> None:
-        """Note once that this release is here, though it may never log anything."""
+        """Store this process's release once, even if the process never logs anything."""
         if self.journal.release and not self._release_noted:
             with suppress(SQLAlchemyError), self.engine.begin() as connection:
                 note_releases(connection, [{"release": self.journal.release, "created_at": utcnow()}])
@@ -164,7 +164,7 @@ class Shipping:
         self.let_go()
 
     def _report_losses(self, name: str, state: State) -> bool:
-        """Store a row for what was dropped since the last such row, so that a gap in the log is visible in the log."""
+        """Store a row for the records dropped since the last such row, so that the log itself shows its gap."""
         losses = state.unreported()
         if losses:
             events = []
@@ -178,7 +178,7 @@ class Shipping:
     def _store(self, events: Sequence[tuple[str, Event]], replay: bool, state: State) -> None:
         for _, event in events:
             event["release"] = state.release
-        # If the project was moved, the journal of a dead process names the files where they were.
+        # If the project was moved, the journal of a dead process names files of the old folder.
         has_place = store_batch(self.engine, events, replay, state.root or self.root, self._storms, self._refuse)
         self._has_place = self._has_place or has_place
 

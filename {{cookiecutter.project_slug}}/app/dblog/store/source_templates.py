@@ -1,7 +1,7 @@
 """The template of a message that was formatted before it was logged, read from the source of its logging call.
 
-``logger.error(f"Order {number} failed")`` gives the record "Order 17 failed"; the line that the record names shows what
-is constant. Whether the source is the one that ran does not matter: a template counts if the message matches it.
+``logger.error(f"Order {number} failed")`` gives the record "Order 17 failed"; the source line that the record names
+shows what is constant. The source may have changed since: a template is used only if the message matches it.
 """
 
 import os
@@ -29,18 +29,19 @@ class _File:
         self.version: tuple[int, int] | None = None
         self.looked = float("-inf")
         self.calls: Sequence[Call] = ()
-        #: What the calls on a line, and in a function, can say, the most constant text first.
+        #: What the calls on a line can say, the pattern with the most constant text first.
         self.on_line: dict[int, Sequence[Pattern]] = {}
+        #: What the logging calls in a function can say, in the same order.
         self.in_function: dict[str, Sequence[Pattern]] = {}
 
 
 def find_template(file: str, line: int, function: str, message: str) -> tuple[str, str] | None:
-    """Return what is constant in the message, by the source, with ``*`` for each value, and the same for reading.
+    """Return what the source says is constant in the message, with ``*`` for each value, and the same for reading.
 
-    None if the source is not to be had or no call in it, on this line or else in this function, makes this message.
+    None if the source cannot be read, or if no call on this line or in this function makes this message.
 
     :param file: the path of the source
-    :param line: where the logging call is, or what called it if it was given a ``stacklevel``
+    :param line: the line of the logging call, or of its caller if it was given a ``stacklevel``
     :param function: the name of the function that the line is in
     """
     source = _look(file)
@@ -71,7 +72,7 @@ def _in_function(source: _File, function: str) -> Sequence[Pattern]:
 
 
 def _sorted(calls: Iterable[Call]) -> Sequence[Pattern]:
-    """Return the calls' patterns: those of logging calls first, and among these the one with the most constant text."""
+    """Return the calls' patterns, those of logging calls first, and among equals the most constant text first."""
     ranked = [
         (call.is_logging, sum(len(part) for part in pattern if isinstance(part, str)), pattern)
         for call in calls
@@ -81,7 +82,7 @@ def _sorted(calls: Iterable[Call]) -> Sequence[Pattern]:
 
 
 def _match(pattern: Pattern, message: str) -> list[str] | None:
-    """Return what stands in the holes; None if the message is not made so. Each constant is looked for once."""
+    """Return what the message has in the pattern's holes, None if it does not match. Each constant is sought once."""
     place, values, pending = 0, [], False
     last = len(pattern) - 1
     for number, part in enumerate(pattern):
@@ -92,7 +93,7 @@ def _match(pattern: Pattern, message: str) -> list[str] | None:
                 return None
             place += len(part)
         else:
-            # The last constant has to be at the message's end: a value may contain the same text.
+            # The last constant must be at the message's end: a value before it may contain the same text.
             at = len(message) - len(part) if number == last else message.find(part, place)
             if at < place or not message.startswith(part, at):
                 return None
@@ -106,9 +107,9 @@ def _match(pattern: Pattern, message: str) -> list[str] | None:
 def _spell(pattern: Pattern, values: Sequence[str], length: int) -> tuple[str, str]:
     """Return the template for the fingerprint and for reading.
 
-    A parameter that fills most of the message says what it is about, so it is not left out but normalised.
+    If a parameter fills most of the message, its value says what the message is about: it is kept, normalised.
 
-    :param length: of the message
+    :param length: the length of the message
     """
     said = [
         grouping.normalise(value) if part.is_parameter and 2 * len(value) > length else None
@@ -133,7 +134,7 @@ def _file(path: str) -> _File:
 
 
 def _look(path: str) -> _File:
-    """Return the file's calls, parsed anew only if the file has changed."""
+    """Return the file's calls; the file is parsed again only if it has changed."""
     source = _file(path)
     now = time.monotonic()
     if now - source.looked >= LOOK_SECONDS:
@@ -147,7 +148,7 @@ def _look(path: str) -> _File:
 
 
 def _version(path: str) -> tuple[int, int] | None:
-    """Return time and size of the file; None if it may not be read, since a record may name any path."""
+    """Return time and size of the file; None unless it is a small Python file, since a record may name any path."""
     try:
         state = os.stat(path)
     except (OSError, ValueError):

@@ -1,7 +1,8 @@
-"""A storm: of one problem's records in an hour so many are stored, then one in a hundred, and all are counted.
+"""A storm: once a problem has LOG_STORM_ROWS records in an hour, one in a hundred further ones is stored as a row.
 
-A record that is only counted has no row by which a replay could know it. So its batch also stores which record of the
-journal (or of the memory that stands in for it) was the last, and a replay skips what is not after that one.
+All records are counted. A replay cannot know a record that was only counted, since it has no row. So the batch also
+stores its last record's place in the journal (or in the memory that stands in for it), and a replay skips all records
+up to that place.
 """
 
 import time
@@ -19,14 +20,14 @@ from ..models import LogPosition, LogProblemHour
 from .rows import Row
 
 STORED_ONE_IN = 100
-#: How long a count is believed, in seconds.
+#: For how many seconds a count from the database is used.
 ASKED_EVERY = 1.0
 
 #: A problem's fingerprint and an hour.
 Key = tuple[str, datetime]
 _key = itemgetter("fingerprint", "hour")
 
-#: The number of a segment and the offset of a line in it; of the memory 0 and the record's number.
+#: The number of a segment and the offset of a line in it; in the memory 0 and the record's number.
 Place = tuple[int, int]
 
 _counts = LogProblemHour.__table__.c
@@ -35,12 +36,12 @@ _position = LogPosition.metadata.tables[LogPosition.__tablename__]
 
 
 class Storms:
-    """Chooses which records have a row; it is for one thread.
+    """Chooses which records get a row; only one thread may use it.
 
-    The database is asked only about problems that could have come near the threshold since it was asked last. What
-    other processes counted in the meantime is noticed after :data:`ASKED_EVERY` seconds.
+    It asks the database only about problems that could have come near the threshold since the last question. It notices
+    what other processes have counted after :data:`ASKED_EVERY` seconds.
 
-    :param rows_an_hour: of one problem in one hour so many are stored before the storm begins; 0 stores all
+    :param rows_an_hour: how many records of one problem in one hour are stored before the storm begins; 0 stores all
     """
 
     def __init__(self, rows_an_hour: int) -> None:
@@ -61,7 +62,7 @@ class Storms:
         near = [key for key, count in new.items() if self._room.get(key, 0) < count]
         counted = _counted(connection, near) if near else Counter()
         for key in near:
-            # Other processes may fill the other half.
+            # The other half is left to other processes.
             self._room[key] = (self._most - counted[key]) // 2
         for key, count in new.items():
             self._room[key] -= count
@@ -74,7 +75,7 @@ class Storms:
             return True
         counted[key] += 1
         stored = counted[key] <= self._most or counted[key] % STORED_ONE_IN == 0
-        # A replay knows a record without a place in a journal, such as the row of a loss, by its row alone.
+        # A replay recognises a record without a place in a journal, such as a report of losses, only by its row.
         return stored or place_of(row["event_id"]) is None
 
 
@@ -83,13 +84,13 @@ def _counted(connection: Connection, keys: Sequence[Key]) -> Counter[Key]:
     names, hours = zip(*keys, strict=True)
     query = _COUNTS.where(_counts.fingerprint.in_(set(names)), _counts.hour.in_(set(hours)))
     if connection.dialect.name == "sqlite":
-        # SQLite would read this before the transaction begins.
+        # Without FOR UPDATE, SQLite would read this before the transaction begins.
         query = query.with_for_update()
     return Counter({(name, hour): count for name, hour, count in connection.execute(query)})
 
 
 def place_of(event_id: str) -> tuple[str, Place] | None:
-    """Return the journal (with ``-memory`` for its memory) and the place of a record by its id, None if it has none."""
+    """Return the journal (``-memory`` added for its memory) and the place in a record's id, None if it has no place."""
     name, _, rest = event_id.partition("-")
     part, _, number = rest.partition("-")
     if not number.isdecimal():
@@ -106,7 +107,7 @@ def last_places(rows: Sequence[Row]) -> dict[str, Place]:
 
 
 def read_places(connection: Connection, journals: Iterable[str]) -> dict[str, Place]:
-    """Return up to which place the records of these journals are stored or counted, as far as storms made it known."""
+    """Return for each journal the place up to which its records are stored or counted, if a storm has stored one."""
     query = select(_position.c.journal, _position.c.segment, _position.c.offset)
     found = connection.execute(query.where(_position.c.journal.in_(journals)))
     return {journal: (segment, offset) for journal, segment, offset in found}
@@ -128,7 +129,7 @@ def write_places(connection: Connection, places: dict[str, Place]) -> None:
 
 
 def forget_places(engine: Engine, journals: Sequence[str]) -> None:
-    """Delete what is known of journals that are gone."""
+    """Delete the places of journals that are gone."""
     names = [*journals, *(f"{journal}-memory" for journal in journals)]
     with engine.begin() as connection:
         connection.execute(delete(_position).where(_position.c.journal.in_(names)))

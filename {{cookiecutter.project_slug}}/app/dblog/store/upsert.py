@@ -1,6 +1,6 @@
-"""One batch of rows in one transaction: the rows themselves, what they count in, and what they open, or nothing.
+"""One batch in one transaction: its rows are stored, counted, and open their problems, or nothing happens.
 
-Everything is written in the order of its key: writers that take the same locks in the same order cannot deadlock.
+Each table is written in the order of its key: writers that take the same locks in the same order cannot deadlock.
 """
 
 from collections import Counter
@@ -37,10 +37,10 @@ _entry, _problem, _hour, _day, _problem_hour, _problem_day = (
 def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, storms: Storms | None = None) -> bool:
     """Insert the rows and count them; the caller commits.
 
-    Return whether a place in the journal is stored, since some rows were only counted, now or before.
+    Return whether the database has a place in the journal, because some rows were only counted, now or before.
 
-    :param replay: some of the rows may be there already (after an ambiguous commit, or from a dead process's journal);
-        those are neither inserted nor counted again
+    :param replay: whether some of the rows may be there already (after an ambiguous commit, or from a dead process's
+        journal); those are neither inserted nor counted again
     :param storms: chooses the rows to store; None stores all
     """
     reached: dict[str, Place] = {}
@@ -69,9 +69,9 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
 
 
 def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]) -> None:
-    """Count in the problems that are known, which mostly are all, then make and count those that are new.
+    """Add to the counts of the known problems, mostly all of them, then insert the new problems and count these.
 
-    One statement for both would take a number for every row of every batch, and problems are addressed by number.
+    An upsert would use up a problem's number for each row of each batch, and these numbers are parts of addresses.
     """
     problems = []
     for fingerprint, own in sorted(members.items()):
@@ -91,7 +91,7 @@ def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]
     if _count_in(connection, problems) < len(problems):
         known = set(connection.scalars(select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))))
         new = [each for each in problems if each["fingerprint"] not in known]
-        # A problem that was dropped for want of room is not new because it is seen again.
+        # A problem that LOG_MAX_PROBLEMS has dropped may have rows: it was first seen when its oldest row was made.
         seen = _first_seen(connection, new)
         first = [min(each["first_seen"], seen.get(each["fingerprint"], each["first_seen"])) for each in new]
         blank = {"count": 0, "users": 0, "in_next_deploy": False}
@@ -106,14 +106,14 @@ def _place(row: Row) -> str:
 
 
 def _first_seen(connection: Connection, problems: Sequence[Row]) -> dict[str, datetime]:
-    """Return by fingerprint when the oldest row of a problem was made; nothing for one without rows."""
+    """Return by fingerprint when the oldest row of a problem was made; a problem without rows is left out."""
     names = [each["fingerprint"] for each in problems]
     oldest = select(_entry.c.fingerprint, func.min(_entry.c.created_at)).where(_entry.c.fingerprint.in_(names))
     return dict(connection.execute(oldest.group_by(_entry.c.fingerprint)).all())
 
 
 def _count_in(connection: Connection, problems: Sequence[Row]) -> int:
-    """Add a batch's records to their problems; returns how many of the problems there are."""
+    """Add a batch's records to the counts of their problems; returns how many of the problems exist."""
     renamed = [{f"new_{name}": value for name, value in each.items()} for each in problems]
     return connection.execute(_COUNT_IN, renamed).rowcount
 
@@ -150,7 +150,7 @@ def _counts(rows: Sequence[Row], stored: Sequence[Row]) -> list[Row]:
 
 
 def _added_up(table: Table, counts: Sequence[Row]) -> list[Row]:
-    """Return the counts added up by the table's key, in its order."""
+    """Return the counts added up by the table's key, sorted by that key."""
     names = [column.name for column in table.primary_key]
     sums: dict[tuple[Any, ...], Row] = {}
     for each in counts:
@@ -163,7 +163,10 @@ def _added_up(table: Table, counts: Sequence[Row]) -> list[Row]:
 
 @cache
 def _upsert_count(dialect: str, table: Table) -> Insert:
-    """Return an INSERT that adds to the counts where there are some. To look first is what two processes do at once."""
+    """Return an INSERT that adds to a count that is there already.
+
+    A SELECT before it would not help: two processes may both find nothing at the same time.
+    """
     names = ("count", "without_row")
     if dialect in ("mysql", "mariadb"):
         replace = mysql.insert(table)

@@ -1,6 +1,6 @@
 """When to ship: the writer thread starts at the first record, makes batches, backs off, flushes and ends.
 
-Whatever the database does, the caller's thread only ever appends to the journal; waiting and retrying is done here.
+Whatever the database does, the caller's thread only ever appends to the journal; this thread waits and tries again.
 """
 
 import queue
@@ -73,8 +73,8 @@ class Writer:
         self._delay = FIRST_DELAY_SECONDS
         self._warn_again_at: dict[str, float] = {}
         self._shipping = Shipping(self.engine, self.journal, self.root, self.storm_rows, self.warn)
-        # Held while the thread is in the database or opens files. A child that is forked meanwhile would wait for ever
-        # for a lock that the database's library had taken, or keep that of a dead process's journal.
+        # The thread holds this lock while it uses the database or opens files. A child forked meanwhile could wait for
+        # ever for a lock inside the database's library, or keep the lock of a dead process's journal.
         self._in_database = threading.Lock()
         self._fork_waited = False
         self._child_name = ""
@@ -83,7 +83,7 @@ class Writer:
     # Called by any thread
 
     def wake(self) -> None:
-        """Say that there is a new record in the journal; starts the thread if need be."""
+        """Tell the thread that there is a new record in the journal; starts the thread if need be."""
         if not self._awake:
             self._awake = True
             self.start().put(None)
@@ -93,15 +93,13 @@ class Writer:
         with self.journal.lock:
             if self._wakeups is not None:
                 return self._wakeups
-            # SimpleQueue, not Queue or Event: a signal handler may log while this very thread is inside put().
-            # It is made here, not earlier: gevent replaces the class between a preloading server's fork and the
-            # first request.
+            # SimpleQueue is re-entrant, unlike Queue and Event: a signal handler may log while its thread is inside
+            # put(). The queue is not made earlier: after a server that preloads has forked, gevent replaces the class.
             wakeups: Wakeups = queue.SimpleQueue()
             self._wakeups = wakeups
             self._thread = thread = threading.Thread(target=self._run, name="dblog-writer", daemon=True)
         try:
-            # The lock is free again: a finaliser that logs in the new thread waits for it, while start() waits for
-            # the new thread.
+            # start() waits for the new thread, in which a finaliser may log and wait for the lock: it must be free.
             thread.start()
         except RuntimeError:
             # With too many threads the next record tries again. If the interpreter shuts down, close() ships.
@@ -111,7 +109,7 @@ class Writer:
 
     def is_shipping(self) -> bool:
         """Whether the calling thread is the one that ships."""
-        # Not by its ident, which a new thread gets again when this one is dead.
+        # Idents are not compared: a new thread may get the ident of one that is dead.
         return self._shipper is threading.current_thread()
 
     def flush(self, timeout: float) -> bool:
@@ -124,7 +122,7 @@ class Writer:
             return False
 
     def close(self, timeout: float) -> None:
-        """Ship for up to ``timeout`` seconds, then let go of files and connections; the rest stays in the journal."""
+        """Ship for up to ``timeout`` seconds, then close files and connections; the rest stays in the journal."""
         self._deadline = time.monotonic() + timeout
         if self._thread is not None:
             self.start().put(None)
@@ -138,7 +136,7 @@ class Writer:
             finally:
                 self._shipper = None
         self._shipping.let_go()
-        # Under one lock: a record that another thread logs meanwhile is either seen here or opens a new journal.
+        # The lock spans all of this: a record that another thread logs is either seen here or opens a new journal.
         with self.journal.lock:
             done = not self.journal.is_pending()
             if not done:
@@ -156,15 +154,15 @@ class Writer:
             self.engine.dispose()
 
     def before_fork(self) -> None:
-        """Wait for a moment in which a child may come into being, and choose the name of its journal."""
+        """Wait until the process can be forked safely, and choose the name of the child's journal."""
         waited = self._in_database.acquire(timeout=FORK_SECONDS)
-        # Otherwise the child would keep a file that another thread is about to lock.
+        # Without this lock the child could inherit a file that another thread is about to lock.
         self.journal.lock.acquire()
         self._fork_waited = waited
         self._child_name = secrets.token_hex(8)
 
     def after_fork_in_parent(self) -> None:
-        """Keep an eye on the child: what it logged is shipped soon after it has ended, however it ends."""
+        """Watch the child: its journal is shipped soon after it has ended, however it ends."""
         self._shipping.dead.add_child(self._child_name)
         self.journal.lock.release()
         if self._fork_waited:
@@ -173,7 +171,7 @@ class Writer:
             self.start()
 
     def after_fork(self) -> None:
-        """Leave everything to the parent, its connections too, and start afresh in the child."""
+        """Begin afresh in the child: journal, connections and thread stay with the parent."""
         self._shipping.let_go()
         self.journal.after_fork(self._child_name)
         self.engine.dispose(close=False)
@@ -243,7 +241,7 @@ class Writer:
         return BATCH_SECONDS if shipped else None
 
     def _ship(self) -> bool:
-        """Ship batch after batch until nothing is left or it is time to stop; whether anything was shipped."""
+        """Ship batch after batch until nothing is left or it is time to stop; return whether anything was shipped."""
         self._shipping.begin()
         shipped = False
         while not self._should_stop():
@@ -254,13 +252,13 @@ class Writer:
                 self._complete_flushes(self.journal.position)
                 return shipped
             shipped = True
-            # Only a batch of this process's journal: otherwise a flush would not wait for the dead processes' journals.
+            # Only a batch of this process's own journal answers a flush, which also waits for dead processes' journals.
             if self.journal.state.reached != before and not self.journal.memory:
                 self._complete_flushes(self.journal.state.reached)
         return shipped
 
     def _complete_flushes(self, reached: tuple[int, int]) -> None:
-        """Answer those whose records are all in the database, after the status says so too."""
+        """Answer the flushes whose records are all in the database; the status is written first, so that it agrees."""
         completed = [request for request in self._flush_requests if request[0] <= reached]
         if completed:
             self._set_error(None)
@@ -269,7 +267,7 @@ class Writer:
             request[1].put(True)
 
     def _set_error(self, sentence: str | None) -> None:
-        """Note what is wrong with the database or, with None, with the journal or with the way that records take."""
+        """Store the sentence that the status shows; None if the database is well, but perhaps not the journal."""
         if sentence is None and self.journal.error is not None:
             error = short_error(self.journal.error)
             sentence = f"the journal cannot be written ({error}); records are kept in memory"
@@ -280,7 +278,7 @@ class Writer:
         self._shipping.save_state()
 
     def warn(self, sentence: str, kind: str | None = None) -> None:
-        """Print a sentence on stderr, one of its kind at most once a minute; by default each is of its own kind."""
+        """Print a sentence on stderr, at most once a minute for each ``kind``; without one, each sentence is a kind."""
         now, kind = time.monotonic(), kind or sentence
         if now >= self._warn_again_at.get(kind, 0.0):
             waiting = {each: again for each, again in self._warn_again_at.items() if again > now}
