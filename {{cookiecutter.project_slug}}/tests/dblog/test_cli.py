@@ -103,9 +103,9 @@ def test_a_search_says_how_far_it_got(app: Flask, runner: FlaskCliRunner, monkey
 
 
 def test_show(app: Flask, runner: FlaskCliRunner) -> None:
-    (here,) = put(app, row("a\x1b[31m\u202e", **ERROR))
+    (here,) = put(app, row("a\x1b[31m\u202e", release="9f2c1ab", **ERROR))
     page = log(runner, "show", str(here)).stdout
-    for fact in ("OutOfCoffee: none left", "POST /pour", "second floor", "web-1 4711 MainThread", "r-1"):
+    for fact in ("OutOfCoffee: none left", "POST /pour", "second floor", "web-1 4711 MainThread", "r-1", "9f2c1ab"):
         assert fact in page
     assert "\x1b" not in page
     assert "\u202e" not in page

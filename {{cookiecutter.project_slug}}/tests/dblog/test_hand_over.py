@@ -46,7 +46,7 @@ def test_a_problem_as_markdown(app: Flask, viewer: FlaskClient) -> None:
         "- 1 row, 1 user; first seen TIME UTC, last seen TIME UTC\n"
         "- Request `POST /pour`, id `r-1`\n"
         "- Release `9f2c1ab`\n"
-        "- Logger `shop`, from `app.pot:12 pour`\n"
+        "- Logger `shop`, from `/srv/shop/app/pot.py:12 pour`\n"
         "\n"
         "```text\n"
         "Exception on /pour [POST]\n"
@@ -123,11 +123,50 @@ def test_a_long_message_is_on_the_page_once(app: Flask, viewer: FlaskClient) -> 
 
 
 def test_a_row_as_text(app: Flask, viewer: FlaskClient) -> None:
-    [number] = put(app, row("m \x1b[2J", **ERROR))
+    [number] = put(app, row("m \x1b[2J", release="9f2c1ab", **ERROR))
     answer = viewer.get(f"/logs/{number}.txt")
     assert (answer.mimetype, "m \\x1b[2J" in answer.text) == ("text/plain", True)
+    assert "    release  9f2c1ab\n" in answer.text
+    assert "     source  app.pot:12 pour\n" in answer.text
     assert ERROR["trace"].rstrip() in answer.text
     assert viewer.get("/logs/999.txt").status_code == 404
+
+
+def test_what_nobody_caught_is_named_by_its_exception(app: Flask, viewer: FlaskClient) -> None:
+    """Flask's message only repeats the request, and its place is a line of Flask."""
+    source = "flask.app:875 log_exception"
+    columns = ERROR | {"exception_text": "none left", "source": source}
+    [number] = put(app, row("Exception on /pour [POST]", **columns))
+    page = viewer.get(f"/logs/{number}").text
+    assert '<h1 dir="ltr"><bdi>shop.OutOfCoffee: none left</bdi></h1>' in page
+    assert "<title>shop.OutOfCoffee: none left" in page
+    assert '<h2 class="ui-red">' not in page, "the heading says it already"
+    assert "<dt>Source</dt><dd><bdi>/srv/shop/app/pot.py:12 pour</bdi></dd>" in page
+    assert "<dt>Message</dt><dd><bdi>Exception on /pour [POST]</bdi></dd>" in page
+    assert source not in page
+    text = markdown(page)
+    assert text.startswith("### `shop.OutOfCoffee: none left`\n")
+    assert "- Logger `shop`, from `/srv/shop/app/pot.py:12 pour`\n" in text
+    as_text = viewer.get(f"/logs/{number}.txt").text
+    assert "     source  /srv/shop/app/pot.py:12 pour\n" in as_text
+    assert "\nException on /pour [POST]\n" in as_text
+    assert viewer.get(f"/logs/{number}.json").get_json()["source"] == source, "as it was recorded"
+
+
+def test_what_an_exception_says_is_whole_below_a_heading_that_is_cut(app: Flask, viewer: FlaskClient) -> None:
+    said = "none left " * 40 + "the end."
+    for text in (said, "none left\nthe end."):
+        frames = [{"class": "shop.OutOfCoffee", "text": text, "frames": []}]
+        columns = ERROR | {"exception_text": text, "frames": frames, "trace": "", "title": "x"}
+        [number] = put(app, row("Exception on /pour [POST]", **columns))
+        assert "the end.</pre>" in viewer.get(f"/logs/{number}").text
+
+
+def test_an_exception_that_the_application_logs_is_named_by_its_message(app: Flask, viewer: FlaskClient) -> None:
+    [number] = put(app, row("Exception on /other [POST]", **ERROR | {"exception_text": "none left"}))
+    page = viewer.get(f"/logs/{number}").text
+    assert '<h1 dir="ltr"><bdi>Exception on /other [POST]</bdi></h1>' in page
+    assert "<dt>Source</dt><dd><bdi>app.pot:12 pour</bdi></dd>" in page
 
 
 def test_a_problem_as_json(app: Flask, viewer: FlaskClient, admin: User) -> None:

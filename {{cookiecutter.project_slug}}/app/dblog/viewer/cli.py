@@ -123,7 +123,8 @@ def show_command(entry_id: int, full: bool, as_json_lines: bool) -> None:
         entry = find(log, entry_id)
     if entry is None:
         raise click.ClickException(f"There is no row {entry_id} in the log.")
-    click.echo(json_line(as_json(entry)) if as_json_lines else inert(as_text(entry, folded=not full)))
+    root = current_app.extensions["dblog"].writer.root
+    click.echo(json_line(as_json(entry)) if as_json_lines else inert(as_text(entry, root, folded=not full)))
 
 
 @cli.command("tail")

@@ -70,6 +70,27 @@ def why_grouped(entry: Entry, title: str, root: str) -> dict[str, str]:
     return {"exception": error["class"], "innermost frame of the project": place}
 
 
+def repeats_request(entry: Entry) -> bool:
+    """Whether the message only repeats the request, as Flask's message of an exception that nobody caught does."""
+    return bool(entry.exception) and entry.message == f"Exception on {entry.path} [{entry.method}]"
+
+
+def heading(entry: Entry) -> str:
+    """Return the message, or the exception's class and text if the message only repeats the request."""
+    if not repeats_request(entry):
+        return str(entry.message)
+    return f"{entry.exception}: {entry.exception_text or ''}".removesuffix(": ")
+
+
+def source_of(entry: Entry, root: str) -> str | None:
+    """Return the place of the logging call, or the deciding frame if that call is Flask's, which says nothing."""
+    frame = deciding_frame(entry.frames[-1]["frames"]) if entry.frames and repeats_request(entry) else None
+    if frame is None:
+        source: str | None = entry.source
+        return source
+    return f"{short_path(frame['file'], root)}:{frame['line']} {frame['function']}"
+
+
 def columns_as_json(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns of a row or problem, times as ISO 8601 UTC, and the level's name beside its number."""
     values = {name: each.isoformat() if isinstance(each, datetime) else each for name, each in columns.items()}
@@ -85,9 +106,10 @@ def json_line(value: object) -> str:
     return inert_json(orjson.dumps(value, default=str).decode())
 
 
-def as_text(entry: Entry, local: bool = True, folded: bool = False) -> str:
+def as_text(entry: Entry, root: str, local: bool = True, folded: bool = False) -> str:
     """Return everything about one row as text; the caller makes it safe for a terminal with ``inert``.
 
+    :param root: the project's folder with a separator at its end
     :param local: whether the time is in this machine's zone, not in UTC
     :param folded: whether one line stands for each run of library frames
     """
@@ -96,7 +118,8 @@ def as_text(entry: Entry, local: bool = True, folded: bool = False) -> str:
         "time": moment.isoformat(sep=" ", timespec="milliseconds"),
         "level": level_name(entry.level),
         "logger": entry.logger,
-        "source": entry.source,
+        "source": source_of(entry, root),
+        "release": entry.release,
         "request": f"{entry.method} {entry.path}" if entry.method else None,
         "request id": entry.request_id,
         "query": entry.query,

@@ -12,7 +12,7 @@ from typing import Any
 from ...terminal import inert
 from ..grouping import deciding_frame, short_path
 from ..models import LogProblem
-from .format import first_line
+from .format import first_line, heading, source_of
 from .queries import Entry
 
 #: How many characters are kept of a title and of another text, and how many frames, the innermost, of an exception.
@@ -33,27 +33,28 @@ def problem_as_markdown(problem: LogProblem, entry: Entry | None, address: str, 
 
 def row_as_markdown(entry: Entry, address: str, root: str) -> str:
     """Return the row as Markdown; parameters as of :func:`problem_as_markdown`."""
-    return _document(entry.message, address, [f"Logged {_utc(entry.created_at)}"], entry, root)
+    return _document(heading(entry), address, [f"Logged {_utc(entry.created_at)}"], entry, root)
 
 
 def _document(title: str, address: str, facts: list[str], entry: Entry | None, root: str) -> str:
     parts = [f"### {_code(first_line(title)[:TITLE_LIMIT] or '(empty)')}", f"<{address}>"]
     if entry:
-        facts += _facts(entry)
+        facts += _facts(entry, root)
     parts.append("\n".join(f"- {fact}" for fact in facts))
     if entry and (block := "\n".join(_block(entry, title, root))):
         parts.append(_fenced(block))
     return inert("\n\n".join(parts) + "\n")
 
 
-def _facts(entry: Entry) -> Iterator[str]:
+def _facts(entry: Entry, root: str) -> Iterator[str]:
     if entry.method:
         yield f"Request {_code(f'{entry.method} {entry.path}')}, id {_code(entry.request_id or 'unknown')}"
     elif entry.request_id:
         yield f"In {_code(entry.request_id)}"
     if entry.release:
         yield f"Release {_code(entry.release)}"
-    yield f"Logger {_code(entry.logger)}" + (f", from {_code(entry.source)}" if entry.source else "")
+    source = source_of(entry, root)
+    yield f"Logger {_code(entry.logger)}" + (f", from {_code(source)}" if source else "")
 
 
 def _block(entry: Entry, title: str, root: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from ...actor import related_links
 from ...terminal import inert
 from . import problem_list, problems, queries
 from .blueprint import as_response, bp
-from .format import as_text, frame_runs
+from .format import as_text, frame_runs, heading, repeats_request, source_of
 from .hand_over import row_as_markdown
 from .people import names_of
 from .queries import reading
@@ -26,6 +26,9 @@ def detail(entry_id: int) -> ResponseReturnValue:
     return render_template(
         "dblog/detail.html",
         entry=entry,
+        heading=heading(entry),
+        message_says_nothing=repeats_request(entry),
+        source=source_of(entry, root),
         older=older,
         newer=newer,
         problem=problem,
@@ -52,4 +55,5 @@ def detail_text(entry_id: int) -> Response:
     """Show everything about the row as text, with the traceback as Python prints it."""
     with reading() as log:
         entry = queries.find(log, entry_id) or abort(404)
-    return Response(f"{inert(as_text(entry, local=False))}\n", mimetype="text/plain")
+    root = current_app.extensions["dblog"].writer.root
+    return Response(f"{inert(as_text(entry, root, local=False))}\n", mimetype="text/plain")

@@ -12,7 +12,7 @@ from flask import url_for
 from ...components import clock, day
 from ...terminal import inert
 from .blueprint import bp
-from .format import first_line, level_name, level_tone
+from .format import first_line, level_name, level_tone, repeats_request
 from .people import names_of
 from .problems import Known
 from .queries import Entry
@@ -57,8 +57,7 @@ def table_rows(
 
 def said_by(entry: Entry) -> str:
     """Return the message, or the exception's text if the message only repeats the request, as Flask's does."""
-    repeats = entry.exception_text and entry.message == f"Exception on {entry.path} [{entry.method}]"
-    text: str = entry.exception_text if repeats else entry.message
+    text: str = entry.exception_text if entry.exception_text and repeats_request(entry) else entry.message
     return text
 
 
