@@ -103,6 +103,25 @@ def test_fifty_are_shown_unless_said_otherwise(app: Flask, runner: FlaskCliRunne
     assert len(shown) == 51
 
 
+def test_what_was_seen_once_is_listed_apart_if_it_is_too_much(app: Flask, runner: FlaskCliRunner) -> None:
+    put(app, *(row("often", fingerprint="1-often", age=timedelta(days=1)) for _ in range(2)))
+    put(app, *(row(f"once {number}", fingerprint=f"2n-{number}") for number in range(1_000)))
+    result = run(runner, "--limit", 2_000)
+    assert len(result.stdout.splitlines()) == 1_001
+    assert result.stderr == ""
+    put(app, row("one more", fingerprint="2n-more"))
+    for options in ((), ("--json",)):
+        result = run(runner, *options)
+        [line] = result.stdout.splitlines()
+        assert "often" in line
+        hint = "1,001 problems that were seen once are not in this list; --status once shows them.\n"
+        assert result.stderr == hint
+    result = run(runner, "--status", "once")
+    assert len(result.stdout.splitlines()) == 50
+    assert "one more" in result.stdout
+    assert result.stderr == ""
+
+
 def test_levels_and_what_is_new(app: Flask, runner: FlaskCliRunner) -> None:
     refused = run(runner, "--new", exit_code=1)
     assert "No deploy is known" in refused.output

@@ -1,12 +1,13 @@
 """How many problems are kept, which go, and that what is gone and seen again is not new."""
 
+import re
 import time
 from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from sqlalchemy import Engine, func, select, text
+from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
@@ -14,6 +15,8 @@ from app.database import hour_of, utcnow
 from app.dblog.models import LogEntry, LogProblem
 from app.dblog.store import retention
 from app.dblog.store.retention import Retention, drop_problems, prune
+from app.dblog.viewer import decisions
+from app.dblog.viewer.decisions import Who, parse_change, parse_note
 
 from ..conftest import login
 from .log_rows import problem_id, put, row
@@ -27,10 +30,21 @@ def problems(log: Engine) -> dict[str, LogProblem]:
         return {each.fingerprint: each for each in session.scalars(select(LogProblem))}
 
 
-def decide(log: Engine, status: str, fingerprint: str) -> None:
-    with log.begin() as connection:
-        change = text("UPDATE log_problem SET status = :status WHERE fingerprint = :fingerprint")
-        connection.execute(change, {"status": status, "fingerprint": fingerprint})
+OPERATOR = Who(account="operator")
+#: What people do about a problem.
+DECISIONS = {
+    "resolved": parse_change("resolved"),
+    "muted": parse_change("muted"),
+    "reopened": parse_change("open"),
+    "noted": parse_note("The supplier knows."),
+}
+
+
+def decide(app: Flask, action: str, fingerprint: str) -> int:
+    """Decide as the pages do; returns the decision's number."""
+    with app.app_context():
+        [number] = decisions.decide([problem_id(app, fingerprint)], DECISIONS[action], OPERATOR)
+    return number
 
 
 def test_the_fewest_rows_go_first_and_then_the_longest_unseen(app: Flask, log: Engine) -> None:
@@ -41,32 +55,60 @@ def test_the_fewest_rows_go_first_and_then_the_longest_unseen(app: Flask, log: E
         *(row(fingerprint=f"2n-once-{age}", age=age * HOUR) for age in range(1, 6)),
         row(fingerprint="2n-muted", age=9 * DAY),
     )
-    decide(log, "muted", "2n-muted")
+    decide(app, "muted", "2n-muted")
     assert drop_problems(log, 8) == 0
     assert drop_problems(log, 5) == 3
     assert {*problems(log)} == {"2n-often", "2n-twice", "2n-once-1", "2n-once-2", "2n-muted"}
     assert drop_problems(log, 5) == 0
     assert drop_problems(log, 2) == 3
     assert {*problems(log)} == {"2n-often", "2n-muted"}
-    decide(log, "resolved", "2n-often")
+    decide(app, "resolved", "2n-often")
     # Decisions are kept, however many.
     assert drop_problems(log, 1) == 0
 
 
-def test_a_flood_of_different_texts_drives_out_nothing_that_matters(app: Flask, log: Engine) -> None:
-    put(app, *(row(fingerprint=f"2t-real-{number}", age=9 * DAY) for number in range(30) for _ in range(2)))
+@pytest.mark.parametrize("action", DECISIONS)
+def test_what_somebody_decided_about_is_not_dropped(app: Flask, log: Engine, action: str) -> None:
+    put(app, row(fingerprint="2n-decided", age=9 * DAY), *(row(fingerprint="2n-often") for _ in range(3)))
+    if action == "reopened":
+        decide(app, "resolved", "2n-decided")
+    number = decide(app, action, "2n-decided")
+    assert drop_problems(log, 1) == 1
+    assert {*problems(log)} == {"2n-decided"}
+    put(app, *(row(fingerprint="2n-often") for _ in range(3)))
+    with app.app_context():
+        decisions.undo([number], OPERATOR)
+    kept = {"2n-decided"} if action == "reopened" else {"2n-often"}
+    assert drop_problems(log, 1) == 1
+    assert {*problems(log)} == kept, "what is undone is no decision"
+
+
+def test_a_flood_of_different_texts_drives_out_nothing_that_matters(
+    app: Flask, log: Engine, client: FlaskClient, runner: FlaskCliRunner, admin: User
+) -> None:
+    real = [f"real {number}" for number in range(30)]
+    put(app, *(row(name, fingerprint=f"2t-{name}", age=9 * DAY) for name in real for _ in range(2)))
     for batch in range(5):
-        put(app, *(row(fingerprint=f"2n-flood-{batch}-{number}") for number in range(500)))
-    own = Retention(log, days=0, max_rows=0, max_problems=100)
-    end = time.monotonic() + 300
-    while len(problems(log)) > 100 and time.monotonic() < end:
-        own.due = own._problems_due = 0.0
-        own.step()
+        put(app, *(row(user_id=7, fingerprint=f"2n-flood-{batch}-{number}") for number in range(500)))
+    login(client, admin)
+    # Before the problems that are too many are dropped, and after it.
+    for seen_once in (2_500, 1_170):
+        for order in ("seen", "rows", "users", "first"):
+            page = client.get("/logs/problems", query_string={"sort": order}).text
+            assert f"{seen_once:,} problems that were seen once are not in this list" in page
+            assert len({*re.findall("real [0-9]+", page)}) == 25
+        lines = runner.invoke(args=["log", "problems"]).stdout.splitlines()
+        assert {line.rpartition("\t")[2] for line in lines[:50]} == {*real}
+        lines = runner.invoke(args=["log", "problems", "--status", "all"]).stdout.splitlines()
+        assert len(lines) == 50
+        own = Retention(log, days=0, max_rows=0, max_problems=1_200)
+        end = time.monotonic() + 300
+        while len(problems(log)) > 1_200 and time.monotonic() < end:
+            own.due = own._problems_due = 0.0
+            own.step()
     left = problems(log)
-    assert len(left) == 100
+    assert len(left) == 1_200
     assert sum(name.startswith("2t-real") for name in left) == 30
-    lines = app.test_cli_runner().invoke(args=["log", "problems"]).output.splitlines()
-    assert len(lines) == 50
 
 
 def test_the_limit_is_the_configurations(app: Flask) -> None:
@@ -86,15 +128,18 @@ def test_a_problem_that_was_dropped_and_is_seen_again_is_not_new(app: Flask, log
         assert connection.scalar(select(func.count()).select_from(LogEntry)) == 6
 
 
-@pytest.mark.parametrize("status", ["open", "muted", "resolved"])
-def test_a_problem_with_a_decision_goes_a_year_after_it_was_last_seen(app: Flask, log: Engine, status: str) -> None:
+@pytest.mark.parametrize("action", [None, *DECISIONS])
+def test_a_problem_with_a_decision_goes_a_year_after_it_was_last_seen(
+    app: Flask, log: Engine, action: str | None
+) -> None:
     put(app, row(fingerprint="2n-old", age=400 * DAY), row(fingerprint="2n-late", age=300 * DAY))
-    decide(log, status, "2n-old")
-    decide(log, status, "2n-late")
+    if action:
+        decide(app, action, "2n-old")
+        decide(app, action, "2n-late")
     cutoff = hour_of(utcnow()) - 30 * DAY
     while prune(log, cutoff, retention.year_before(log)) is not None:
         pass
-    assert {*problems(log)} == (set() if status == "open" else {"2n-late"})
+    assert {*problems(log)} == ({"2n-late"} if action else set())
 
 
 def test_the_year_is_counted_by_the_clock_that_is_believed(log: Engine) -> None:

@@ -237,14 +237,19 @@ VIEWS = {
 }
 
 
+def chips(page: str) -> dict[str, str]:
+    """How many problems each view has, by its address."""
+    found = re.findall(r'class="ui-chip" href="([^"]*)"[^>]*>[^<]*<span class="ui-muted">([\d,]+)</span>', page)
+    return {address.replace("&amp;", "&"): number for address, number in found}
+
+
 def test_each_view_has_its_problems(month: Flask, viewer: FlaskClient) -> None:
-    page = viewer.get("/logs/problems?status=quiet").text
-    chips = dict(re.findall(r'class="ui-chip" href="([^"]*)"[^>]*>[^<]*<span class="ui-muted">([\d,]+)</span>', page))
+    listed = chips(viewer.get("/logs/problems?status=quiet").text)
     for view, expected in VIEWS.items():
         assert {*names(viewer, status=view)} == expected, view
         address = "/logs/problems" if view == "open" else f"/logs/problems?status={view}"
         if view != "came-back-since":
-            assert chips[address] == str(len(expected)), view
+            assert listed[address] == str(len(expected)), view
     assert names(viewer, status="new", level="INFO") == ["info", "new"]
     assert "info" not in viewer.get("/logs/problems?status=all").text
 
@@ -262,6 +267,60 @@ def test_the_line_of_the_deploy(month: Flask, viewer: FlaskClient) -> None:
     # A line for each of the deploys, one bar of a day from each other at least.
     [marks] = set(re.findall(r'class="problems-deploy" d="([^"]*)"', page))
     assert marks.count("M") == 2
+
+
+def left_out(page: str) -> tuple[str, str] | None:
+    """The line that says how many problems are left out, and where it leads."""
+    found = re.search(r'<p class="ui-muted">([\d,]+ problems that[^<]*)<a href="([^"]*)">show</a></p>', page)
+    return (found[1], found[2].replace("&amp;", "&")) if found else None
+
+
+def test_what_was_seen_once_is_listed_apart_if_it_is_too_much(app: Flask, viewer: FlaskClient) -> None:
+    put_named(app, "often", "resolved", age=2 * DAY)
+    put_named(app, "often", "decided", "noted", age=DAY)
+    change(app, problem_id(app, "1-resolved"), status="resolved", decided_at=utcnow())
+    change(app, problem_id(app, "1-decided"), decided_at=utcnow())
+    change(app, problem_id(app, "1-noted"), decided_at=utcnow())
+    put(app, *(row(f"once {number}", fingerprint=f"2n-{number}") for number in range(1_000)))
+
+    page = viewer.get("/logs/problems").text
+    assert left_out(page) is None
+    assert shown(page)[0] == "once 999"
+    assert chips(page)["/logs/problems"] == "1,003"
+    assert ">1,000+<" in page, "the tab counts no further"
+    answer = viewer.get("/logs/problems.json").get_json()
+    assert (answer["left_out"], answer["seen_once"]) == (0, None)
+
+    put_named(app, "one more")
+    page = viewer.get("/logs/problems?level=INFO").text
+    assert left_out(page) == (
+        "1,001 problems that were seen once are not in this list · ",
+        "/logs/problems?level=INFO&status=once",
+    )
+    assert shown(page) == ["noted", "decided", "often"]
+    assert chips(page)["/logs/problems?level=INFO"] == "3"
+    assert re.search(r'<span class="ui-muted">3<span class="ui-hidden"> open', page), "the tab counts what is listed"
+    assert names(viewer, sort="first") == ["noted", "decided", "often"]
+    answer = viewer.get("/logs/problems.json").get_json()
+    assert (answer["left_out"], answer["seen_once"]) == (1_001, "/logs/problems.json?status=once")
+
+    page = viewer.get("/logs/problems?status=once").text
+    assert shown(page)[0] == "one more"
+    assert left_out(page) is None
+    assert chips(page)["/logs/problems?status=once"] == "1,001"
+    assert chips(page)["/logs/problems"] == "3"
+    assert len(names(viewer, status="once")) == 1_001
+    assert len(names(viewer, status="all")) == 1_005
+    assert "/logs/problems?status=once" not in chips(viewer.get("/logs/problems?status=all").text)
+    # A search that finds few of them lists them.
+    assert names(viewer, q="once 99") == [f"once {number}" for number in (*range(999, 989, -1), 99)]
+
+    change(app, problem_id(app, "1-often"), status="muted")
+    for name in ("decided", "noted"):
+        change(app, problem_id(app, f"1-{name}"), status="resolved")
+    page = viewer.get("/logs/problems").text
+    assert "Nothing else is open" in page
+    assert left_out(page)
 
 
 def test_without_a_deploy_nothing_is_new(app: Flask, viewer: FlaskClient) -> None:
@@ -305,7 +364,9 @@ def test_a_problem_that_older_rows_have_is_not_new(app: Flask, viewer: FlaskClie
 
 
 def test_orders_go_by_pages_and_back(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problem_list.list_problems, "__kwdefaults__", {"before": None, "after": None, "size": 3})
+    usual = problem_list.list_problems.__kwdefaults__
+    assert usual
+    monkeypatch.setattr(problem_list.list_problems, "__kwdefaults__", usual | {"size": 3})
     same, moment = timedelta(hours=3), utcnow()
     keys = {name: index % 4 for index, name in enumerate("abcdefgh")}
     for name, key in keys.items():

@@ -14,7 +14,7 @@ from ..models import MUTED, OPEN, RESOLVED, LogProblem
 from . import problems
 from .decisions import RESOLVED_IN_NEXT, Change, Who, decide, parse_change
 from .format import first_line, json_line, level_cell
-from .problem_list import ALL, NEW, Wanted, list_problems, recent_deploys, shown_status
+from .problem_list import ALL, NEW, ONCE, Wanted, count_left_out, list_problems, recent_deploys, shown_status
 from .queries import reading
 
 COLUMNS = (
@@ -29,7 +29,7 @@ _DONE = {"resolved": "Resolved", "muted": "Muted", "reopened": "Reopened"}
 
 
 @click.group("problems", cls=AppGroup, invoke_without_command=True)
-@click.option("--status", type=click.Choice([OPEN, RESOLVED, MUTED, ALL]), default=OPEN, show_default=True)
+@click.option("--status", type=click.Choice([OPEN, ONCE, RESOLVED, MUTED, ALL]), default=OPEN, show_default=True)
 @click.option("--level", default="WARNING", show_default=True, help="This level and above: INFO, ERROR, …")
 @click.option("--new", "only_new", is_flag=True, help="Only open ones that were first seen since the newest deploy.")
 @limit_option
@@ -48,12 +48,17 @@ def problems_group(
         deploys = recent_deploys(log)
         if only_new and not deploys:
             raise click.ClickException("No deploy is known: set RELEASE, or deploy a git checkout, and restart.")
-        found = list_problems(log, wanted, deploys[0].first_seen if deploys else None, size=limit).entries
+        left_out = count_left_out(log, wanted)
+        deployed = deploys[0].first_seen if deploys else None
+        found = list_problems(log, wanted, deployed, size=limit, with_once=not left_out).entries
     if as_json_lines:
         for problem in found:
             click.echo(json_line(problems.as_json(problem)))
     else:
         print_table(COLUMNS, map(_cells, found), empty="No problem matches.")
+    if left_out:
+        hint = f"{left_out:,} problems that were seen once are not in this list; --status {ONCE} shows them."
+        click.echo(hint, err=True)
 
 
 def _cells(problem: LogProblem) -> list[Cell]:

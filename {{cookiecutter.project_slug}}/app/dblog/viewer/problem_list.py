@@ -19,8 +19,12 @@ from ...listing import BadFilter, Cursor, Page, parse_text
 from ..models import MUTED, OPEN, RESOLVED, LogProblem, LogProblemDay, LogRelease
 from .filters import parse_level
 
-NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ALL = "new", "came-back", "came-back-since", "quiet", "all"
-VIEWS = (OPEN, NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, RESOLVED, MUTED, ALL)
+NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ONCE, ALL = "new", "came-back", "came-back-since", "quiet", "once", "all"
+VIEWS = (OPEN, NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ONCE, RESOLVED, MUTED, ALL)
+#: Nobody has decided about these, or written a note.
+SEEN_ONCE = and_(LogProblem.status == OPEN, LogProblem.count == 1, LogProblem.decided_at.is_(None))
+#: If more than these were seen once, the open ones are listed without them: a flood of different texts hides nothing.
+MANY_SEEN_ONCE = 1_000
 SEEN = "seen"
 SORTS: dict[str, InstrumentedAttribute[Any]] = {
     SEEN: LogProblem.last_seen,
@@ -73,14 +77,18 @@ def list_problems(
     before: str | None = None,
     after: str | None = None,
     size: int = PROBLEMS_A_PAGE,
+    with_once: bool = True,
 ) -> Page:
     """Return a page of problems, those with the highest key of their order first. Raises :class:`BadFilter`.
 
     :param deployed: when the newest release was first seen
+    :param with_once: False leaves out what was seen once, see :func:`count_left_out`
     """
     column, ascending = SORTS[wanted.sort], bool(after)
     cursor = Cursor.parse(after or before or "") if after or before else None
     conditions = [*_filters(wanted), _views(deployed)[wanted.status]]
+    if not with_once:
+        conditions.append(~SEEN_ONCE)
     if cursor:
         is_time = wanted.sort in (SEEN, "first")
         # A cursor holds a time: a key that is a number is written as so many microseconds since 1970.
@@ -98,11 +106,25 @@ def list_problems(
 
 
 def tally(log: Session, wanted: Wanted, deployed: datetime | None) -> dict[str, int]:
-    """Return how many problems of the wanted level and text each view has."""
+    """Return how many problems of the wanted level and text each view lists."""
     views = _views(deployed)
     sums = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in views.values()]
     counts = log.execute(select(*sums).where(*_filters(wanted))).one()
-    return {view: int(count) for view, count in zip(views, counts, strict=True)}
+    numbers = {view: int(count) for view, count in zip(views, counts, strict=True)}
+    numbers[OPEN] -= left_out(numbers[ONCE])
+    return numbers
+
+
+def left_out(once: int) -> int:
+    """Return how many problems the list of open ones leaves out, if so many of them were seen once."""
+    return once if once > MANY_SEEN_ONCE else 0
+
+
+def count_left_out(log: Session, wanted: Wanted) -> int:
+    """Return how many problems the list leaves out because they were seen once, like too many others."""
+    if wanted.status != OPEN:
+        return 0
+    return left_out(log.scalar(select(func.count(LogProblem.id)).where(SEEN_ONCE, *_filters(wanted))) or 0)
 
 
 def count_by_day(log: Session, problems: Sequence[LogProblem]) -> dict[int, list[int]]:
@@ -149,7 +171,8 @@ def _views(deployed: datetime | None) -> dict[str, ColumnElement[bool]]:
             QUIET: and_(is_open, LogProblem.first_seen < deployed, LogProblem.last_seen < deployed),
         }
     muted = and_(LogProblem.status == MUTED, ~lapsed)
-    return {OPEN: is_open, CAME_BACK: back, RESOLVED: LogProblem.status == RESOLVED, MUTED: muted, ALL: true(), **since}
+    resolved = LogProblem.status == RESOLVED
+    return {OPEN: is_open, CAME_BACK: back, ONCE: SEEN_ONCE, RESOLVED: resolved, MUTED: muted, ALL: true(), **since}
 
 
 def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:

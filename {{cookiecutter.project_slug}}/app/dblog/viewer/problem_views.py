@@ -31,13 +31,15 @@ CHIPS = {
     problem_list.CAME_BACK: "Came back",
     problem_list.CAME_BACK_SINCE: "Came back since the deploy",
     problem_list.QUIET: "Quiet since the deploy",
+    problem_list.ONCE: "Seen once",
     MOST_USERS: "Most users",
     RESOLVED: "Resolved",
     MUTED: "Muted",
     problem_list.ALL: "All",
 }
-#: Chips that are shown only on their own view, to which the line about the deploy leads.
-PASSING = (problem_list.CAME_BACK_SINCE, problem_list.QUIET)
+#: Chips that are shown only on their own view, to which the line about the deploy leads, or that about the problems that
+#: were seen once.
+PASSING = (problem_list.CAME_BACK_SINCE, problem_list.QUIET, problem_list.ONCE)
 #: How long to mute, as :func:`app.dblog.viewer.decisions.parse_change` takes it.
 MUTES = {
     "": "for good",
@@ -54,9 +56,10 @@ def show_problems() -> ResponseReturnValue:
     with reading() as log:
         deploys = problem_list.recent_deploys(log)
         deployed = deploys[0].first_seen if deploys else None
-        page = _page(log, wanted, deployed)
-        days = problem_list.count_by_day(log, page.entries)
         counts = problem_list.tally(log, wanted, deployed)
+        left_out = problem_list.left_out(counts[problem_list.ONCE]) if wanted.status == OPEN else 0
+        page = _page(log, wanted, deployed, left_out)
+        days = problem_list.count_by_day(log, page.entries)
         done = read_done(log)
     start = problem_list.chart_start()
     return render_template(
@@ -67,6 +70,7 @@ def show_problems() -> ResponseReturnValue:
         levels=LEVELS,
         chips=_chips(terms, wanted, counts, is_deployed=bool(deploys)),
         counts=counts,
+        left_out=left_out,
         days=days,
         bars={number: bars(counts) for number, counts in days.items()},
         marks=marks((deploy.first_seen - start) / DAY for deploy in deploys),
@@ -86,13 +90,16 @@ def problems_json() -> ResponseReturnValue:
     wanted = Wanted.parse(terms)
     with reading() as log:
         deploys = problem_list.recent_deploys(log)
-        page = _page(log, wanted, deploys[0].first_seen if deploys else None)
+        left_out = problem_list.count_left_out(log, wanted)
+        page = _page(log, wanted, deploys[0].first_seen if deploys else None, left_out)
     here = "dblog.problems_json"
     return as_response(
         {
             "problems": [as_json(problem) for problem in page.entries],
             "newer": problems_link(terms, here, after=page.newer) if page.newer else None,
             "older": problems_link(terms, here, before=page.older) if page.older else None,
+            "left_out": left_out,
+            "seen_once": problems_link(terms, here, status=problem_list.ONCE) if left_out else None,
         }
     )
 
@@ -138,6 +145,6 @@ def _terms() -> dict[str, str]:
     return {name: term for name in TERMS if (term := request.args.get(name, "").strip())}
 
 
-def _page(log: Session, wanted: Wanted, deployed: datetime | None) -> Page:
+def _page(log: Session, wanted: Wanted, deployed: datetime | None, left_out: int) -> Page:
     before, after = (request.args.get(name) for name in ("before", "after"))
-    return problem_list.list_problems(log, wanted, deployed, before=before, after=after)
+    return problem_list.list_problems(log, wanted, deployed, before=before, after=after, with_once=not left_out)

@@ -1,16 +1,16 @@
 """Queries for problems (a problem is all records of one kind): one of them, those of rows, and how many are open."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import ColumnElement, func, select, union_all
 from sqlalchemy.orm import Session
 
 from ...database import utcnow
 from ..models import MUTED, OPEN, LogEntry, LogProblem, LogProblemHour
 from .format import columns_as_json
-from .problem_list import shown_status
+from .problem_list import MANY_SEEN_ONCE, SEEN_ONCE, shown_status
 from .queries import ALL_COLUMNS, Entry
 
 #: The tabs count no further than this.
@@ -57,12 +57,23 @@ def count_without_row(log: Session, problem: LogProblem) -> int:
 def count_open(log: Session) -> int:
     """Return how many problems of WARNING and above are open, counting no further than :data:`COUNT_CAP` and one.
 
-    A mute that has ended counts as open, although the problem was not seen since.
+    A mute that has ended counts as open, although the problem was not seen since. What the list of open problems leaves
+    out does not count: see :data:`app.dblog.viewer.problem_list.MANY_SEEN_ONCE`.
     """
+    is_open, ended = [LogProblem.status == OPEN], [LogProblem.status == MUTED, LogProblem.muted_until <= utcnow()]
+    count = _count(log, COUNT_CAP, is_open, ended)
+    if count > COUNT_CAP:
+        # No index has these conditions, so they wait until they can matter.
+        others = _count(log, COUNT_CAP, [*is_open, ~SEEN_ONCE], ended)
+        if others <= COUNT_CAP and _count(log, MANY_SEEN_ONCE, [SEEN_ONCE]) > MANY_SEEN_ONCE:
+            return others
+    return count
+
+
+def _count(log: Session, most: int, *parts: Sequence[ColumnElement[bool]]) -> int:
+    """Count the problems of WARNING and above of each part, no further than so many and one."""
     serious = select(LogProblem.id).where(LogProblem.level >= logging.WARNING)
-    ended = LogProblem.status == MUTED, LogProblem.muted_until <= utcnow()
-    parts = [serious.where(LogProblem.status == OPEN), serious.where(*ended)]
-    counted = union_all(*(select(part.limit(COUNT_CAP + 1).subquery()) for part in parts)).subquery()
+    counted = union_all(*(select(serious.where(*part).limit(most + 1).subquery()) for part in parts)).subquery()
     return log.scalar(select(func.count()).select_from(counted)) or 0
 
 
