@@ -37,8 +37,7 @@ CHIPS = {
     MUTED: "Muted",
     problem_list.ALL: "All",
 }
-#: Chips that are shown only on their own view, to which the line about the deploy leads, or that about the problems that
-#: were seen once.
+#: Chips that are shown only on their own view, to which a line of another view leads.
 PASSING = (problem_list.CAME_BACK_SINCE, problem_list.QUIET, problem_list.ONCE)
 #: How long to mute, as :func:`app.dblog.viewer.decisions.parse_change` takes it.
 MUTES = {
