@@ -1,4 +1,4 @@
-"""The application. Start reading here: create_app is the whole wiring, top to bottom."""
+"""The application. Start reading here: create_app wires everything together, from top to bottom."""
 
 from collections.abc import Mapping
 
@@ -28,8 +28,8 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     """Return an application ready to serve.
 
     Keys of `config` that are environment variables override them; other keys, such as TESTING,
-    go into `app.config`. With TESTING, a database that `config` does not name is an empty scratch
-    one. Ends the process with one message if the configuration is wrong.
+    go into `app.config`. With TESTING, a database that `config` does not name is a new, empty
+    one. If the configuration is wrong, the process ends with one message.
     """
     app = Flask(__name__, instance_path=str(INSTANCE))
     app.config.update(load_config(config))

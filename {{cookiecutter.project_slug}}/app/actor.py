@@ -1,4 +1,4 @@
-"""What the log and the trail ask of the application: who acts, who may read, what people are called, whom to forget."""
+"""What the log and the trail ask the application: who acts, who may read, what people are called, whom to forget."""
 
 import json
 import re
@@ -32,7 +32,7 @@ class Names(NamedTuple):
     find: Callable[[str], int | None]
 
 
-#: Of an application that does not say what people are called: pages show their numbers.
+#: The names in an application that does not say what people are called: pages show users' numbers.
 NO_NAMES = Names(of=lambda _user_ids: {}, find=lambda _name: None)
 
 
@@ -46,11 +46,11 @@ def parse_user(names: Names, name: str, term: str) -> int:
     return number
 
 
-#: Makes what is kept about a person anonymous; may be called again. Takes the account's number and what the person is
-#: called (name, address); returns what was done, as a sentence, and raises :class:`CannotForget`.
+#: Makes all that a feature keeps about a person anonymous. Takes the account's number and what the person is called
+#: (name, address); returns in a sentence what was done, and raises :class:`CannotForget`. It can be called again.
 Forget = Callable[[int, list[str]], str]
 
-#: What stands in the place of a name.
+#: The text that replaces a name.
 FORGOTTEN = "[forgotten]"
 
 
@@ -61,7 +61,7 @@ class Link(NamedTuple):
     address: str
 
 
-#: Takes a request's id and returns a link to what a feature knows of that request, None if it knows nothing.
+#: Takes a request's id and returns a link to what a feature knows about that request, None if it knows nothing.
 Related = Callable[[str], Link | None]
 
 _left_out: ContextVar[re.Pattern[str] | None] = ContextVar("left_out", default=None)
@@ -72,14 +72,14 @@ class CannotForget(Exception):
 
 
 def on_forget(app: Flask, forget: Forget) -> None:
-    """Let the application call this when a person is to be forgotten."""
+    """Let :func:`forget_person` call this function, too."""
     app.extensions.setdefault("forget", []).append(forget)
 
 
 def forget_person(user_id: int, names: list[str]) -> list[str]:
-    """Make anonymous what is kept about a person wherever :func:`on_forget` was called; returns their sentences.
+    """Make all features that called :func:`on_forget` forget a person; returns the sentence of each.
 
-    Raises :class:`CannotForget`, which says what was done before, too.
+    Raises :class:`CannotForget`, whose text also says what was done before.
     """
     done: list[str] = []
     for forget in current_app.extensions.get("forget", []):
@@ -92,7 +92,7 @@ def forget_person(user_id: int, names: list[str]) -> list[str]:
 
 @contextmanager
 def names_left_out(names: Iterable[str]) -> Iterator[None]:
-    """Within, :func:`leave_names_out` takes these names out of what is about to be kept."""
+    """Let :func:`leave_names_out` take these names out of new data until the block ends."""
     before = _left_out.set(any_of(names))
     try:
         yield
@@ -101,7 +101,7 @@ def names_left_out(names: Iterable[str]) -> Iterator[None]:
 
 
 def leave_names_out(data: T) -> T:
-    """Return JSON data without the names of whoever is being forgotten."""
+    """Return JSON data without the names of the person who is being forgotten."""
     pattern = _left_out.get()
     return json.loads(pattern.sub(FORGOTTEN, json.dumps(data))) if pattern else data
 
@@ -112,7 +112,7 @@ def on_related(app: Flask, related: Related) -> None:
 
 
 def related_links(request_id: str | None) -> list[Link]:
-    """Return the links to what other features know of a request."""
+    """Return links to what other features know about a request."""
     if not request_id:
         return []
     return [link for related in current_app.extensions.get("related", []) if (link := related(request_id))]
@@ -120,11 +120,11 @@ def related_links(request_id: str | None) -> list[Link]:
 
 def any_of(names: Iterable[str]) -> re.Pattern[str]:
     """Return a pattern that finds the names as whole words, also within JSON."""
-    # In JSON the letters of one word may have numbers, which know no capitals: each way to write it has its own.
+    # JSON may write letters as numbers, for which IGNORECASE does nothing: each way to write the word is listed.
     cases = {case for name in names for case in (name, name.lower(), name.upper(), name.title())}
     spellings = {spelling for case in cases for spelling in (case, *in_json(case))}
     words = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
-    # In JSON a word may follow a line's end or a quotation mark that is written with letters: \n, \u201c.
+    # In JSON a word may follow a character that is written with letters, such as a line's end or a quote: \n, \u201c.
     begins = r"(?:(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"
     return re.compile(rf"{begins}(?:{words})(?!\w)", re.IGNORECASE)
 
@@ -132,7 +132,7 @@ def any_of(names: Iterable[str]) -> re.Pattern[str]:
 def may_name(text: ColumnElement[str], names: Iterable[str]) -> ColumnElement[bool]:
     """Return a condition that holds wherever :func:`any_of` finds something, and perhaps elsewhere.
 
-    SQLite's lower() knows no letters but A to Z, so any other character stands for all of them.
+    SQLite's lower() knows only the letters A to Z, so the condition matches any character in place of another letter.
     """
     spellings = {spelling.lower() for name in names for spelling in (name, *in_json(name))}
     escaped = (re.sub(r"[/%_]", r"/\g<0>", spelling) for spelling in spellings)
@@ -151,9 +151,9 @@ def nobody() -> tuple[None, None]:
 
 
 def keep_out_of_caches(response: Response) -> Response:
-    """What a guard protects may stay in no cache; style sheets and scripts, which hold no secret, in the browser's."""
+    """Keep guarded answers out of all caches, but let the browser's cache have style sheets and scripts."""
     if (request.endpoint or "").endswith(".static"):
-        # A cache that others share would not ask the guard.
+        # A cache that several people share would not ask the guard.
         response.cache_control.private = True
     else:
         response.headers["Cache-Control"] = "no-store"

@@ -1,7 +1,7 @@
 """Every environment variable: its name, its type, its default, and why it exists.
 
-They are read from the environment and from `.env`; what create_app is given overrides both. Under TESTING, only what
-create_app is given names a database.
+They are read from the environment and from `.env`; the mapping that create_app is given overrides both. Under TESTING,
+only this mapping can name a database.
 """
 
 import os
@@ -46,7 +46,7 @@ FOR_DEBUGGING = "for debugging and for tests only, no secret: it stands in the s
 ONE_YEAR_SECONDS = 365 * 24 * 60 * 60
 TEN_YEARS_SECONDS = 10 * ONE_YEAR_SECONDS
 
-# For each beginning of a URL: the driver it gets, and the extra that installs the driver.
+# This maps the beginning of a URL to the driver that it gets, and to the extra that installs the driver.
 SCHEMES = {
     "sqlite": ("sqlite", ""),
     "postgresql": ("postgresql+psycopg", "postgresql"),
@@ -59,7 +59,7 @@ Read = Callable[[str, Callable[[Any], object], object], Any]
 
 
 class ConfigError(SystemExit):
-    """The configuration is wrong. Ends whatever process meets it with the message alone.
+    """The configuration is wrong. This exception ends the process, which prints only the message.
 
     4 is gunicorn's exit code for an application that cannot be loaded: with another one it would
     start worker after worker.
@@ -105,7 +105,7 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "SECRET_KEY_FALLBACKS": read("SECRET_KEY_FALLBACKS", lambda keys: [*map(key, comma_separated(keys))], []),
         # The application's data. A SQLite path is relative to instance/.
         "DATABASE_URL": (url := read("DATABASE_URL", database_url, "sqlite:///app.db")),
-        # The log's rows; on a server of its own, so that a busy log does not slow the application down.
+        # The log's rows. With a server of its own, a busy log does not slow the application down.
         "LOG_DATABASE_URL": read("LOG_DATABASE_URL", log_database_url, log_default(url)),
         # The lowest level that the console shows.
         "LOG_LEVEL": read("LOG_LEVEL", level, "INFO"),
@@ -120,37 +120,37 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "LOG_JOURNAL_DIR": read("LOG_JOURNAL_DIR", journal_folder, scratch_folder() if testing else "instance/journal"),
         # Records beyond this are dropped and counted, so that a lost database does not fill the disk.
         "LOG_JOURNAL_MAX_MB": read("LOG_JOURNAL_MAX_MB", integer(least=1), 256),
-        # Survive power loss too, at a hundred times the cost of a record.
+        # Whether records survive power loss, too; each record then costs a hundred times as much.
         "LOG_JOURNAL_FSYNC": read("LOG_JOURNAL_FSYNC", boolean, False),
         # Older rows are pruned; 0 keeps them for ever.
         "LOG_RETENTION_DAYS": read("LOG_RETENTION_DAYS", integer(most=36_500), 30),
         # Beyond this number the oldest rows are pruned, so that a flood of errors does not fill the disk; 0 keeps all.
         "LOG_MAX_ROWS": read("LOG_MAX_ROWS", integer(), 5_000_000),
-        # So many records of one problem are stored in an hour, then one in a hundred; all are counted. 0 stores all.
+        # Of more records of one problem in an hour, all are counted, but only one in a hundred is stored; 0 stores all.
         "LOG_STORM_ROWS": read("LOG_STORM_ROWS", integer(), 10_000),
         # Beyond this number the problems with the fewest rows are deleted, unless they have a decision; 0 keeps all.
         "LOG_MAX_PROBLEMS": read("LOG_MAX_PROBLEMS", integer(), 10_000),
-        # What is deployed, on each log row: what is new since the last deploy is listed apart.
+        # The deployed release, stored with each log row; the log lists what is new since the last deploy.
         "RELEASE": read("RELEASE", release, "" if testing else find_commit(PROJECT)),
         # Names of values that must not be logged, besides passwords and the like.
         "LOG_REDACT": read("LOG_REDACT", comma_separated, []),
-        # A session that is unused for so long is over; 0: only its 14 days count.
+        # After how long without use a session ends; with 0 it ends only after its 14 days.
         "SESSION_IDLE_MINUTES": read("SESSION_IDLE_MINUTES", integer(), 0),
         # Where wrong passwords are counted; several processes need one place, a Redis for example.
         "RATELIMIT_STORAGE_URI": read("RATELIMIT_STORAGE_URI", limits_storage, "memory://"),
         # Whether too many wrong passwords are refused.
         "RATELIMIT_ENABLED": read("RATELIMIT_ENABLED", boolean, True),
-        # What `flask audit prune` keeps; 0 keeps all.
+        # How many days `flask audit prune` keeps; 0 keeps all.
         "AUDIT_RETENTION_DAYS": read("AUDIT_RETENTION_DAYS", integer(most=36_500), 0),
         # How many proxies to believe about the visitor's address and scheme. With too many, visitors choose theirs.
         "PROXY_HOPS": read("PROXY_HOPS", integer(), 0),
-        # Other headers of the proxies that are believed. Do not name one that a proxy passes on from the visitor.
+        # Other headers of these proxies to believe. Do not name a header that a proxy passes on from the visitor.
         "PROXY_HEADERS": read("PROXY_HEADERS", proxy_headers, []),
         # For how long a browser that came over https uses https only; 0 does not send the header.
         "HSTS_SECONDS": read("HSTS_SECONDS", integer(), ONE_YEAR_SECONDS),
         # What `flask run` does to the database: see migration_state.py.
         "AUTO_MIGRATE": read("AUTO_MIGRATE", boolean, None),
-        # For gunicorn.conf.py. By default only this machine's proxy gets through.
+        # gunicorn.conf.py reads these. By default only a proxy on this machine reaches the server.
         "BIND_HOST": read("BIND_HOST", bind_host, "127.0.0.1"),
         "PORT": read("PORT", integer(most=65_535), 8000),
         "WEB_CONCURRENCY": read("WEB_CONCURRENCY", integer(least=1), 1),
@@ -172,8 +172,8 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
 def with_databases(given: Mapping[str, object], mistakes: list[str]) -> dict[str, Any]:
     """Return what create_app is given, with its databases under the names of their variables.
 
-    Flask-SQLAlchemy's names for them count as well. Under TESTING a database without any name is an empty scratch one:
-    a test must not meet the data of the database that the environment or `.env` names.
+    The mapping may also use Flask-SQLAlchemy's names for them. Under TESTING a database that it does not name is a new,
+    empty one: a test must not touch the database that the environment or `.env` names.
     """
     binds: Any = given.get("SQLALCHEMY_BINDS") or {}
     found = {**given, "SQLALCHEMY_BINDS": binds}
@@ -191,20 +191,20 @@ def with_databases(given: Mapping[str, object], mistakes: list[str]) -> dict[str
 
 
 def load_env_file(path: Path) -> None:
-    """Put the variables of a file into the environment, where what is there already stays.
+    """Put the variables of a file into the environment; a variable that is there already stays as it is.
 
     Raises ConfigError if the file is not in UTF-8; editors on Windows write other encodings, or UTF-8 with a mark.
     """
     try:
         load_dotenv(path, encoding="utf-8-sig")
-    except ValueError:  # the bytes cannot be decoded, or make a NUL character, which no variable may have
+    except ValueError:  # the bytes cannot be decoded, or are a NUL character, which no variable may have
         message = f"{path} is not in UTF-8: save it in this encoding."
         print(message, file=sys.stderr)
         raise ConfigError(message) from None
 
 
 def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, object]:
-    """Return the settings of Flask itself that a deployment changes; where one is unset, Flask's default holds."""
+    """Return those of Flask's own settings that a deployment may set; for the others Flask's defaults apply."""
     kinds: dict[str, Callable[[Any], object]] = {
         **dict.fromkeys(("APPLICATION_ROOT", "PREFERRED_URL_SCHEME", "SERVER_NAME"), str),
         **dict.fromkeys(("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_NAME", "SESSION_COOKIE_PATH"), str),
@@ -215,7 +215,7 @@ def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, 
     found = {
         name: read(name, parse, None)
         for name, parse in kinds.items()
-        # A value of another type, a timedelta say, is Flask's to understand.
+        # Flask itself understands values of other types, such as a timedelta.
         if isinstance(overrides.get(name), str | None)
     }
     return {name: value for name, value in found.items() if value is not None}
@@ -224,8 +224,8 @@ def settings_of_flask(overrides: Mapping[str, object], read: Read) -> dict[str, 
 def reader(overrides: Mapping[str, object], mistakes: list[str]) -> Read:
     """Return a function that reads a variable, from what create_app was given or else from the environment.
 
-    It takes the variable's name, what turns its text into a value, and its default, which also stands for an empty
-    text. A ValueError, which says what was expected, is added to `mistakes`.
+    It takes the variable's name, a parser, and the default, which is used for an empty text, too. If the parser raises
+    ValueError, which says what was expected, the sentence is added to `mistakes`.
     """
 
     def read(name: str, parse: Callable[[Any], object], default: object) -> Any:
@@ -243,7 +243,7 @@ def reader(overrides: Mapping[str, object], mistakes: list[str]) -> Read:
 
 
 def journal_folder(value: str | os.PathLike[str]) -> str:
-    """Return the path, of a folder into which nobody else can put files."""
+    """Return the folder's path; raises ValueError if others can put files into the folder."""
     path = project_path(value)
     if path and (why := why_not_ours(Path(path))):
         raise ValueError(why)
@@ -251,7 +251,7 @@ def journal_folder(value: str | os.PathLike[str]) -> str:
 
 
 def project_path(value: str | os.PathLike[str]) -> str:
-    """Return the path; one that is not absolute is relative to the project's folder, wherever the process started."""
+    """Return the absolute path; a relative one begins at the project's folder, wherever the process was started."""
     return str(PROJECT / value) if value else ""
 
 
@@ -284,7 +284,7 @@ def database_url(value: str | URL) -> str:
 
 
 def log_database_url(value: str | URL) -> str:
-    """Return the same for the log's database, which may not be in memory."""
+    """Return the log's URL as :func:`database_url` does; the log's database may not be in memory."""
     url = database_url(value)
     if in_memory(make_url(url)):
         raise ValueError("the log would be lost in memory; expected a file or a server")
@@ -292,7 +292,7 @@ def log_database_url(value: str | URL) -> str:
 
 
 def log_default(url: str | None) -> str:
-    """Return the log's default URL: beside the application's data on a server, a file of its own with SQLite."""
+    """Return the log's default URL: the application's database if it is on a server, with SQLite a second file."""
     if url is None or not url.startswith("sqlite"):
         return url or "sqlite:///log.db"
     if in_memory(make_url(url)):

@@ -1,17 +1,17 @@
-"""The session's cookie: what it is called, and how long it lasts."""
+"""The session's cookie: its name, and how long it lasts."""
 
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-# Flask's own settings with other defaults. A cookie that each response renews would outlive its session.
+# These are Flask's settings with other defaults. If each response renewed the cookie, it would outlive its session.
 SESSIONS = {"PERMANENT_SESSION_LIFETIME": timedelta(days=14), "SESSION_REFRESH_EACH_REQUEST": False}
 
 
 def session_cookie_name(slug: str, settings: Mapping[str, object], development: bool) -> str:
-    """Return a name of this site's own; with ``__Host-`` no other host of the domain can set the cookie.
+    """Return a name that only this site uses. If it begins with ``__Host-``, no other host of the domain can set it.
 
-    Browsers drop a cookie of such a name unless it is Secure, for all paths, and without a domain.
+    Browsers drop a cookie with that beginning unless it is Secure, for all paths, and without a domain.
     """
     slug = re.sub(r"[^\w-]", "", slug, flags=re.ASCII)
     path = settings.get("SESSION_COOKIE_PATH") or settings.get("APPLICATION_ROOT") or "/"

@@ -27,8 +27,8 @@ HOUR = timedelta(hours=1)
 
 
 class Base(DeclarativeBase):
-    # A database on MariaDB or MySQL may have been made for fewer characters, and SQLite would give the id of a deleted
-    # row to a new one. A model with __table_args__ of its own repeats both.
+    # A database on MariaDB or MySQL may not be made for all characters, and SQLite gives a deleted row's id to a new
+    # row. A model with __table_args__ of its own must repeat both settings.
     __table_args__: Any = {  # noqa: RUF012  # not changed, only replaced
         "mysql_charset": "utf8mb4",
         "sqlite_autoincrement": True,
@@ -68,7 +68,7 @@ def day_of(moment: datetime) -> datetime:
 
 
 class SQLiteDateTime(sqlite.DATETIME):
-    """Writes the same text as SQLAlchemy's own type, in a fraction of the time."""
+    """This type writes the same text as SQLAlchemy's own, in a fraction of the time."""
 
     def bind_processor(self, dialect: sa.Dialect) -> Callable[[datetime | None], str | None]:
         return lambda value: None if value is None else _without_zone(value).isoformat(" ", "microseconds")
@@ -80,7 +80,7 @@ def _without_zone(moment: datetime) -> datetime:
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """Aware in, aware out, always UTC, microseconds kept on every database."""
+    """This type takes and returns aware times, always in UTC, and keeps their microseconds on every database."""
 
     impl = sa.DateTime
     cache_ok = True
@@ -113,7 +113,7 @@ LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 
 
 def exact_text(length: int) -> sa.String:
-    """Return a type for text that is compared byte by byte. MySQL's default takes ``A`` and ``a`` for the same."""
+    """Return a type for text that is compared byte by byte. To MySQL's default type ``A`` and ``a`` are the same."""
     return sa.String(length).with_variant(
         mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
     )
@@ -130,20 +130,20 @@ class JSONText(TypeDecorator[Any]):
             return None
         try:
             return orjson.dumps(value).decode()
-        except TypeError:  # a number of more than 64 bits, half of a surrogate pair
+        except TypeError:  # orjson takes no number of more than 64 bits and no half of a surrogate pair
             return json.dumps(value)
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
         return None if value is None else json.loads(value)
 
 
-# What `Mapped[…]` alone stands for: types that keep every value on each database, and that revisions can change.
+# The types that `Mapped[…]` alone stands for: they keep every value on each database, and revisions can change them.
 Base.registry.update_type_annotation_map(
     {
         datetime: UTCDateTime,
-        # MySQL makes no such column without a length; the others need none.
+        # MySQL needs a length for this column; the others do not.
         str: sa.String().with_variant(mysql.VARCHAR(255), "mysql", "mariadb"),
-        # Its name, as text: PostgreSQL's own enums are types that a revision neither makes nor drops.
+        # Enums are stored by name, as text: no revision makes or drops the types of PostgreSQL's own enums.
         enum.Enum: sa.Enum(enum.Enum, native_enum=False, length=64),
         # MySQL's default has no digits after the point.
         Decimal: sa.Numeric(18, 4),
@@ -158,7 +158,7 @@ Base.registry.update_type_annotation_map(
 def init_app(app: Flask) -> None:
     """Make both engines from SQLALCHEMY_DATABASE_URI and SQLALCHEMY_BINDS["log"].
 
-    Options that the configuration has in SQLALCHEMY_ENGINE_OPTIONS are added, and go first.
+    Options in the configuration's SQLALCHEMY_ENGINE_OPTIONS are added; they override the ones from here.
     """
     config = app.config
     url = config["SQLALCHEMY_DATABASE_URI"]
@@ -172,17 +172,17 @@ def init_app(app: Flask) -> None:
         for engine in db.engines.values():
             set_up_sqlite(engine)
             look_at_encoding(engine)
-            # An application that is garbage collected closes its connections. At exit a forked child must not close
-            # those of its parent.
+            # An application closes its connections when it is garbage collected, but not at the interpreter's exit: a
+            # forked child must not close those of its parent.
             weakref.finalize(app, engine.dispose).atexit = False
         refuse_unstorable_text(db.engine)
         limit_lock_waits(db.engines[LOG])
 
 
 def log_engine(app: Flask) -> sa.Engine:
-    """Return the engine on the bind ``log``, or one of the log's own for an application that has not ``db``.
+    """Return the engine of the bind ``log``; an application that does not use ``db`` gets a new one for its log.
 
-    The latter is for LOG_DATABASE_URL. Whoever first connects through it makes the log's tables if they are missing.
+    The new engine is for LOG_DATABASE_URL. Its first connection makes the log's tables if they are missing.
 
     :raises ValueError: LOG_DATABASE_URL is in memory, or a file that is a link
     """
@@ -200,7 +200,7 @@ def log_engine(app: Flask) -> sa.Engine:
 
 
 def default_log_url(app: Flask) -> sa.URL:
-    """Return where the log of a foreign application goes: into a file, which in a test ends with the process."""
+    """Return the file for the log of an application without LOG_DATABASE_URL; in a test it ends with the process."""
     folder = scratch_folder() if app.testing else app.instance_path
     return sa.URL.create("sqlite", database=str(Path(folder, "log.db")))
 
@@ -218,17 +218,17 @@ def make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
                 connection.commit()
                 done = True
             except sa.exc.SQLAlchemyError:
-                # Another process makes them at this moment, or they cannot be made: what needs them will say so.
+                # Another process makes them at this moment, or they cannot be made: the next query will then say so.
                 connection.rollback()
 
 
 @sa.event.listens_for(Session, "after_begin")
 def keep_foreign_keys(_session: Session, _transaction: object, connection: sa.Connection) -> None:
-    """Let foreign keys hold on SQLite in every Session over the models' tables, whoever made its engine.
+    """Turn on foreign keys on SQLite in every Session over the models' tables, whoever made its engine.
 
-    Connections with other tables stay as they are. So do those that say in their ``info`` what becomes of foreign keys.
+    Connections to other tables stay as they are, and so do those with ``foreign_keys`` in their ``info``.
 
-    :raises sqlalchemy.exc.InvalidRequestError: foreign keys are off, and a transaction that is open keeps them so
+    :raises sqlalchemy.exc.InvalidRequestError: foreign keys are off, and an open transaction keeps them off
     """
     if connection.dialect.name != "sqlite" or "foreign_keys" in connection.info:
         return
@@ -250,7 +250,7 @@ def foreign_keys_hold(cursor: Any) -> bool:
 
 
 def has_tables_of_models(cursor: Any) -> bool:
-    """Return whether a SQLite database has a table of these models, which may be some revisions behind or ahead."""
+    """Return whether a SQLite database has a table of these models, even one that is some revisions behind or ahead."""
     found: dict[str, set[str]] = {}
     query = "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
     for table, column in cursor.execute(query).fetchall():
@@ -265,7 +265,7 @@ def has_tables_of_models(cursor: Any) -> bool:
 
 
 def current_time(session: sa.Connection | Session) -> datetime:
-    """Return the time by the server's clock, since a host's may be wrong; SQLite has no other than the host's."""
+    """Return the time by the database server's clock, since a host's may be wrong; SQLite has only the host's."""
     dialect = session.dialect if isinstance(session, sa.Connection) else session.get_bind().dialect
     if dialect.name == "sqlite":
         return utcnow()

@@ -26,7 +26,7 @@ def init_app(app: Flask) -> None:
 @click.command()
 def doctor() -> None:
     """List what a deployment with these settings lacks, one line each; exit with 1 if anything does."""
-    # A server reads it without debug, which `.flaskenv` turns on for commands only.
+    # A server reads the configuration without debug, which `.flaskenv` turns on for commands only.
     config, mistakes = read_config({"DEBUG": False})
     lacks = [*mistakes, *lacking_settings(config), *lacking_rights(config), *lacking_revisions()]
     click.echo("\n".join(lacks or ["Nothing is missing."]))
@@ -37,9 +37,9 @@ def lacking_settings(config: Mapping[str, Any]) -> Iterator[str]:
     if not config.get("TRUSTED_HOSTS"):
         yield NO_TRUSTED_HOSTS
     if config["SESSION_COOKIE_SECURE"] is False:
-        yield "SESSION_COOKIE_SECURE is off, so who reads along over http has the session: serve https, and drop it."
+        yield "SESSION_COOKIE_SECURE is off, so whoever reads along over http has the session: serve https, unset it."
     if config["HSTS_SECONDS"] == 0:
-        yield "HSTS_SECONDS is 0, so a browser that typed http is not told to come over https: drop it."
+        yield "HSTS_SECONDS is 0, so a browser that comes over http is not told to use https from then on: unset it."
     if config["PROXY_HOPS"] == 0 and config["BIND_HOST"] in ("127.0.0.1", "[::1]", "localhost"):
         yield (
             f"PROXY_HOPS is 0 while gunicorn listens on {config['BIND_HOST']}, where only a proxy reaches it: all"
@@ -47,7 +47,7 @@ def lacking_settings(config: Mapping[str, Any]) -> Iterator[str]:
             " would not be refused. Set it to the number of proxies."
         )
     if config["RATELIMIT_ENABLED"] is False:
-        yield "RATELIMIT_ENABLED is off, so nobody who guesses passwords is refused: drop it."
+        yield "RATELIMIT_ENABLED is off, so nobody who guesses passwords is refused: unset it."
     elif config["RATELIMIT_STORAGE_URI"] == "memory://" and (config["WEB_CONCURRENCY"] or 1) > 1:
         yield (
             f"RATELIMIT_STORAGE_URI is memory://, so each of the {config['WEB_CONCURRENCY']} workers counts wrong"
@@ -58,7 +58,10 @@ def lacking_settings(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def lacking_rights(config: Mapping[str, Any]) -> Iterator[str]:
-    """Say what others can read that was there before the application, which makes its own files for one user alone."""
+    """Yield a sentence for each file or folder that others can read.
+
+    The application makes its own files for one user alone, but these may have been there before.
+    """
     urls = [make_url(config[name]) for name in ("DATABASE_URL", "LOG_DATABASE_URL") if config[name]]
     files = [url.database for url in urls if url.get_backend_name() == "sqlite" and not in_memory(url)]
     for name in filter(None, (current_app.instance_path, config["LOG_JOURNAL_DIR"], config["LOG_FILE"], *files)):

@@ -1,4 +1,4 @@
-"""What an engine is made with, and what is set on its connections: options, limits, listeners, the encoding."""
+"""How an engine is made, and what is set on its connections: options, limits, listeners, the encoding."""
 
 import functools
 import logging
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from .sqlite import in_memory
 
-#: Options of a URL that are numbers, or 1 and 0 for yes and no, and that SQLAlchemy gives to the driver as text.
+#: Options of a URL that drivers want as numbers (1 and 0 for yes and no), but that SQLAlchemy passes on as text.
 NUMBERS = {
     "postgresql": ("prepare_threshold", "autocommit"),
     "mysql": ("autocommit", "binary_prefix", "defer_connect", "max_allowed_packet"),
@@ -23,12 +23,12 @@ class UnstorableText(ValueError):
 
 
 def engine_options(url: str | sa.URL, *, for_log: bool = False) -> dict[str, Any]:
-    """Return what create_engine takes; options in the URL itself go first.
+    """Return the options for create_engine; options in the URL itself override them.
 
-    Raises ValueError, which says what was expected, if one of them is understood by no driver.
-
-    :param for_log: the log's records can wait, so its engine has few connections and waits little, for locks too
-    :raises ValueError: the log's database is in memory
+    :param for_log: whether the engine is the log's, whose records can wait: it has few connections, and gives up soon
+        if it waits for a lock
+    :raises ValueError: the log's database is in memory, or no driver would understand an option in the URL; the text
+        says what was expected
     """
     url = sa.make_url(url)
     if for_log and in_memory(url):
@@ -37,10 +37,10 @@ def engine_options(url: str | sa.URL, *, for_log: bool = False) -> dict[str, Any
     limits: dict[str, Any] = {"timeout": 0.1 if for_log else 5}
     if url.get_backend_name() != "sqlite":
         limits = {"connect_timeout": 3 if for_log else 10}
-        # The pool notices before use that the server has closed a connection overnight.
+        # With these the pool notices before it hands out a connection that the server has closed it overnight.
         pool |= {"pool_pre_ping": True, "pool_recycle": 1800}
     if url.get_backend_name() == "postgresql":
-        # Of a database in SQL_ASCII psycopg would return bytes.
+        # Without this, psycopg returns bytes from a database in SQL_ASCII.
         limits["client_encoding"] = "utf8"
     limits = {name: value for name, value in limits.items() if name not in url.query}
     # The text of an error must not repeat the values of its statement: one may be a password's hash.
@@ -48,10 +48,10 @@ def engine_options(url: str | sa.URL, *, for_log: bool = False) -> dict[str, Any
 
 
 def typed_options(url: sa.URL) -> dict[str, int | None]:
-    """Return the options of a URL that the drivers want as numbers and SQLAlchemy would give them as text.
+    """Return as numbers the options of a URL that drivers want as numbers; SQLAlchemy alone would pass on texts.
 
-    With a ``prepare_threshold`` of 0 or ``none`` psycopg prepares no statement. (By itself it would take 0 for "each at
-    once", which a pooler in transaction mode does not bear either.)
+    With a ``prepare_threshold`` of 0 or ``none`` psycopg prepares no statement. (To psycopg itself, 0 means "prepare
+    each statement at once", which fails behind a pooler in transaction mode.)
     """
     found: dict[str, int | None] = {}
     for name in NUMBERS.get(url.get_backend_name().replace("mariadb", "mysql"), ()):
@@ -67,17 +67,17 @@ def typed_options(url: sa.URL) -> dict[str, int | None]:
 
 
 def keep_listeners_out(engine: sa.Engine) -> None:
-    """Let no listener reach this engine that an application set on all engines (on ``Engine``, ``Pool``, ``Dialect``).
+    """Keep listeners from this engine that an application set on all engines (on ``Engine``, ``Pool``, ``Dialect``).
 
     Such a listener may use the request or ``g``, which the log's thread does not have. SQLAlchemy gives each class the
-    listeners of its bases, unless the class has the attribute that is set here.
+    listeners of its base classes, unless the class has the attribute that is set here.
     """
     parts: list[Any] = [engine, engine.pool, engine.dialect]
     for part in parts:
         earlier = part.__dict__.pop("dispatch", None)
         kind: Any = type(part)
         part.__class__ = without_inherited_listeners(kind)
-        if earlier is not None:  # those that SQLAlchemy itself has set on this very object
+        if earlier is not None:  # listeners that SQLAlchemy itself has set on this object
             part.dispatch._update(earlier, only_propagate=False)
 
 
@@ -92,7 +92,7 @@ def without_inherited_listeners(kind: Any) -> type:
 def limit_lock_waits(engine: sa.Engine) -> None:
     """Let no statement of this engine wait longer than two seconds for the lock of another connection."""
     if engine.dialect.name == "postgresql":
-        # By transaction: a pooler gives a connection to others after each, with what was set for the session.
+        # The limit is set for each transaction: a pooler then gives the connection, with its settings, to others.
         @sa.event.listens_for(engine, "begin")
         def set_limit(connection: sa.Connection) -> None:
             driver: Any = connection.connection.dbapi_connection
@@ -107,11 +107,11 @@ def limit_lock_waits(engine: sa.Engine) -> None:
 
 
 def refuse_unstorable_text(engine: sa.Engine) -> None:
-    """Raise UnstorableText on every database for a text that PostgreSQL would fail at."""
+    """Raise UnstorableText on every database for a text that PostgreSQL cannot store."""
 
     @sa.event.listens_for(engine, "before_cursor_execute")
     def look(_connection: object, _cursor: object, _statement: str, given: Any, _context: object, _many: bool) -> None:
-        # A list has one element for each row; other parameters are those of a single statement.
+        # A list has an element for each row; parameters of any other type are those of a single row.
         rows: Iterable[Any] = given if isinstance(given, list) else (given,)
         for row in rows:
             for value in row.values() if isinstance(row, Mapping) else row or ():

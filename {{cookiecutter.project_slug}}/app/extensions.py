@@ -1,4 +1,4 @@
-"""The extensions besides the database, made here so that every feature can import them."""
+"""The extensions besides the database; they are made here so that every feature can import them."""
 
 import flask_migrate
 from flask import Flask
@@ -13,7 +13,7 @@ from .database import db
 
 
 class AlembicConfig(flask_migrate.Config):
-    """Takes a path with a `%`, which begins a placeholder in an .ini file."""
+    """A configuration that takes a path with a `%`, which begins a placeholder in an .ini file."""
 
     def set_main_option(self, name: str, value: str) -> None:
         super().set_main_option(name, value.replace("%", "%%"))  # type: ignore[misc]  # its stubs name no base class
@@ -24,7 +24,7 @@ flask_migrate.Config = AlembicConfig  # type: ignore[misc]  # a class that is re
 
 login_manager = LoginManager()
 csrf = CSRFProtect()
-# While its store is away it counts in memory: that nobody can log in would be worse.
+# While its store is away, the limiter counts in memory: it would be worse if nobody could log in.
 limiter = Limiter(get_remote_address, strategy="moving-window", in_memory_fallback_enabled=True, swallow_errors=True)
 migrate = Migrate(db=db, directory=str(PROJECT / "migrations"))
 

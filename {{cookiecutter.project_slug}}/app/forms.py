@@ -1,4 +1,4 @@
-"""What all forms inherit from."""
+"""The base class of all forms."""
 
 # Flask-WTF has no types.
 # mypy: allow-untyped-calls
@@ -12,7 +12,7 @@ from .engines import is_storable
 
 
 class Form(FlaskForm):
-    """A form of Flask-WTF. The JSON that those take as well has to be what a browser could have sent."""
+    """A form of Flask-WTF. Such a form takes JSON as well; this one takes only JSON that a browser could have sent."""
 
     class Meta(FlaskForm.Meta):
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Exceptions that must not be swallowed: Ctrl-C, and what a signal handler raises."""
+"""Exceptions that must not be swallowed: those of Ctrl-C, and those that a signal handler raises."""
 
 import dis
 import signal
@@ -8,10 +8,11 @@ _RAISE = {dis.opmap["RAISE_VARARGS"], dis.opmap["RERAISE"]}
 
 
 def reraise_interrupt(error: BaseException) -> None:
-    """Raise the exception again if it came from outside of the code that was running; otherwise return.
+    """Raise the exception again if a signal raised it, not the code that was running; otherwise return.
 
-    A value's own ``__str__`` may raise KeyboardInterrupt or call ``sys.exit``, too. Python's own handler of Ctrl-C
-    raises at an instruction that is no ``raise``, and any other handler of a signal has a frame of its own.
+    The code that was running, such as a value's ``__str__``, may raise KeyboardInterrupt or call ``sys.exit`` itself.
+    The traceback tells the difference: Python's own handler of Ctrl-C raises at an instruction that is no ``raise``,
+    and any other signal handler has a frame of its own.
     """
     if isinstance(error, Exception):
         return

@@ -1,4 +1,4 @@
-"""Lists that people filter and page through: times and ids as they type them, and pages by key."""
+"""Lists that people filter and page through: times and ids as people type them, and pages by key."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ Parser = Callable[[str, str], Any]
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# Microseconds since 1970 and an id. So many digits hold every time that a row can have, and every id.
+# A cursor is written as microseconds since 1970 and an id. So many digits hold every time and every id of a row.
 _CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,18})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ class BadFilter(ValueError):
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in a list that is ordered by time and id: just before or after the row that has these."""
+    """A place in a list that is ordered by time and id: just before or after the row with this time and id."""
 
     moment: datetime
     id: int
@@ -56,7 +56,7 @@ class Cursor:
 
     def passed(self, created_at: Any, id: Any, *, ascending: bool) -> ColumnElement[bool]:
         """Return the condition that a row comes after this place, in the order of time and id or against it."""
-        # The first half alone is what every database looks up in the index.
+        # Every database can look up the first half of the condition in the index.
         moment = literal(self.moment, created_at.type)
         if ascending:
             return and_(created_at >= moment, or_(created_at > moment, id > self.id))
@@ -65,7 +65,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows, newest first, the cursors of the pages beside them, and where a bounded search stopped if it did."""
+    """Rows, newest first, the cursors of the next newer and older page, and where a bounded search stopped, if any."""
 
     entries: Sequence[Any]
     newer: str | None = None
@@ -78,14 +78,14 @@ class Page:
     ) -> "Page":
         """Return the page of the rows past a cursor.
 
-        :param found: the rows in the order of the search; where there are more than ``size``, the list goes on
+        :param found: the rows in the order of the search; if there are more than ``size``, the list goes on
         :param end: where a bounded search stopped
         """
         # Towards the side that was searched, the next page begins at the last row, or where a bounded search stopped.
         last = Cursor.of(found[size - 1]) if len(found) > size else end
         onward, back = str(last) if last else None, None
         if cursor:
-            # Towards the other side it begins at the first row; of an empty page, the row at the cursor is the next.
+            # Towards the other side, the next page begins at the first row, or after an empty page at the cursor's row.
             first = Cursor.of(found[0]) if found else Cursor(cursor.moment, cursor.id + (1 if ascending else -1))
             back = str(first)
         entries, (newer, older) = found[:size], (onward, back) if ascending else (back, onward)
@@ -93,9 +93,10 @@ class Page:
 
 
 def redirect_without_empty() -> ResponseReturnValue | None:
-    """Before a request: lead to the same address without its empty parameters, which forms send; None if it has none.
+    """Return a redirect to the same address without the empty parameters that forms send; None if there are none.
 
-    An address is what people send to each other. Programs get no redirects: to them an empty text is none.
+    It runs before a request, since people send such addresses to each other. Programs are not redirected: for them an
+    empty parameter counts as one that is missing.
     """
     given = list(request.args.items(multi=True))
     kept = [(name, term) for name, term in given if term.strip()]
@@ -106,7 +107,7 @@ def redirect_without_empty() -> ResponseReturnValue | None:
 
 def address_with(terms: Iterable[tuple[str, str]]) -> str:
     """Return the address of this page with other parameters."""
-    # Not url_for: some names of parameters mean something to it.
+    # url_for() is of no use here: some names of parameters have a meaning to it.
     query = urlencode([*terms])
     return quote(request.script_root + request.path, safe="/:@") + (f"?{query}" if query else "")
 
@@ -114,7 +115,7 @@ def address_with(terms: Iterable[tuple[str, str]]) -> str:
 def parse_terms(terms: Mapping[str, str | None], parsers: Mapping[str, Parser]) -> dict[str, Any]:
     """Return the values of the filters that are given, each parsed from its text; empty texts do not count.
 
-    Raises :class:`BadFilter` for the first that cannot be understood.
+    Raises :class:`BadFilter` for the first text that cannot be understood.
     """
     given = {name: term for name in parsers if (term := (terms.get(name) or "").strip())}
     return {name: parsers[name](name, parse_text(name, term)) for name, term in given.items()}
@@ -135,9 +136,9 @@ def is_storable(text: str) -> bool:
 
 
 def parse_time(name: str, term: str) -> datetime:
-    """Return the moment that is meant by an age (90s, 30m, 2h, 7d, 1w) or by ISO 8601, UTC if it names no zone.
+    """Return the moment of an age (90s, 30m, 2h, 7d, 1w) or of a time in ISO 8601, which is in UTC without a zone.
 
-    Ages of an hour and more begin with the hour: 2h at 12:40 is 10:00. Raises :class:`BadFilter`.
+    Ages of an hour and more are cut to the hour: 2h at 12:40 is 10:00. Raises :class:`BadFilter`.
     """
     parse_text(name, term)
     try:

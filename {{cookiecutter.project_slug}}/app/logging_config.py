@@ -30,21 +30,21 @@ logger = logging.getLogger(__name__)
 
 
 class LineFormatter(logging.Formatter):
-    """Time, level, logger, request id, message: one line, without secrets; a traceback's lines are further in.
+    """Writes time, level, logger, request id and message on one line, without secrets; tracebacks are indented.
 
-    Only a record begins at the left, so none can look like another; nothing in it moves the terminal's cursor.
+    Only a record begins at the left, so no text can look like another record, and no text can move a terminal's cursor.
     """
 
     def usesTime(self) -> bool:
         return True
 
     def __init__(self, shows_pin: bool = False) -> None:
-        """:param shows_pin: werkzeug's PIN stays, which whoever looks at the terminal types into the debugger"""
+        """:param shows_pin: whether werkzeug's PIN is shown, which people type from the terminal into the debugger"""
         super().__init__()
         self.shows_pin = shows_pin
 
     def format(self, record: logging.LogRecord) -> str:
-        # The record is left alone: the text that logging keeps in it would be another handler's, too.
+        # The record is not changed: logging would keep the text in it, and other handlers would use that.
         trace = self.formatException(record.exc_info) if record.exc_info else record.exc_text
         traces = [_indented(redact_trace(without_colors(text))) for text in (trace, record.stack_info) if text]
         record.asctime = self.formatTime(record)
@@ -54,11 +54,11 @@ class LineFormatter(logging.Formatter):
         request_id = (current_environ() or {}).get(REQUEST_ID, "-")
         level = without_colors(record.levelname)
         start = f"{record.asctime} {level:<8} {record.name} [{request_id}] "
-        # Werkzeug colours what the development server says, structlog its events.
+        # Werkzeug colours the development server's messages, structlog its events.
         message = without_colors(_message(record))
         if not (self.shows_pin and record.name == "werkzeug" and message.startswith(_PIN)):
             message = redact(message)
-        # The development server's first words are several lines.
+        # The development server's first message has several lines.
         message = inert(message).replace("\n", "\n    " if record.name == "werkzeug" else r"\n")
         return inert(start).replace("\n", r"\n") + message
 
@@ -81,7 +81,7 @@ def _indented(trace: str) -> str:
 
 
 class SharedFile(ConcurrentRotatingFileHandler):
-    """A file that several processes may write and rotate; that it cannot be written any more is one warning."""
+    """A file that several processes may write and rotate; if it cannot be written any more, this warns once."""
 
     has_warned = False
 
@@ -90,13 +90,13 @@ class SharedFile(ConcurrentRotatingFileHandler):
         if not isinstance(error, OSError):
             super().handleError(record)
         elif not self.has_warned:
-            # First: the warning comes by here too.
+            # This must come first: the warning itself fails here, too.
             self.has_warned = True
             logger.warning(NOT_WRITTEN, self.baseFilename, error.strerror or error)
 
 
 def init_app(app: Flask) -> None:
-    """Configure logging for the whole process; handlers that others put on the root logger stay."""
+    """Configure logging for the whole process; handlers that other code has put on the root logger stay."""
     config = app.config
     console = logging.StreamHandler(cast(TextIO, wsgi_errors_stream))
     console.setLevel(config["LOG_LEVEL"])
@@ -109,7 +109,7 @@ def init_app(app: Flask) -> None:
     if path and not obstacle:
         handlers.append(rotating_file(app))
 
-    # The database's handler is made by dblog.init_app.
+    # dblog.init_app makes the handler for the database.
     levels = [handler.level for handler in handlers]
     if config["LOG_DB_LEVEL"] != OFF:
         levels.append(logging.getLevelNamesMapping()[config["LOG_DB_LEVEL"]])
@@ -117,15 +117,15 @@ def init_app(app: Flask) -> None:
     root = logging.getLogger()
     root.setLevel(lowest)
     replace_handlers(root, handlers)
-    # Flask adds its own while no handler takes what the logger lets through: each line would come twice.
+    # Flask may have added this one, when the logger had no other handler: each line would come twice.
     app.logger.removeHandler(default_handler)
-    # Left alone, werkzeug's logger would set itself to INFO and print what no handler takes.
+    # Without a level of its own, werkzeug's logger would set itself to INFO and print what no handler takes.
     werkzeug = logging.getLogger("werkzeug")
     werkzeug.setLevel(max(lowest, logging.INFO))
     werkzeug.addFilter(is_no_banner)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     for name in ("alembic", "flask_migrate"):
-        # These speak to whoever typed `flask db`, not to the table that they may be making.
+        # These loggers speak to the person who typed `flask db`, not to the log, whose tables they may be making.
         logging.getLogger(name).propagate = False
         replace_handlers(logging.getLogger(name), [console])
     if obstacle:
@@ -140,7 +140,7 @@ def rotating_file(app: Flask) -> logging.Handler:
         backupCount=app.config["LOG_FILE_COUNT"],
         encoding="utf-8",
         unicode_error_policy="replace",
-        # Of the file, of those that it is rotated to, and of the lock file beside it.
+        # These are the rights of the file, of its rotated copies, and of the lock file beside it.
         chmod=0o600,
     )
     handler.setLevel(app.config["LOG_FILE_LEVEL"])
@@ -150,7 +150,7 @@ def rotating_file(app: Flask) -> logging.Handler:
 
 
 def replace_handlers(target: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
-    """Put these in the place of the handlers that an earlier application put on the logger."""
+    """Replace the handlers that an earlier application put on the logger by these."""
     for handler in [each for each in target.handlers if each.name in OURS]:
         target.removeHandler(handler)
         handler.close()
@@ -163,7 +163,7 @@ def why_unwritable(path: Path) -> str | None:
     try:
         make_file(path)
         path.open("a").close()
-        # The folder is tried too: rotating and locking make files beside it.
+        # The folder is tried, too: rotating and locking make files in it.
         tempfile.TemporaryFile(dir=path.parent).close()
         lock = Path(*ConcurrentRotatingFileHandler.baseLockFilename(str(path)))
         make_file(lock)
@@ -177,5 +177,5 @@ def why_unwritable(path: Path) -> str | None:
 
 
 def is_no_banner(record: logging.LogRecord) -> bool:
-    """The development server announces its debugger as a warning at every start."""
+    """Return False for the warning with which the development server announces its debugger at every start."""
     return "Debugger is active" not in str(record.msg)

@@ -1,4 +1,4 @@
-"""Does the database fit the revisions in migrations/? AUTO_MIGRATE, which makes it fit."""
+"""This compares the database with the revisions in migrations/, and applies them if AUTO_MIGRATE says so."""
 
 import functools
 import logging
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def init_app(app: Flask) -> None:
-    """Bring the database up to date if this is `flask run`, and look at it when serving."""
+    """Bring the database up to date if this is `flask run`, and check it before requests."""
     if is_first_start_of_run():
         with app.app_context():
             migrate_for_run(app)
@@ -43,8 +43,8 @@ def init_app(app: Flask) -> None:
 def state(app: Flask, bind: str | None = None) -> State:
     """Return how one database compares with the revisions.
 
-    "unknown" is ahead of them, or not made by them. They are "branched" if two of them are the newest, whatever the
-    database has. Raises SQLAlchemyError if the database cannot be asked.
+    An "unknown" database is ahead of the revisions, or was not made by them. The answer is "branched" if two revisions
+    are the newest, whatever the database has. Raises SQLAlchemyError if the database cannot be asked.
     """
     heads, known = revisions(app.extensions["migrate"].directory)
     if len(heads) > 1:
@@ -74,7 +74,7 @@ def tables_of_others(bind: str | None) -> set[str]:
 
 
 def revisions(directory: str) -> tuple[set[str], set[str]]:
-    """Return the newest revisions, and all of them; they are read again only when a file came or went."""
+    """Return the newest revisions, and all revisions; they are read again only after a file was added or removed."""
     return read_revisions(directory, Path(directory, "versions").stat().st_mtime_ns)
 
 
@@ -85,7 +85,7 @@ def read_revisions(directory: str, _changed: int) -> tuple[set[str], set[str]]:
 
 
 def refuse_while_behind() -> None:
-    """In debug, say what to do instead of failing at a missing column."""
+    """In debug, answer with what to do instead of failing later at a missing column."""
     if request.endpoint == "static":
         return
     for bind in db.engines:
@@ -98,7 +98,7 @@ def refuse_while_behind() -> None:
 
 
 def warn_if_behind() -> None:
-    """Outside debug, say once that the database is behind, at the first request; most pages may work."""
+    """Outside debug, warn at the first request that the database is behind, and serve: most pages may work."""
     if current_app.extensions.pop("schema_unseen", False):
         with suppress(SQLAlchemyError):
             if (found := state(current_app)) in TODO:
@@ -106,7 +106,7 @@ def warn_if_behind() -> None:
 
 
 def is_first_start_of_run() -> bool:
-    """True in `flask run`, but not when its reloader starts the application again."""
+    """Return True in `flask run`, but not when its reloader starts the application again."""
     context = click.get_current_context(silent=True)
     running = context is not None and context.info_name == "run"
     return running and "WERKZEUG_RUN_MAIN" not in os.environ
@@ -136,7 +136,7 @@ def migrate_for_run(app: Flask) -> None:
 
 @contextmanager
 def quiet_alembic() -> Iterator[None]:
-    """Within, alembic says nothing of each revision: to make the first tables is no news about them."""
+    """Keep alembic from naming each revision in the block: for tables that are made the first time this is no news."""
     speaker = logging.getLogger("alembic.runtime.migration")
     level = speaker.level
     speaker.setLevel(logging.WARNING)
@@ -147,9 +147,9 @@ def quiet_alembic() -> Iterator[None]:
 
 
 def address_of_run() -> str:
-    """Return where `flask run` is going to serve, as a browser on this machine asks for it.
+    """Return the address under which a browser on this machine will reach `flask run`.
 
-    Empty where only the server will know: without a port the system chooses one, and a socket of Unix has none.
+    It is "" if nobody knows it yet: without a port the system chooses one, and a Unix socket has no port.
     """
     options = click.get_current_context().params
     host, port = options["host"], options["port"]

@@ -1,4 +1,4 @@
-"""HTML for people, JSON for programs."""
+"""People get HTML, programs get JSON."""
 
 from flask import Blueprint, current_app, request
 from flask.blueprints import BlueprintSetupState
@@ -9,7 +9,7 @@ _PREFIXES = "json_prefixes"
 def answer_in_json(blueprint: Blueprint) -> None:
     """Mark a blueprint as one for programs: below its ``url_prefix`` errors are JSON, whatever the client accepts.
 
-    An address there that does not exist is such an error, and so is a login that is needed: it is a 401.
+    This also holds for an address there that does not exist, and for a page that needs a login, which is a 401.
     """
 
     @blueprint.record
@@ -18,7 +18,7 @@ def answer_in_json(blueprint: Blueprint) -> None:
 
 
 def wants_json() -> bool:
-    """True if the path ends in .json or .jsonl, is a program's, or the Accept header prefers JSON to HTML."""
+    """Return True if the path ends in .json or .jsonl or is for programs, or if Accept prefers JSON to HTML."""
     accept, path = request.accept_mimetypes, request.path
     prefixes = current_app.extensions.get(_PREFIXES, ())
     return (

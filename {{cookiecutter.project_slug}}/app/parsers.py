@@ -1,4 +1,4 @@
-"""What turns the text of an environment variable into its value; a ValueError says what was expected."""
+"""These functions turn the text of an environment variable into its value; a ValueError says what was expected."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ LEAST_KEY_BYTES, LEAST_KEY_CHARACTERS = 32, 5
 MAKE_A_KEY = (
     'expected a long random text, such as the output of python -c "import secrets; print(secrets.token_urlsafe(32))"'
 )
-# Keys that stand in documentation are made of these words, once or again and again, and of little else.
+# Keys in documentation are made of these words, once or repeatedly, and of little else.
 WORDS_OF_DOCUMENTATION = re.compile(
     r"development|something|production|changeme|generate|insecure|password|default|example|replace|testing|unsafe|"
     r"change|django|please|random|sample|secret|secure|string|super|flask|guess|never|value|easy|hard|here|long|only|"
@@ -21,7 +21,7 @@ WORDS_OF_DOCUMENTATION = re.compile(
     r"0?1234567890?|abcdefghijklmnopqrstuvwxyz|qwertyuiop|asdfghjkl|zxcvbnm|\b[ai]\b|[\W_]",
     re.IGNORECASE,
 )
-# What Flask's own documentation prints as the output of `secrets.token_hex()`.
+# Flask's own documentation prints this key as the output of `secrets.token_hex()`.
 PRINTED_KEY = "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf"
 
 PROXY_HEADERS = ("host", "port", "prefix")
@@ -35,7 +35,7 @@ def any_secret(value: str) -> str:
 
 
 def strong_secret(value: str) -> str:
-    """Return a key that nobody can try out or look up. Whoever knows it can log in as anybody."""
+    """Return the key if nobody can guess it or look it up. A person who knows it can log in as anybody."""
     key = any_secret(value)
     if len(key.encode()) < LEAST_KEY_BYTES:
         raise ValueError(f"is shorter than {LEAST_KEY_BYTES} bytes; {MAKE_A_KEY}")
@@ -116,7 +116,7 @@ def bind_host(value: str) -> str:
 
 
 def limits_storage(value: str) -> str:
-    """Return the address of the place where Flask-Limiter counts."""
+    """Return the address of the storage in which Flask-Limiter counts."""
     if value != "memory://":
         from limits.errors import ConfigurationError
         from limits.storage import storage_from_string

@@ -1,4 +1,4 @@
-"""Folders and files that only the user who runs the application can read, from their first byte on."""
+"""Functions that make folders and files that, from the first byte on, only the application's own user can read."""
 
 import errno
 import os
@@ -6,31 +6,31 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-# Windows has no such modes: what users make in their own profile belongs to them alone.
+# Windows has no such modes: files in a user's own profile belong to that user alone.
 _HAS_MODES = hasattr(os, "geteuid")
-#: A last part of a path that is a link is not followed: it may lead into a file of somebody else's.
+#: With this flag a file is not opened through a link, which may lead to a file of another user.
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 LINK = "it is a link; name the file that it leads to, or link the folder"
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder (0700) and those above it that are missing; one that is there stays as it is. Raises OSError."""
+    """Make a folder (0700) and the missing ones above it; a folder that exists stays as it is. Raises OSError."""
     for missing in reversed([folder, *folder.parents]):
         with suppress(FileExistsError):
             missing.mkdir(mode=0o700)
 
 
 def make_own_folder(folder: Path) -> None:
-    """Make a folder like :func:`make_folder`. Raises OSError, also where :func:`why_not_ours` names a reason."""
+    """Make a folder like :func:`make_folder`. Raises OSError, also if :func:`why_not_ours` names a reason."""
     make_folder(folder)
     if why := why_not_ours(folder):
         raise OSError(errno.EACCES, why)
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file (0600), in a folder as :func:`make_folder` makes it; one that is there stays as it is.
+    """Make an empty file (0600), and its folder like :func:`make_folder`; a file that exists stays as it is.
 
-    Raises OSError, also where the path is a link.
+    Raises OSError, also if the path is a link.
     """
     make_folder(path.parent)
     with suppress(FileExistsError):
@@ -41,17 +41,17 @@ def make_file(path: Path) -> None:
 
 
 def why_link(path: Path) -> str | None:
-    """Return why a file is not opened, None if its path is no link. Links among the folders above it do not count."""
+    """Return why a file is not opened if its path is a link, else None. Links in the folders above it are allowed."""
     return f"{path}: {LINK}" if path.is_symlink() else None
 
 
 def others_can_read(path: Path) -> bool:
-    """Whether other users of the host have rights to a file or folder and to all folders above it."""
+    """Return whether other users of the host have rights to a file or folder, and to all folders above it."""
     return _HAS_MODES and all(each.stat().st_mode & 0o077 for each in (path, *path.parents))
 
 
 def why_not_ours(folder: Path) -> str | None:
-    """Return why others can put files into a folder, None if they cannot or if it is still to be made."""
+    """Return why others can put files into a folder, None if they cannot or if the folder does not exist yet."""
     if not _HAS_MODES:
         return None
     try:

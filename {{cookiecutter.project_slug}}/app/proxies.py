@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Segments of a path. A browser takes a path that begins with two slashes for the address of another site.
+# A prefix is made of segments of a path. A browser takes two slashes at its beginning for another site's address.
 PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
 REFUSED = "app.refused_prefix"
 PROBES = ("/healthz", "/readyz")
@@ -31,7 +31,7 @@ def init_app(app: Flask) -> None:
     def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         check_environ(environ)
         if environ.get("PATH_INFO") in PROBES and (hosts := app.config["TRUSTED_HOSTS"]):
-            # A load balancer asks by the machine's address, and no link is built for it.
+            # A load balancer names the machine's address as the host, and gets no page with links.
             environ["HTTP_HOST"] = hosts[0].removeprefix(".")
         return inner(environ, start_response)
 
@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
 
 
 def check_environ(environ: "WSGIEnvironment") -> None:
-    """Replace a scheme other than http and https by http, and mark a prefix that is not a path as refused."""
+    """Replace a scheme other than http and https by http, and mark a prefix that is no path as refused."""
     scheme = environ["wsgi.url_scheme"].lower()
     environ["wsgi.url_scheme"] = scheme if scheme in ("http", "https") else "http"
     prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
@@ -59,7 +59,7 @@ def refuse_bad_prefix() -> None:
 
 
 def warn_of_any_host() -> None:
-    """Say once, with a server's first request, that names are missing; commands and tests need none."""
+    """Warn at a server's first request that TRUSTED_HOSTS is empty; commands and tests do not need it."""
     first = current_app.extensions.pop("hosts_unseen", False)
     if first and not (current_app.config["TRUSTED_HOSTS"] or current_app.debug or current_app.testing):
         logger.warning(NO_TRUSTED_HOSTS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def find_commit(folder: Path) -> str:
-    """Return the commit of the repository that the folder is in; an empty text if there is none or it is unreadable."""
+    """Return the commit of the repository that the folder is in; "" if there is none or if it cannot be read."""
     for place in (folder, *folder.parents):
         git = place / ".git"
         if git.exists():
@@ -17,7 +17,7 @@ def find_commit(folder: Path) -> str:
 
 def _read_head(git: Path) -> str:
     if git.is_file():
-        # A worktree or a submodule: the file says where the folder is.
+        # In a worktree or a submodule, .git is a file that says where the folder is.
         git = git.parent / git.read_text("utf-8").removeprefix("gitdir:").strip()
     shared = git
     if (git / "commondir").is_file():

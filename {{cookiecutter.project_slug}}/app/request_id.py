@@ -1,4 +1,4 @@
-"""An id for every request: on its response, its log rows and its console lines."""
+"""Every request has an id, which is on its response, its log rows and its console lines."""
 
 import re
 import uuid
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 HEADER = "X-Request-ID"
-# No colon, and not "system": outside of requests these stand for a job, a command or a script as the cause of a change.
+# A colon and "system" are not accepted: outside of requests they name a job, a command or a script in place of an id.
 ACCEPTED = re.compile(r"(?!system$)[A-Za-z0-9._+/=@-]{1,128}", re.IGNORECASE)
 
 
@@ -29,9 +29,9 @@ def init_app(app: Flask) -> None:
 
 
 def set_request_id(app: Flask, environ: "WSGIEnvironment") -> None:
-    """Take the id that a proxy sent, so that one id spans both; otherwise make one.
+    """Take the id that a proxy sent, so that proxy and application use the same one; otherwise make one.
 
-    Without PROXY_HOPS the header is the visitor's own.
+    Without PROXY_HOPS the header comes from the visitor and is ignored.
     """
     sent = environ.get("HTTP_X_REQUEST_ID", "") if app.config.get("PROXY_HOPS") else ""
     environ[REQUEST_ID] = sent if ACCEPTED.fullmatch(sent) else uuid.uuid4().hex
@@ -39,6 +39,6 @@ def set_request_id(app: Flask, environ: "WSGIEnvironment") -> None:
 
 def add_header(response: Response) -> Response:
     if REQUEST_ID not in request.environ:
-        set_request_id(current_app, request.environ)  # a context that no server made
+        set_request_id(current_app, request.environ)  # no server made this request context
     response.headers[HEADER] = request.environ[REQUEST_ID]
     return response

@@ -1,4 +1,4 @@
-"""Folders that end with the process: for tests, and for the log of an application whose data is in memory."""
+"""Folders that are removed when the process ends: for tests, and for the log of an application with data in memory."""
 
 import atexit
 import functools
@@ -8,7 +8,7 @@ import tempfile
 
 
 def scratch_folder() -> str:
-    """Make a folder that is removed when this process ends; returns its path."""
+    """Make a folder that is removed when this process ends; return its path."""
     return tempfile.mkdtemp(dir=scratch_root())
 
 

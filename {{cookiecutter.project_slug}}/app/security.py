@@ -1,4 +1,4 @@
-"""Headers that every response gets, and how much of a body a view takes."""
+"""The headers of every response, and the limit of a request's body."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,15 +26,15 @@ HEADERS = {
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",  # what frame-ancestors says, for older browsers and for scanners
+    "X-Frame-Options": "DENY",  # says the same as frame-ancestors, to older browsers and to scanners
 }
 LIMIT = "body_limit"
 
 
 def init_app(app: Flask) -> None:
-    # A token lasts as long as its session: who writes for hours can still save.
+    # A token lasts as long as its session: people who write for hours can still save.
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
-    # Flask-Login's own cookie is as good as the session's.
+    # Flask-Login's "remember me" cookie logs in as well as the session's does, so it is protected in the same way.
     app.config.setdefault("REMEMBER_COOKIE_SECURE", app.config["SESSION_COOKIE_SECURE"])
     app.config.setdefault("REMEMBER_COOKIE_SAMESITE", app.config["SESSION_COOKIE_SAMESITE"])
     app.json = JSONProvider(app)
@@ -45,7 +45,7 @@ def init_app(app: Flask) -> None:
 
 class JSONProvider(DefaultJSONProvider):
     def loads(self, s: str | bytes, **options: Any) -> Any:
-        """Return what the JSON says; raises ValueError, which is answered with 400, if it is none."""
+        """Return the JSON's data; raises ValueError, which is answered with 400, if the text is not JSON."""
         try:
             return super().loads(s, **options)
         except RecursionError:
@@ -53,7 +53,7 @@ class JSONProvider(DefaultJSONProvider):
 
 
 def refuse_bad_referrer() -> None:
-    """The check of the CSRF token compares the referrer's host over https, and would fail at what is no address."""
+    """Answer 400 to a referrer that is no address: the check of the CSRF token reads its host, and would raise."""
     try:
         _ = urlsplit(request.referrer or "").port
     except ValueError:
@@ -61,9 +61,9 @@ def refuse_bad_referrer() -> None:
 
 
 def body_limit(size: int) -> Callable[[View], View]:
-    """Let a view take bodies of up to this many bytes, instead of MAX_CONTENT_LENGTH.
+    """Decorate a view that takes bodies of up to this many bytes, instead of MAX_CONTENT_LENGTH.
 
-    A view cannot raise the limit itself: the check of its CSRF token has read the form by then.
+    A view cannot raise the limit itself: the check of the CSRF token has read the form before the view runs.
     """
 
     def mark(view: View) -> View:
@@ -74,7 +74,7 @@ def body_limit(size: int) -> Callable[[View], View]:
 
 
 def apply_body_limit() -> None:
-    """Set the limit of the view that is about to run; this comes before the check of the CSRF token."""
+    """Set the body limit of the view that is about to run; this runs before the check of the CSRF token."""
     view = current_app.view_functions.get(request.endpoint or "")
     request.max_content_length = getattr(view, LIMIT, None)
 

@@ -1,7 +1,7 @@
-"""The request that this thread serves, also where Flask's context has not begun yet or has ended already.
+"""The request that this thread serves, even before Flask's context has begun and after it has ended.
 
 Middleware runs before Flask's context; the parts of a streamed response and its close callbacks run after it. The WSGI
-environ is there all the time, so what has to name the request looks there.
+environ is there all the time, so log and trail look there for the request's id.
 """
 
 from contextvars import ContextVar
@@ -12,13 +12,13 @@ from flask import has_request_context, request
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Where the environ has the request's id, and who was acting when Flask's context ended, see :data:`app.actor.Actor`.
+#: The environ's keys for the request's id, and for who was acting when Flask's context ended (:data:`app.actor.Actor`).
 REQUEST_ID, ACTOR = "app.request_id", "app.actor"
 
-#: In a job of a worker this and the job's name are in the place of the request's id.
+#: In a worker's job, this and the job's name stand in the place of the request's id.
 JOB = "job:"
 
-#: The environ of the request that is served, or what stands for it in a job. :mod:`app.dblog.capture.uncaught` sets it.
+#: The environ of the request that is served, or a job's substitute for it. :mod:`app.dblog.capture.uncaught` sets it.
 served: "ContextVar[WSGIEnvironment | None]" = ContextVar("served", default=None)
 
 

@@ -2,15 +2,15 @@
 
 SQLite has one write lock for a whole file. If a transaction reads first and writes later, SQLite refuses the write at
 once when another connection has written in between. A transaction that begins with the lock (``BEGIN IMMEDIATE``)
-waits for its turn instead, but keeps every other writer out until it ends. So what is done decides:
+waits for its turn instead, but keeps every other writer out until it ends. So the kind of statement decides:
 
-- A SELECT begins no transaction. Each one sees what is committed, as it does on PostgreSQL, and holds no lock while the
-  application does something else, such as checking a password.
-- Every other statement begins one with ``BEGIN IMMEDIATE``, unless a transaction is open.
-- So does a SELECT ``with_for_update()``, which is how to read and then write.
-- ``app.database.begin`` begins one by hand.
+- A SELECT begins no transaction. Each SELECT sees what is committed, as it does on PostgreSQL, and holds no lock while
+  the application does something else, such as checking a password.
+- Every other statement begins a transaction with ``BEGIN IMMEDIATE``, unless one is open.
+- So does a SELECT ``with_for_update()``: use it to read and then write.
+- ``app.database.begin`` begins a transaction by hand.
 
-With sqlite3's own way of beginning transactions a released savepoint would outlive the rollback.
+If sqlite3 itself began the transactions, a released savepoint would outlive the rollback.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from .private_files import make_file, why_link
 
-# Statements that are known to read, or that SQLite refuses within a transaction, by their first word. A list of writes
-# instead would miss some, and a write outside of a transaction survives the rollback.
+# The first words of statements that only read, or that SQLite refuses within a transaction. A list of writes would miss
+# some, and a write outside of a transaction survives the rollback.
 READS = {"SELECT", "VALUES", "EXPLAIN", "PRAGMA", "ATTACH", "DETACH", "VACUUM", "BEGIN"}
-# The group is possessive (*+): without a word to find, a line of dashes would be tried in all ways to divide it.
+# The group is possessive (*+): otherwise a line of dashes without a word would be divided in all possible ways.
 FIRST_WORD = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/)*+(\w+)", re.DOTALL)
 WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 
 
 class Compiler(SQLiteCompiler):
-    """SQLAlchemy's own, which also notes ``with_for_update()``: SQLite's SQL has no words for it."""
+    """SQLAlchemy's compiler, which also notes ``with_for_update()``, since SQLite's SQL has no words for that."""
 
     for_update = False
 
@@ -43,13 +43,13 @@ class Compiler(SQLiteCompiler):
 
 
 def in_memory(url: URL) -> bool:
-    """Whether this is a SQLite database that is in no file."""
+    """Return whether this is a SQLite database that is in no file."""
     place = url.database or ":memory:"
     return url.get_backend_name() == "sqlite" and (":memory:" in place or url.query.get("mode") == "memory")
 
 
 def set_up_sqlite(engine: Engine) -> None:
-    """Make an engine's connections and transactions safe for many users; does nothing to other databases.
+    """Make a SQLite engine's connections and transactions safe for many users; other databases are left as they are.
 
     :raises ValueError: the database's file is a link
     """
@@ -66,16 +66,16 @@ def set_up_sqlite(engine: Engine) -> None:
 
 
 def make_private_file(_dialect: Dialect, _record: object, arguments: tuple[str, ...], _options: object) -> None:
-    """Make the file that is connected to, if it is missing. SQLite gives the files beside it the same rights."""
-    with contextlib.suppress(OSError):  # connecting says what is wrong
+    """Make the database's file if it is missing. SQLite gives the files beside it the same rights."""
+    with contextlib.suppress(OSError):  # the connection will say what is wrong
         make_file(Path(arguments[0]))
 
 
 def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys=ON")
-    # These wait for other people's locks, and fail on a read-only file. The mode stays with the
-    # file, so that it is enough if one connection succeeds.
+    # These wait for other connections' locks, and fail on a read-only file. WAL mode stays with the
+    # file, so it is enough if one connection succeeds.
     with contextlib.suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA journal_mode=WAL")
@@ -84,7 +84,7 @@ def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
 def begin_if_needed(
     connection: Connection, cursor: sqlite3.Cursor, statement: str, _parameters: object, context: Any, _many: bool
 ) -> None:
-    """Begin a transaction before a statement that is not known to read."""
+    """Begin a transaction before each statement that is not known to only read."""
     # An in-memory database has one connection, and so one transaction, for all its sessions.
     if cursor.connection.in_transaction or only_reads(statement, context.compiled):
         return
@@ -95,7 +95,7 @@ def begin_if_needed(
 def only_reads(statement: str, compiled: Any) -> bool:
     """Return whether a statement is known to write nothing and to lock nothing.
 
-    :param compiled: what SQLAlchemy made the statement from; None for raw SQL
+    :param compiled: SQLAlchemy's compiled form of the statement; None for raw SQL
     """
     if isinstance(compiled, Compiler) and isinstance(compiled.statement, GenerativeSelect):
         return not compiled.for_update

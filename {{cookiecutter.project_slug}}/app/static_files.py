@@ -1,6 +1,6 @@
-"""Browsers keep style sheets and scripts for a year: the address of each names its content, as in ``log.css?v=3f09c1``.
+"""Browsers keep style sheets and scripts for a year: the address has a hash of the content: ``log.css?v=3f09c1``.
 
-A file that was changed has another address, so the next page shows it.
+A changed file has another address, so the next page loads it.
 """
 
 import hashlib
@@ -34,9 +34,9 @@ def add_version(endpoint: str, values: dict[str, Any]) -> None:
 
 
 def keep_in_caches(response: Response) -> Response:
-    """Allow a year if the address names the file's version, so that it never has another content.
+    """Let browsers keep the file for a year if its address names its version, under which the content never changes.
 
-    During a deploy a page of the new release can ask a process of the old one for a file: that answer is not kept.
+    During a deploy a page of the new release may ask a process of the old one for a file: that answer is not kept.
     """
     given = request.args.get("v")
     if given and response.status_code in (200, 304) and given == _version(request.endpoint, request.view_args):
@@ -47,7 +47,7 @@ def keep_in_caches(response: Response) -> Response:
 
 
 def _version(endpoint: str | None, values: Mapping[str, Any] | None) -> str | None:
-    """Return what changes with the content of the file at this address, None if it is not the address of a file."""
+    """Return a hash of the content of the file at this address, None if it is not the address of a file."""
     blueprint, _, name = (endpoint or "").rpartition(".")
     if name != "static":
         return None

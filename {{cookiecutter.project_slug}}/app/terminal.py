@@ -1,4 +1,4 @@
-"""What commands share: errors as one sentence, text that a terminal shows instead of obeying, tables, two options."""
+"""What commands share: errors as one sentence, text without control characters, tables, and two options."""
 
 import codecs
 import io
@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from .database import database_error
 from .listing import BadFilter
 
-# What a terminal would obey rather than show, and what turns the direction of text or hides in it.
+# Characters that a terminal would obey rather than show, and those that turn the direction of text or hide in it.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if code not in (0x09, 0x0A)}
 _HIDDEN = (0x061C, 0x200B, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
 _CONTROLS |= {code: f"\\u{code:04x}" for code in _HIDDEN}
@@ -31,17 +31,17 @@ _COLOR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def without_colors(text: str) -> str:
-    """Return the text without the escape sequences that colour it on a terminal; any other is somebody's mischief."""
+    """Return the text without the escape sequences that colour it; other sequences stay, for :func:`inert` to show."""
     return _COLOR.sub("", text) if "\x1b" in text else text
 
 
 def inert(text: object) -> str:
-    """Return the text so that nothing in it moves a cursor, sets a colour, hides or turns the direction."""
+    """Return the text with all characters escaped that move a cursor, set a colour, hide or turn the direction."""
     return str(text).translate(_CONTROLS)
 
 
 def inert_json(line: str) -> str:
-    """Return a line of JSON, whose strings have no controls left, so that a terminal shows all the rest of it too."""
+    """Return a line of JSON that a terminal shows as it is: this escapes the characters that JSON itself does not."""
     return line.translate(_IN_JSON)
 
 
@@ -55,7 +55,7 @@ codecs.register_error("as_in_json", _escape)
 
 
 def prepare_terminal() -> None:
-    """Let stdout show ``\\u2192`` for a character that its code page lacks; no colour where NO_COLOR is set."""
+    """Let stdout show ``\\u2192`` for a character that its encoding lacks, and no colour if NO_COLOR is set."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="as_in_json")
     if os.environ.get("NO_COLOR"):
@@ -75,7 +75,7 @@ limit_option = click.option(
 
 @contextmanager
 def plain_errors(*refusals: type[Exception]) -> Iterator[None]:
-    """Within, what goes wrong is one sentence on stderr and no traceback; serves as a decorator, too.
+    """Turn expected errors in the block into one sentence on stderr, without a traceback; it is a decorator, too.
 
     :param refusals: exceptions whose own text is that sentence
     """
@@ -92,7 +92,7 @@ def plain_errors(*refusals: type[Exception]) -> Iterator[None]:
 # Tables
 
 GAP = "  "
-#: So many rows are read before the first is printed: their widths are the table's.
+#: How many rows are read before the first is printed; they decide the widths of the columns.
 MEASURED_ROWS = 100
 
 
@@ -121,10 +121,10 @@ def print_table(
     """Print a table that fits the terminal: a title for each column, and long texts cut.
 
     A pipe gets every row whole, its cells separated by tabs, and no titles: so ``cut -f``, ``wc -l`` and ``sort`` need
-    no options. No cell can move the cursor, nor begin another line or column.
+    no options. No cell can move the cursor or begin another line or column.
 
-    :param empty: said on stderr if there is no row
-    :param measured: so many rows are read before the first is printed; 0 for rows that arrive one by one, untitled
+    :param empty: the sentence that is printed on stderr if there is no row
+    :param measured: how many rows are read before the first is printed; 0 prints rows as they arrive, without titles
     """
     rows = iter(rows)
     first = list(islice(rows, max(measured, 1)))
@@ -157,7 +157,7 @@ def _widen(widths: list[int], rows: Iterable[Sequence[Cell]]) -> None:
 
 
 def _fitted(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
-    """Return widths that fit: the columns that may be cut share what the others leave, none has more than it needs."""
+    """Return widths that fit: columns that may be cut share what the others leave, and none has more than it needs."""
     left = room - len(GAP) * (len(columns) - 1)
     left -= sum(width for column, width in zip(columns, natural, strict=True) if not column.may_be_cut)
     narrowest_first = sorted((width, number) for number, width in enumerate(natural) if columns[number].may_be_cut)
@@ -196,7 +196,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many places a terminal takes for the text: two for a letter of Chinese, none for an accent."""
+    """Return how many places a text takes on a terminal: two for a Chinese character, none for an accent."""
     return len(text) if text.isascii() else sum(map(_places, text))
 
 
