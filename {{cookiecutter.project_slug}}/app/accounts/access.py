@@ -22,7 +22,7 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 current_user = cast(User, flask_login.current_user)
 login_required: Callable[[View], View] = flask_login.login_required
 
-# actor() is called for every log record, and a proxy's own attributes cost five times as much.
+# actor() runs for every log record, and reading through the proxies themselves takes five times as long.
 _current_g = cast("LocalProxy[Any]", g)._get_current_object
 _current_session = cast("LocalProxy[SessionMixin]", session)._get_current_object
 
@@ -30,7 +30,7 @@ _current_session = cast("LocalProxy[SessionMixin]", session)._get_current_object
 def actor() -> tuple[int | None, bool | None]:
     """Return the acting user's id and whether that is an admin, as far as memory knows; (None, None) for nobody.
 
-    It never asks the database: it is called in the middle of other people's transactions.
+    It never asks the database: log calls and flushes run it in the middle of any transaction.
     """
     if not has_request_context():
         return None, None
@@ -40,8 +40,8 @@ def actor() -> tuple[int | None, bool | None]:
             return identity[0], vars(user).get("is_admin")
     elif user is not None:
         return None, None  # the cookie's session was looked up, and is over
-    # The user is not loaded yet, or was deleted meanwhile: the session, once there is one, still says who it is. What
-    # Flask-Login keeps there is User.get_id's text.
+    # The user is not loaded yet, or was deleted meanwhile. The session, once there is one, still says who it is:
+    # Flask-Login keeps User.get_id's text there.
     current_session = _current_session()
     return _id_in(current_session.get("_user_id") if current_session else None), None
 
@@ -55,13 +55,16 @@ def loaded_user() -> User | None:
 def _asked_for() -> object | None:
     """Return what Flask-Login has found in this request, a user or its anonymous one; None if it has not been asked.
 
-    Flask-Login has no public way to look without loading, so its attribute of `g` is read, here alone.
+    Flask-Login has no public way to look without loading, so this function, and no other, reads its attribute of `g`.
     """
     return cast(object | None, _current_g().get("_login_user"))
 
 
 def admin_required() -> ResponseReturnValue | None:
-    """Return None for an admin, else the way to the login page; aborts with 401 for JSON, with 403 for a user."""
+    """Return None for an admin, a redirect to the login page for a visitor; aborts with 403 for any other user.
+
+    Where JSON is wanted, a visitor gets 401 instead of the redirect.
+    """
     if not current_user.is_authenticated:
         return send_to_login()
     if not current_user.is_admin:
@@ -77,13 +80,13 @@ def send_to_login() -> ResponseReturnValue:
 
 
 def load_user(text: str) -> User | None:
-    """Return the user of what the session holds, None if the session is over."""
+    """Return the user whom the text in the session names, None if the session is over."""
     user_id = _id_in(text)
     return None if user_id is None else sessions.find_user(user_id, text)
 
 
 def keep_out_of_caches(response: Response) -> Response:
-    """Nothing that a logged-in visitor sees may stay in a cache, unless the view says so itself."""
+    """Keep all that a logged-in visitor sees out of caches, unless the view has set Cache-Control itself."""
     if loaded_user() is not None:
         response.headers.setdefault("Cache-Control", "no-store")
     return response

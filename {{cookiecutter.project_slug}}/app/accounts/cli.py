@@ -48,7 +48,7 @@ def create(name: str, email: str | None, admin: bool, password_stdin: bool) -> N
 
 @user_cli.command("list")
 def list_users() -> None:
-    """Show every account with its number, by which log and trail know it."""
+    """Show every account with its number, which log and trail use for it."""
     with plain_errors(AccountError):
         users = db.session.scalars(select(User).order_by(User.username))
         print_table(USER_COLUMNS, map(cells, users), empty="There is no account yet.")
@@ -84,7 +84,7 @@ def admin(name: str, revoke: bool) -> None:
 
 @user_cli.command("delete")
 @click.argument("name")
-@click.option("--forget", is_flag=True, help="Also make anonymous what log and trail say of this person.")
+@click.option("--forget", is_flag=True, help="Also make anonymous what log and trail say about this person.")
 def delete(name: str, forget: bool) -> None:
     """Delete the account NAME and what belongs to it."""
     with plain_errors(AccountError, CannotForget):
@@ -92,7 +92,7 @@ def delete(name: str, forget: bool) -> None:
         names = [each for each in (user.username, user.email) if each]
         if forget:
             forget_user(user, names)
-        # What the deletion itself leaves in the trail must not name the person either.
+        # The deletion's own entry in the trail must not name the person either.
         with names_left_out(names) if forget else nullcontext():
             db.session.delete(user)
             db.session.commit()
@@ -106,7 +106,7 @@ def forget_user(user: User, names: list[str]) -> None:
 
     Raises :class:`CannotForget`.
     """
-    sessions.end_all(user)  # whoever is logged in makes more records
+    sessions.end_all(user)  # a person who stays logged in makes more records
     try:
         done = forget_person(user.id, names)
     except CannotForget as error:
@@ -122,7 +122,7 @@ def existing(name: str) -> User:
 
 
 def read_password(from_stdin: bool) -> str:
-    # On a server the queries so far have begun a transaction, for whose end a migration would wait.
+    # On a database server the queries so far have begun a transaction. Without its end, a migration would wait for it.
     db.session.rollback()
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")

@@ -1,4 +1,4 @@
-"""A new project's first account can be made in the browser, by whoever reads the terminal of `flask run`."""
+"""A person who reads the terminal of `flask run` can make a new project's first account in the browser."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ from app.migration_state import address_of_run, is_first_start_of_run
 from .models import User
 from .users import AccountError, any_account, create_user
 
-# The reloader starts the application anew in another process, which is told by the environment.
+# The reloader starts the application again in another process, which reads the token from the environment.
 TOKEN = "FIRST_ADMIN_TOKEN"
 
 _one_at_a_time = threading.Lock()
@@ -36,14 +36,14 @@ def announce_first_admin(app: Flask) -> None:
 
 
 def may_create(app: Flask) -> bool:
-    """Whether a token was printed that has not been used."""
+    """Return whether a token was printed that has not been used yet."""
     return app.debug and TOKEN in os.environ
 
 
 def create(token: str, username: str, password: str) -> User:
     """Return the first admin, and forget the token.
 
-    Raises AccountError for a wrong token, a name or a password that will not do, and if there is an account already.
+    Raises AccountError for a wrong token, for a bad name or password, and if there is an account already.
     """
     with _one_at_a_time:
         if any_account():

@@ -6,7 +6,7 @@ from app.forms import Form
 from .passwords import MIN_PASSWORD
 from .users import MAX_NAME
 
-# What browsers are told about the field.
+# These attributes tell browsers how to fill in the field.
 USER_NAME = {"autocomplete": "username", "autocapitalize": "none", "autofocus": True}
 NEW_PASSWORD = {"autocomplete": "new-password", "minlength": MIN_PASSWORD}
 OLD_PASSWORD = {"autocomplete": "current-password"}

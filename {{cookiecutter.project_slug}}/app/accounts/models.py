@@ -14,18 +14,19 @@ from .passwords import hash_password, matches
 
 
 def normal_name(text: str) -> str:
-    """The one spelling of a user name: "Ada", " ada " and "ADA" are the same person."""
-    # Twice, since a small letter may have a shorter spelling than its capital has.
+    """Return the one spelling of a user name: "Ada", " ada " and "ADA" are the same person."""
+    # The second call is needed because NFKC may shorten a small letter but not its capital.
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).strip()
 
 
 class User(UserMixin, Model):
     __tablename__ = "users"
-    # Without it SQLite gives a deleted account's id to the next one, which would own what the log and the trail say.
+    # Without AUTOINCREMENT SQLite gives a deleted account's id to the next account, to which log and trail would then
+    # ascribe what the deleted one did.
     __table_args__ = ({"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},)
     __audit__ = True
     __audit_masked__ = ("password_hash",)
-    # A column that every visit changes, last_seen say, would fill the trail:
+    # A column that every visit changes, such as last_seen, would fill the trail:
     # __audit_excluded__ = ("last_seen",)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -48,7 +49,7 @@ class User(UserMixin, Model):
         return matches(self.password_hash, password)
 
     def get_id(self) -> str:
-        """What the cookie remembers: a new password ends sessions that have no row."""
+        """Return the text that the cookie keeps. It changes with the password, which ends sessions without a row."""
         stamp = hashlib.sha256(self.password_hash.encode()).hexdigest()[:16]
         return f"{self.id}.{stamp}"
 
@@ -66,18 +67,18 @@ class UserSession(Model):
 
     __tablename__ = "user_sessions"
     __table_args__ = ({"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},)
-    # So that the trail tells who logged in and out.
+    # The trail tells who logged in and out.
     __audit__ = True
-    # An entry has the address of its own.
+    # An entry of the trail has the address in a column of its own.
     __audit_excluded__ = ("token_hash", "ip", "browser")
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    #: SHA-256 of the token in the cookie, so that whoever reads the table can log in as nobody.
+    #: The SHA-256 of the token in the cookie: people who read the table cannot log in with it.
     token_hash: Mapped[str] = mapped_column(exact_text(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, index=True)
     ip: Mapped[str | None] = mapped_column(String(64))
-    #: As the browser calls itself.
+    #: The browser's own name for itself.
     browser: Mapped[str] = mapped_column(String(255), default="")
 
     user: Mapped[User] = relationship(back_populates="sessions")

@@ -1,4 +1,4 @@
-"""What people are called, for the log and the trail, which know them by number."""
+"""The names of users, for the log and the trail, which store only their numbers."""
 
 from collections.abc import Collection, Mapping
 
@@ -17,7 +17,7 @@ def _names_of(user_ids: Collection[int]) -> Mapping[int, str]:
     if not user_ids:
         return {}
     try:
-        # The log keeps larger numbers than an account can have; PostgreSQL refuses to compare these as an INTEGER.
+        # The log may have larger numbers than an account can have; PostgreSQL refuses to compare them with an INTEGER.
         chosen = select(User.id, User.username).where(type_coerce(User.id, BigInteger).in_(user_ids))
         return {user.id: user.username for user in db.session.execute(chosen)}
     except SQLAlchemyError:

@@ -1,4 +1,4 @@
-"""How passwords are kept, and which will not do."""
+"""How passwords are hashed, and which are too weak."""
 
 from flask import current_app, has_app_context
 from werkzeug.security import check_password_hash, generate_password_hash
@@ -7,9 +7,10 @@ MIN_PASSWORD = 8
 #: OWASP's choice of 32 MiB: four logins at once take 128 MiB.
 METHOD = "scrypt:32768:8:3"
 METHOD_OF_TESTS = "scrypt:1024:8:1"
-#: zxcvbn looks at so many characters only, because its search for patterns is slow on long passwords.
+#: How many characters zxcvbn looks at: its search for patterns is slow on long passwords.
 LOOKED_AT = 32
-#: zxcvbn's scale of 0 to 4. Below it a password is found within a million tries: common ones and their variants.
+#: The least score on zxcvbn's scale of 0 to 4. Passwords below it, common ones and their variants, are found within a
+#: million tries.
 LEAST_SCORE = 2
 
 
@@ -22,15 +23,15 @@ def matches(password_hash: str, password: str) -> bool:
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Whether the hash was made by another method than the one that new passwords get."""
+    """Return whether the hash was made by another method than that for new passwords."""
     return password_hash.partition("$")[0] != _method()
 
 
 def weakness(password: str, username: str) -> str | None:
-    """Return why the password will not do, as a sentence, or None if it will."""
+    """Return in a sentence why the password is too weak, None if it is not."""
     if len(password) < MIN_PASSWORD:
         return f"A password has at least {MIN_PASSWORD} characters."
-    # Its lists of common passwords take a tenth of a second and 12 MB to load.
+    # zxcvbn is imported late, since its lists of common passwords take a tenth of a second and 12 MB.
     from zxcvbn import zxcvbn
 
     if zxcvbn(password[:LOOKED_AT], user_inputs=[username])["score"] < LEAST_SCORE:
@@ -39,5 +40,5 @@ def weakness(password: str, username: str) -> str | None:
 
 
 def _method() -> str:
-    """Return how to hash; tests need no safe hash, but many of them."""
+    """Return the method for new hashes; tests make many hashes, which need not be safe."""
     return METHOD_OF_TESTS if has_app_context() and current_app.testing else METHOD

@@ -1,6 +1,6 @@
 """Who is logged in where: a row for each login, found by a random token that the cookie carries.
 
-A signed cookie without a token is valid, too: Flask-Login's own test client makes such.
+A signed cookie without a token is valid, too: Flask-Login's test client makes such cookies.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ _table = UserSession.metadata.tables[UserSession.__tablename__]
 
 def begin(user: User) -> None:
     """Log the user in, under a new token; commits."""
-    session.clear()  # nothing put there before the login may live on after it
+    session.clear()  # nothing from before the login may stay in the session
     session.permanent = True
     session[TOKEN] = secrets.token_urlsafe(32)
-    # Or a copy of this first cookie, which no later request has marked, would be new again whenever it is used.
+    # Without this, a copy of this first cookie would count as new whenever somebody uses it.
     session[BEGAN] = int(time.time())
     if current_app.config["SESSION_IDLE_MINUTES"]:
         session[SEEN] = session[BEGAN]
@@ -42,7 +42,7 @@ def begin(user: User) -> None:
             browser="".join(character for character in browser if character.isprintable()),
         )
     )
-    # By the table, not by the model: the trail would say that this user ended the sessions of others.
+    # The table is used, not the model: otherwise the trail would say that this user ended the sessions of others.
     db.session.execute(delete(_table).where(_table.c.created_at <= _oldest()))
     db.session.commit()
 
@@ -75,7 +75,7 @@ def is_current(row: UserSession) -> bool:
 def find_user(user_id: int, text: str) -> User | None:
     """Return the user of the cookie, None if its session is over.
 
-    :param text: what :meth:`User.get_id` said when the session began
+    :param text: what :meth:`User.get_id` returned when the session began
     """
     if _is_too_old():
         return None
@@ -87,7 +87,10 @@ def find_user(user_id: int, text: str) -> User | None:
 
 
 def _is_too_old() -> bool:
-    """Whether too much time has passed since the login, or since the last request; what the cookie lacks is now."""
+    """Return whether too much time has passed since the login, or since the last request.
+
+    A time that is missing in the cookie counts as now.
+    """
     now = int(time.time())
     idle = current_app.config["SESSION_IDLE_MINUTES"] * 60
     if now - session.setdefault(BEGAN, now) > current_app.permanent_session_lifetime.total_seconds():

@@ -1,4 +1,4 @@
-"""Whoever guesses passwords is refused after a few failures, and nobody else is.
+"""A visitor who guesses passwords is refused after a few failures; other visitors are not.
 
 A failure counts against the visitor's address together with the account, and against the address alone.
 """
@@ -30,12 +30,12 @@ View = Callable[[], ResponseReturnValue]
 
 logger = logging.getLogger(__name__)
 
-# Whose guesses count together takes the same one; that strangers may share one costs them a moment.
+# Guesses that count together take the same lock. Strangers may share a lock, too, which costs them a moment.
 _locks = [threading.Lock() for _ in range(64)]
 
 
 def limit_failures(view: View) -> View:
-    """Decorate a view that checks a password by :func:`guess`: whoever failed too often is refused before it begins."""
+    """Decorate a view that checks a password by :func:`guess`: a visitor who failed too often does not reach it."""
     for limit, key, is_exempt in (
         (FAILURES_OF_ACCOUNT, address_and_account, None),
         (FAILURES_OF_ADDRESS, address, all_visitors_look_alike),
@@ -47,7 +47,7 @@ def limit_failures(view: View) -> View:
             key_func=key,
             methods=["POST"],
             exempt_when=is_exempt,
-            # Not by the request: guess() counts, before the answer is sent.
+            # guess() counts, before the answer is sent; Flask-Limiter must not count the request again.
             deduct_when=lambda _response: False,
             error_message=REFUSAL,
             on_breach=refuse,
@@ -58,8 +58,8 @@ def limit_failures(view: View) -> View:
 def guess(check: Callable[[], User | None]) -> User | None:
     """Return what ``check`` returns: a user, or None for a wrong password, which is counted and logged.
 
-    What strangers do is in the log, never in the application's data. Guesses that count together are checked one after
-    the other, or many at once would all begin before the first has failed. Raises TooManyRequests.
+    A failure is stored in the log, never in the application's data. Guesses that count together are checked one after
+    the other: otherwise many could begin at once, before the first has failed. Raises TooManyRequests.
     """
     counted_by = address_and_account() if all_visitors_look_alike() else address()
     limits = limiter.current_limits  # none if the throttle is turned off
@@ -90,7 +90,7 @@ def account() -> str:
 
 
 def visitor() -> IPv4Address | IPv6Address | None:
-    """Return the visitor's address, None if the server listens on a socket of Unix or a proxy sends no address."""
+    """Return the visitor's address, None if the server listens on a Unix socket or the proxy sends no address."""
     try:
         found = ip_address(request.remote_addr or "")
     except ValueError:
@@ -99,7 +99,7 @@ def visitor() -> IPv4Address | IPv6Address | None:
 
 
 def address() -> str:
-    """Return what failures are counted by; of IPv6 the network, since whoever has one address there has all of them."""
+    """Return the address by which failures are counted; for IPv6 the network, since one visitor has all of it."""
     found = visitor()
     return str(ip_network((found, 64), strict=False) if isinstance(found, IPv6Address) else found)
 
@@ -110,6 +110,6 @@ def address_and_account() -> str:
 
 
 def all_visitors_look_alike() -> bool:
-    """Whether this is no address or may be a proxy's: guesses of one visitor would lock out everybody else."""
+    """Return whether the address is missing or may be a proxy's: one visitor's guesses would lock out all others."""
     found = visitor()
     return found is None or (found.is_loopback and not current_app.config["PROXY_HOPS"])

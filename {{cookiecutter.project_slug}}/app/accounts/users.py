@@ -18,7 +18,7 @@ class AccountError(ValueError):
 
 def find_user(username: str) -> User | None:
     if len(username) > MAX_NAME:
-        return None  # To normalise a text takes time that may grow with the square of its length.
+        return None  # The time to normalise a text may grow with the square of its length.
     return db.session.scalar(select(User).where(User.username == normal_name(username)))
 
 
@@ -30,11 +30,11 @@ def authenticate(username: str, password: str) -> User | None:
     """Return the user of that name and password, or None. Both answers take the same time.
 
     The account is locked until the caller's transaction ends, so that its password is still this one when a session
-    begins. A hash that is made in another way today is replaced in that transaction.
+    begins. If new passwords are hashed by another method today, this transaction also replaces the hash.
     """
     user = find_user(username)
     if user is None:
-        hash_password(password)  # takes as long as to check one
+        hash_password(password)  # this takes as long as checking one
         return None
     checked = user.password_hash
     if not matches(checked, password):
@@ -50,7 +50,7 @@ def authenticate(username: str, password: str) -> User | None:
 
 
 def create_user(username: str, password: str, email: str | None = None, is_admin: bool = False) -> User:
-    """Save a new account. Raises AccountError for a name, email or password that will not do."""
+    """Save a new account. Raises AccountError if the name, the email or the password is refused."""
     user = User(username=free_name(username), email=_good_email(email), is_admin=is_admin)
     user.set_password(_good_password(password, user.username))
     db.session.add(user)
@@ -63,7 +63,7 @@ def create_user(username: str, password: str, email: str | None = None, is_admin
 
 
 def free_name(username: str) -> str:
-    """Return the name as it is stored. Raises AccountError if it will not do or is taken."""
+    """Return the name as it is stored. Raises AccountError if it is not a valid name or is taken."""
     name = normal_name(username[: MAX_NAME + 1])
     if not name or len(username) > MAX_NAME or len(name) > MAX_NAME or not name.isprintable() or " " in name:
         raise AccountError(f"A user name has 1 to {MAX_NAME} visible characters and no spaces.")
@@ -75,7 +75,7 @@ def free_name(username: str) -> str:
 def change_password(user: User, password: str) -> None:
     """Save a new password and end the user's sessions. Raises AccountError if it is too weak."""
     good = _good_password(password, user.username)
-    db.session.refresh(user, with_for_update=True)  # logins that go on end before
+    db.session.refresh(user, with_for_update=True)  # waits for logins that are under way
     user.set_password(good)
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     db.session.commit()

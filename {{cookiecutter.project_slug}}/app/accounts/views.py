@@ -1,4 +1,4 @@
-"""Log in, log out, one's own account, and the very first account."""
+"""The pages to log in and out, of the user's own account, and of the very first account."""
 
 # Flask-WTF has no types, and the forms inherit from it.
 # mypy: allow-untyped-calls
@@ -13,7 +13,7 @@ from .models import User
 from .throttle import guess, limit_failures
 from .users import AccountError, any_account, authenticate, change_password
 
-LAST_ID = 2**31 - 1  # what every database's INTEGER holds
+LAST_ID = 2**31 - 1  # the largest INTEGER of every database
 
 bp = Blueprint("accounts", __name__, template_folder="templates", cli_group=None)
 bp.after_app_request(keep_out_of_caches)
@@ -61,7 +61,7 @@ def logout() -> ResponseReturnValue:
 @bp.get("/account")
 @login_required
 def account() -> ResponseReturnValue:
-    """One's own account, and where it is logged in."""
+    """Show the user's own account, and where it is logged in."""
     rows = [(row, sessions.is_current(row)) for row in sessions.of(current_user)]
     return render_template("accounts/account.html", rows=rows)
 
@@ -111,7 +111,7 @@ def start_session(user: User) -> ResponseReturnValue:
 
 
 def next_page() -> str:
-    """Where the visitor was going, if that is a page of this site, else the index."""
+    """Return the page that the visitor wanted, if it is one of this site, else the index."""
     target = request.args.get("next", "")
     local = target.startswith("/") and not target.startswith("//")
     # Browsers read a backslash as a slash and skip control characters: /\evil.com is //evil.com.

@@ -1,6 +1,6 @@
-"""The audit trail: who changed what, written in the transaction of the change, so that both stay or neither.
+"""The audit trail: who changed what, written in the transaction of the change, so that both are stored or neither.
 
-A model with ``__audit__ = True`` has a trail. A change walks through these modules: :mod:`.recorder` and :mod:`.bulk`
+A model with ``__audit__ = True`` has a trail. A change passes through these modules: :mod:`.recorder` and :mod:`.bulk`
 notice what the ORM does, by the :mod:`.options` of the model; :mod:`.snapshot` reads rows before and after;
 :mod:`.entries`, :mod:`.values` and :mod:`.origin` make the trail's rows. :mod:`.queries`, :mod:`.views`, :mod:`.cli`
 and :mod:`.format` show them, and :mod:`.forget` makes a person's entries anonymous.
@@ -18,7 +18,7 @@ from .cli import cli
 from .forget import forget
 from .views import bp, changes_of_request
 
-# It listens from the import on: models are also used without an application, and must have their trail then, too.
+# The recorder listens from the import on: models that are used without an application must have their trail, too.
 recorder.listen()
 
 
@@ -37,8 +37,8 @@ def init_app(
 ) -> None:
     """Name the acting user in the trail of ``app``, and show the trail.
 
-    :param db: whose session reads the trail
-    :param actor: tells who is acting, from memory alone, see :data:`app.actor.Actor`
+    :param db: the extension whose session reads the trail
+    :param actor: tells who is acting, without a query, see :data:`app.actor.Actor`
     :param guard: tells who may see the trail, see :data:`app.actor.Guard`
     :param names: tells what users are called, see :class:`app.actor.Names`
     """

@@ -31,8 +31,7 @@ def lock(execution: ORMExecuteState, mapper: Mapper[Any]) -> Rows:
     """Return the rows that the statement is going to change, and lock them until the transaction ends."""
     statement: Any = execution.statement
     parameters: Any = execution.parameters
-    # The rows are found as SQLAlchemy itself finds them to synchronise a session: by the statement's own options and
-    # condition.
+    # SQLAlchemy finds rows in the same way to synchronise a session: by the statement's own options and condition.
     rows = query(mapper).options(*statement._with_options).with_for_update()
     if execution.is_executemany:  # a list of dictionaries: each names its object by primary key
         conditions = among(mapper, [tuple(each[field] for field in options(mapper).key) for each in parameters])

@@ -41,12 +41,12 @@ cli = AppGroup("audit", help="Who changed what: read the audit trail.", callback
 @cli.command("list")
 @click.option("--model", help="Only this model: User, …")
 @click.option("--id", "object", metavar="ID", help="Only objects with this primary key.")
-@click.option("--user", metavar="USER", help="Only what this user did: a number or a name.")
+@click.option("--user", metavar="USER", help="Only changes by this user: a number or a name.")
 @click.option("--action", type=click.Choice(ACTIONS), help="Only this kind of change.")
 @click.option("--field", metavar="NAME", help="Only changes of this field: email, …")
-@click.option("--request", metavar="ID", help="Only what this request did, a job or a command: cli:user create.")
-@click.option("--since", help="An age (30m, 2h, 7d) or a date.")
-@click.option("--until", help="The same: what happened before.")
+@click.option("--request", metavar="ID", help="Only changes by this request, job or command: cli:user create.")
+@click.option("--since", help="Only changes since this age (30m, 2h, 7d) or date.")
+@click.option("--until", help="Only changes from before this age or date.")
 @limit_option
 @json_option
 def list_command(limit: int, as_json_lines: bool, **terms: str | None) -> None:

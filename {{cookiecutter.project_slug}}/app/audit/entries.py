@@ -1,4 +1,4 @@
-"""From rows before and after to rows of the trail."""
+"""This makes rows of the trail from an object's row before and after its change."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -18,12 +18,12 @@ from .values import to_json
 
 INSERT, UPDATE, DELETE = ACTIONS = ("insert", "update", "delete")
 MASK = "[masked]"
-#: In characters, as the column is.
+#: The length of the column, in characters.
 OBJECT_ID_LIMIT = 255
 INSERT_BATCH = 100
 TABLE = AuditEntry.metadata.tables[AuditEntry.__tablename__]
 
-#: For each field its old and its new value.
+#: Maps each field to its old and its new value.
 Changes = dict[str, list[Any]]
 
 
@@ -40,7 +40,7 @@ def differences(mapper: Mapper[Any], old: Row, new: Row) -> Changes:
 
 
 def entry(action: str, mapper: Mapper[Any], identity: Identity, changes: Changes) -> dict[str, Any]:
-    """Return the columns of an entry, with values as people read them; masked values are hidden here, for good."""
+    """Return the columns of an entry, with values as people read them; the text of masked values is not stored."""
     model = options(mapper)
     shown = {
         field: [MASK if field in model.masked and side is not None else to_json(side) for side in sides]
@@ -58,6 +58,6 @@ def write(connection: Connection, entries: Iterable[dict[str, Any]]) -> None:
     """Add entries in the connection's transaction; an update that changed nothing gets none."""
     common = {"created_at": utcnow(), **origin()}
     rows = (common | each for each in entries if each["changes"] or each["action"] != UPDATE)
-    # A few at a time: with thousands of dictionaries alive the garbage collector takes longer than the database.
+    # Entries are made a few at a time: the garbage collector takes longer for thousands of them than the database.
     while batch := list(islice(rows, INSERT_BATCH)):
         insert_rows(connection, TABLE, batch)

@@ -1,4 +1,4 @@
-"""A person's entries made anonymous: that something changed stays, who did it and from where does not."""
+"""This makes a person's entries anonymous: they still say what changed, but not who did it and from where."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ BATCH_ROWS = 200
 def forget(user_id: int, names: list[str]) -> str:
     """Take a person out of the trail; commits. Raises :class:`app.actor.CannotForget`.
 
-    :param user_id: the account's number, which entries name as the one who acted
-    :param names: what the person is called in values, old and new
+    :param user_id: the account's number, which is in the entries of what the person did
+    :param names: what the person is called in old and new values
     """
     try:
         count = _forget(user_id, names)

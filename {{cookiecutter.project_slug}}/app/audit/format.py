@@ -14,12 +14,12 @@ from .entries import DELETE, INSERT
 from .models import AuditEntry
 from .origin import CLI, SYSTEM
 
-#: In characters, of one value.
+#: How much of one value is shown, in characters.
 SUMMARY_LIMIT = 60
 
 
 def names_of(entries: Iterable[AuditEntry]) -> Mapping[int, str]:
-    """Return what the users who made these changes are called, by number, as far as the application knows."""
+    """Return the names of the users who made these changes, by number, as far as the application knows them."""
     found: Names = current_app.extensions["audit"].names
     return found.of({entry.user_id for entry in entries if entry.user_id is not None})
 
@@ -34,12 +34,12 @@ def who(entry: AuditEntry, people: Mapping[int, str]) -> str:
 
 
 def outside_requests(request_id: str | None) -> bool:
-    """Whether this names a job, a command or the system."""
+    """Return whether this names a job, a command or the system, not a request."""
     return request_id == SYSTEM or (request_id or "").startswith((JOB, CLI))
 
 
 def is_in_log(request_id: str | None) -> bool:
-    """Whether records of the log may have it: a command and the system have no request there to link to."""
+    """Return whether log records may have this id: those of commands and of the system have none to link to."""
     return bool(request_id) and (not outside_requests(request_id) or str(request_id).startswith(JOB))
 
 
@@ -49,7 +49,7 @@ def value(shown: Any) -> str:
 
 
 def summary(entry: AuditEntry) -> str:
-    """Return on one line what changed, "email: a@x → b@x", what a new object has, or what a deleted one had."""
+    """Return on one line what changed ("email: a@x → b@x"), what a new object has, or what a deleted one had."""
     return ", ".join(f"{field}: {_sides(entry.action, *sides)}" for field, sides in entry.changes.items())
 
 

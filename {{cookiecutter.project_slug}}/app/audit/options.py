@@ -1,8 +1,8 @@
 """What a model says about its own trail, in plain class attributes, so that it need not import this folder.
 
-``__audit__ = True`` turns the trail on. ``__audit_masked__`` names fields whose values the trail must not hold, besides
-those whose names say that they are secrets (:mod:`app.redaction`). ``__audit_excluded__`` names fields that it does not
-look at.
+``__audit__ = True`` turns the trail on. ``__audit_masked__`` names fields whose values the trail must not store,
+besides those whose names say that they are secrets (:mod:`app.redaction`). ``__audit_excluded__`` names fields whose
+changes are not recorded.
 """
 
 import functools

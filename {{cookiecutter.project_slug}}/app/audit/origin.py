@@ -1,4 +1,4 @@
-"""Who is changing something, and through what."""
+"""Who makes a change, and in which request, job or command."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from flask import current_app, has_request_context
 from ..serving import ACTOR, REQUEST_ID, current_environ
 
 SYSTEM, CLI = "system", "cli:"
-#: In characters, as the column is.
+#: The length of the column, in characters.
 IP_LIMIT = 64
 
 
 def origin() -> dict[str, Any]:
     """Return the columns of an entry that tell its cause.
 
-    Outside of a request the job or the command stands in the place of its id, and ``system`` where there is none.
+    Outside of a request, the job or the command takes the place of the request's id; ``system`` if there is neither.
     """
     environ = current_environ()
     if environ is not None:

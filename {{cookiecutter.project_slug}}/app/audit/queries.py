@@ -27,13 +27,13 @@ PRUNE_BATCH = 1000
 
 @dataclass(frozen=True)
 class Filters:
-    """Which entries to show: ``since`` is the first moment of them, ``until`` the first after them."""
+    """The conditions that choose entries: ``since`` is the first moment of them, ``until`` the first moment after."""
 
     model: str | None = None
     object: str | None = None
     user: int | None = None
     action: str | None = None
-    #: The name of a field that changed, in any capitals.
+    #: The name of a field that changed; small letters and capitals are the same.
     field: str | None = None
     request: str | None = None
     since: datetime | None = None
@@ -48,12 +48,13 @@ class Filters:
 def page(filters: Filters, *, before: str | None = None, after: str | None = None, size: int = ENTRIES_A_PAGE) -> Page:
     """Return the newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`.
 
-    A page of a bounded search may be short or empty, and has a cursor to go on from.
+    If a bounded search stopped early, its page may be short or empty, but has a cursor from which to go on.
     """
     ascending = bool(after)
     cursor = Cursor.parse(after or before or "") if after or before else None
     indexed, rest = _conditions(filters)
-    # The entries of one object go by id: ids follow the locks of its row, the clocks of two machines may not.
+    # The entries of one object are ordered by id. Each change locks the object's row, so ids are in the order of the
+    # changes; times may not be, if they come from the clocks of two machines.
     by_id = filters.object is not None
     if cursor and by_id:
         indexed.append(AuditEntry.id > cursor.id if ascending else AuditEntry.id < cursor.id)
@@ -68,7 +69,7 @@ def page(filters: Filters, *, before: str | None = None, after: str | None = Non
         entries = session().scalars(select(AuditEntry).where(*indexed).order_by(*order(AuditEntry)).limit(size + 1))
         return Page.of(entries.all(), size, cursor, ascending=ascending)
 
-    # The limit is around the candidates, so that no database can look for matches in the whole table.
+    # The limit applies to the candidates, not to the matches: no database can look for these in the whole table.
     keys = select(AuditEntry.id, AuditEntry.created_at).where(*indexed).order_by(*order(AuditEntry))
     found = keys.add_columns(and_(*rest).label("matches")).limit(SEARCH_ROWS).subquery()
     query = select(AuditEntry).join(found, AuditEntry.id == found.c.id).where(found.c.matches)
@@ -90,13 +91,13 @@ def newest(filters: Filters, limit: int) -> Iterator[AuditEntry]:
 
 
 def has_changes(request_id: str) -> bool:
-    """Whether a request changed something that the trail has."""
+    """Return whether the trail has a change that this request made."""
     changes = select(AuditEntry.id).where(AuditEntry.request_id == request_id)
     return session().scalar(changes.limit(1)) is not None
 
 
 def days_ago(days: int) -> tuple[datetime, bool]:
-    """Return the moment so many days ago, by the server's clock, and whether every entry is older."""
+    """Return the moment so many days ago, by the database server's clock, and whether every entry is older."""
     moment = current_time(session()()) - timedelta(days=days)
     newest = session().scalar(select(func.max(AuditEntry.created_at)))
     return moment, newest is not None and newest < moment
@@ -143,14 +144,14 @@ def _conditions(filters: Filters) -> tuple[list[ColumnElement[bool]], list[Colum
         times.append(AuditEntry.created_at >= filters.since)
     if filters.until is not None:
         times.append(AuditEntry.created_at < filters.until)
-    # Ids do not follow times.
+    # If the list is ordered by id, the index does not answer times.
     return (indexed, [*rest, *times]) if by_id else ([*indexed, *times], rest)
 
 
 def _changed(field: str) -> ColumnElement[bool]:
     """Return the condition that this field is among the changes, which are JSON: ``{"email":[null,"a@x"]}``."""
     text = type_coerce(AuditEntry.changes, LongText)
-    # The columns' type writes JSON in these two ways. In a value the quotation marks have backslashes.
+    # The column's type writes JSON with or without this space. A value cannot match: its quotes have backslashes.
     return or_(*(text.icontains(f"{json.dumps(field)}:{space}[", autoescape=True) for space in ("", " ")))
 
 

@@ -1,8 +1,8 @@
-"""Writes the trail: what the ORM changes gets its entries in the same transaction.
+"""This writes the trail: each change that the ORM makes gets its entry in the same transaction.
 
-During a flush mapper events collect the changes, because `session.dirty` does not know about orphans. `after_flush`
-writes them, because only then primary keys are known. Statements on many rows do not pass the mappers: see bulk.py.
-Once this is imported it holds for every session of the process, with Flask or without.
+During a flush, mapper events collect the changes, because `session.dirty` does not know about orphans. `after_flush`
+writes them, because primary keys are known only then. Statements on many rows do not pass the mappers: see bulk.py.
+Once this module is imported, it records every session of the process, with Flask or without.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from .models import AuditEntry
 from .options import is_audited, options
 from .snapshot import Identity, Row, read
 
-# Values in memory that are no answer, or that may have been changed in place since they were loaded.
+# Values in memory that do not tell the old value: they are not loaded, or may have been changed in place since then.
 UNSURE = (LoaderCallableStatus, dict, list, set, bytearray)
 IN_MEMORY = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
 
@@ -30,7 +30,7 @@ def listen() -> None:
 
 
 def watch(mapper: Mapper[Any], _model: type) -> None:
-    """Begin to record a model that asks for it. Raises ValueError if its options are wrong."""
+    """Record the model from now on, if it asks for a trail. Raises ValueError if its options are wrong."""
     if is_audited(mapper):
         options(mapper)
         for listener in (before_insert, before_update, before_delete):
@@ -80,9 +80,9 @@ def recorded(connection: Connection, state: InstanceState[Any], action: str, old
 
 
 def row_before(connection: Connection, state: InstanceState[Any], leaving: Mapping[str, Any]) -> Row:
-    """Return the object's row before the flush, from memory if memory knows all of it.
+    """Return the object's row before the flush, from memory if all of it is there.
 
-    :param leaving: the values that the object is about to lose
+    :param leaving: the values that the object loses in this flush
     """
     columns, known = options(state.mapper).columns, state.dict | state.committed_state
     if columns.keys() <= known.keys() and not any(
@@ -121,7 +121,7 @@ def members(objects: Iterable[Any]) -> list[Any]:
 
 
 def identity(state: InstanceState[Any]) -> Identity:
-    """Return the primary key from before the flush, of a new object the one from after it."""
+    """Return the primary key from before the flush; for a new object the one from after it."""
     return state.key[1] if state.key else identity_now(state)
 
 

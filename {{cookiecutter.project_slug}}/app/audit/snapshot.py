@@ -1,4 +1,4 @@
-"""What the database holds of audited objects. The rows are read past the session, which loads and refreshes nothing."""
+"""The rows of audited objects, read from the database without the session, so that it loads and refreshes nothing."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapper
 
 from .options import options
 
-#: SQLite and PostgreSQL bind a limited number of values in one statement.
+#: How many keys one query names: SQLite and PostgreSQL limit the number of values in a statement.
 KEYS_A_QUERY = 500
 
 #: A primary key, and a row's values by field.

@@ -13,10 +13,10 @@ SIMPLE = {str, int, bool, type(None)}
 
 
 def to_json(value: Any) -> Any:
-    """Return text, numbers, lists and objects as they are.
+    """Return a value as JSON data: text, numbers, lists and objects stay as they are.
 
     Moments become ISO 8601 in UTC, enums their names, bytes hexadecimal; any other value becomes its ``str``.
-    What an object has under the name of a secret is hidden.
+    A value that an object has under the name of a secret is hidden.
     """
     if type(value) in SIMPLE:
         return value

@@ -1,4 +1,4 @@
-"""The trail's pages and their JSON twins, for those whom the guard lets in."""
+"""The trail's pages and their JSON twins; the guard decides who may see them."""
 
 from dataclasses import fields
 from typing import Any
@@ -91,7 +91,7 @@ def find(terms: dict[str, str]) -> Page:
 
 
 def find_history(model: str, object_id: str) -> Page:
-    """Return the entries of one object, which itself may be gone."""
+    """Return the entries of one object; the object itself may be deleted."""
     page = find(current_terms() | {"model": model, "object": object_id})
     return page if page.entries else abort(404)
 
@@ -106,7 +106,7 @@ def page_as_json(page: Page) -> ResponseReturnValue:
 
 
 def beside(**cursor: str | None) -> str | None:
-    """Return the address of this page at another cursor, with the same filters; None where the cursor is None."""
+    """Return the address of this page at another cursor, with the same filters; None if the cursor is None."""
     if None in cursor.values():
         return None
     return url_for(request.endpoint or "audit.index", **filter_terms() | cursor | (request.view_args or {}))

@@ -20,7 +20,7 @@ class PostForm(Form):
 
 
 class NewPostForm(PostForm):
-    """Each one that is shown has an id, so that a form which is sent twice makes one post."""
+    """The form of a new post. Each shown form has an id of its own, so that sending it twice makes one post."""
 
     form_id = HiddenField(
         default=lambda: uuid4().hex,

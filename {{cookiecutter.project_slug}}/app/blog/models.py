@@ -1,4 +1,4 @@
-"""What people write."""
+"""The posts that people write."""
 
 from datetime import datetime
 
@@ -20,13 +20,13 @@ class Post(Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     author_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
 
-    #: Of the form it was written in: a form that is sent twice makes one post.
+    #: The id of the form that made the post: a form that is sent twice makes one post.
     form_id: Mapped[str | None] = mapped_column(exact_text(32))
 
     author: Mapped[User] = relationship()
 
     __table_args__ = (
         UniqueConstraint("author_id", "form_id"),
-        # Without it SQLite gives a deleted post's id to the next one, and links lie.
+        # Without AUTOINCREMENT SQLite gives a deleted post's id to the next post, to which old links would lead.
         {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
     )

@@ -1,4 +1,4 @@
-"""Read everybody's posts; write, edit and delete one's own."""
+"""The pages on which people read all posts, and write, edit and delete their own."""
 
 # Flask-WTF has no types, and the forms inherit from it.
 # mypy: allow-untyped-calls
@@ -16,7 +16,7 @@ from .forms import NewPostForm, PostForm
 from .models import Post
 
 PAGE_SIZE = 20
-LAST_PAGE = LAST_ID = 2**31 - 1  # what every database's INTEGER holds
+LAST_PAGE = LAST_ID = 2**31 - 1  # the largest INTEGER of every database
 
 bp = Blueprint("blog", __name__, url_prefix="/posts", template_folder="templates")
 

@@ -1,8 +1,8 @@
-"""What pages share: macros and their style, and filters (moments as ``<time>``, text that shows its controls).
+"""What pages share: macros and their style, and filters (times as ``<time>``, text with visible control characters).
 
-A page with clock times links ``times.js``, which shows them in the reader's own zone, and says :func:`zone` once.
+A page with clock times links ``times.js``, which shows them in the reader's own zone, and prints :func:`zone` once.
 
-``base.html`` in here stands in for that of an application that has none.
+The ``base.html`` of this folder is used by an application that has none.
 """
 
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from ..database import utcnow
 from ..terminal import inert
 
 _UNITS = ((60, "s"), (60, "min"), (24, "h"), (30, "d"), (12, "mo"))
-# Not strftime: the page is in English whatever the server's locale.
+# strftime() would follow the server's locale, but the pages are in English.
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -29,7 +29,7 @@ static_files.init_blueprint(bp)
 
 
 def init_app(app: Flask) -> None:
-    """Give them to every page of the application; whoever needs them may say so again."""
+    """Offer the components to every page of the application; each feature that needs them may call this."""
     if bp.name not in app.blueprints:
         app.register_blueprint(bp)
 
@@ -50,7 +50,7 @@ def ago(moment: datetime | None) -> Markup:
 
 
 def age(moment: datetime) -> Markup:
-    """Return how old it is: "3 min"."""
+    """Return how long ago the moment was, without "ago": "3 min"."""
     return _time(moment, distance(moment).removesuffix(" ago"))
 
 
@@ -65,9 +65,9 @@ def utc(moment: datetime | None) -> Markup:
 
 
 def clock(moment: datetime | None, dated: bool = False) -> Markup:
-    """Return the time of day in UTC to the millisecond, which times.js turns into the reader's own.
+    """Return the time of day in UTC to the millisecond; times.js turns it into the reader's own time.
 
-    :param dated: with the date and the zone, where no :func:`day` stands above
+    :param dated: whether to add the date and the zone, for a place with no :func:`day` above it
     """
     return _clock(moment, "dated" if dated else "time") if moment else Markup()
 
@@ -86,7 +86,7 @@ def _clock(moment: datetime, kind: str) -> Markup:
 
 
 def near(moment: datetime) -> Markup:
-    """Return the time of day, of yesterday too, or else the date, in UTC; times.js turns it into the reader's own."""
+    """Return the time of day of today or yesterday, else the date, in UTC; times.js turns it into the reader's own."""
     moment, now = moment.astimezone(UTC), utcnow()
     days = (now.date() - moment.date()).days
     if days in (0, 1):
@@ -107,12 +107,12 @@ def day(moment: datetime) -> Markup:
 
 
 def zone() -> Markup:
-    """Return what a page says once about the zone of its times; times.js names the reader's own."""
+    """Return the note on the zone of a page's times; times.js replaces it by the reader's own zone."""
     return Markup("<span data-zone>times are UTC</span>")
 
 
 def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
-    """Return a ``<time>`` for programs, with UTC in its title."""
+    """Return a ``<time>`` element that programs can read, with the time in UTC in its title."""
     moment = moment.astimezone(UTC)
     return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC"{}>{}</time>').format(
         moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -1,4 +1,4 @@
-"""The index, the questions of a load balancer, error pages, and in debug the demo."""
+"""The index, the answers to a load balancer, the error pages, and in debug the demo."""
 
 from . import demo, errors
 from .views import bp

@@ -1,4 +1,4 @@
-"""See the log at work: three things that go wrong on purpose. In debug only."""
+"""The demo shows the log at work: three things go wrong on purpose. It exists in debug only."""
 
 import logging
 import secrets
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @bp.get("/demo")
 def demo() -> ResponseReturnValue:
-    """Show the buttons, and above them what became of the last one that was pressed."""
+    """Show the buttons, and above them what the last pressed button has caused."""
     debug_only()
     done, name = request.args.get("done"), request.args.get("name", "")
     entry = logged_row(request.args.get("request", "")) if done else None
@@ -43,7 +43,7 @@ def demo_exception() -> ResponseReturnValue:
 
 @bp.post("/demo/transaction")
 def demo_transaction() -> ResponseReturnValue:
-    """Fail half-way: the change is undone, the record of the failure is not."""
+    """Fail half-way: the rollback undoes the change, but not the log record of the failure."""
     debug_only()
     name = f"half-way-{secrets.token_hex(3)}"
     db.session.add(User(username=name, password_hash="none"))

@@ -1,4 +1,4 @@
-"""Error pages: one template, and JSON for those who ask for it."""
+"""Error pages: people get one template, programs that ask for JSON get JSON."""
 
 import logging
 from urllib.parse import urlsplit
@@ -32,7 +32,7 @@ SENTENCES = {
 @bp.app_errorhandler(HTTPException)
 def error_page(error: HTTPException) -> Response:
     if error.code == 500 and getattr(error, "original_exception", None) is None:
-        # To Flask abort(500) is an answer, not an error. The page says that it was written down, so the log is told.
+        # To Flask abort(500) is an answer, not an error. The page says that it was written down, so this logs it.
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy's own method
         got_request_exception.send(app, exception=error)
     if error.code == 403:
@@ -48,7 +48,7 @@ def error_page(error: HTTPException) -> Response:
         response.data = jsonify(facts).data
         response.content_type = "application/json"
     elif not isinstance(request.routing_exception, SecurityError | BadHost):  # no link can be built for such a host
-        # Not render_template: its context loads the user, and the database may be what fails.
+        # render_template() is not used: its context loads the user, and the database may be what fails.
         response.data = current_app.jinja_env.get_template("error.html").render(facts)
         response.content_type = "text/html; charset=utf-8"
     return response
@@ -68,7 +68,7 @@ def message(error: HTTPException) -> str:
 
 
 def what_to_do(refusal: str) -> str:
-    """Return what helps against a refusal of the check of the CSRF token: most often a setting is missing."""
+    """Return what to do if the check of the CSRF token refuses a form: most often a setting is missing."""
     without_cookie = refusal == "The CSRF session token is missing."
     if without_cookie and current_app.config["SESSION_COOKIE_SECURE"] and not request.is_secure:
         return (

@@ -1,4 +1,4 @@
-"""The index, and the two questions of a load balancer: alive? ready?"""
+"""The index, and the answers to a load balancer, which asks whether the process is alive and ready."""
 
 from urllib.parse import urlencode
 
@@ -14,13 +14,13 @@ bp = Blueprint("main", __name__, template_folder="templates")
 
 @bp.app_template_global()
 def has_page(endpoint: str) -> bool:
-    """True if that part of the site is there, so that pages link only to what exists."""
+    """Return whether that page exists, so that other pages link only to parts of the site that are there."""
     return endpoint in current_app.view_functions
 
 
 @bp.app_template_global()
 def this_page(**terms: object) -> str:
-    """Return the address of the current page with other terms in its query; those that are not named stay."""
+    """Return the address of the current page with these terms in its query; its other terms stay."""
     path = url_for(request.endpoint or "main.index", **(request.view_args or {}))
     return f"{path}?{urlencode(request.args.to_dict(flat=False) | terms, doseq=True)}"
 
@@ -33,13 +33,13 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """The process answers."""
+    """Say that the process answers."""
     return {"status": "ok"}
 
 
 @bp.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Whether to send visitors here: 503 without a usable database, never for the log's sake."""
+    """Say whether to send visitors here: 503 without a usable database; the log's state never causes a 503."""
     migrations = state_of_migrations()
     log = dblog.status(current_app)["state"]
     usable = migrations in ("current", "unknown")

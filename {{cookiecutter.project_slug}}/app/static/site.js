@@ -1,4 +1,4 @@
-// Moments arrive in UTC; show them in the reader's own time. The title keeps the UTC.
+// Times arrive in UTC. This script shows them in the reader's own zone; their titles stay in UTC.
 for (const time of document.querySelectorAll("time[data-local]")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], {
     dateStyle: "medium",

@@ -1,4 +1,4 @@
-// Moments arrive in UTC. Here they become the reader's own time; their titles keep the UTC.
+// Times arrive in UTC. This script shows them in the reader's own zone; their titles stay in UTC.
 
 const now = new Date();
 
@@ -10,7 +10,7 @@ function zoneAt(moment) {
   return minutes ? `UTC${distance}` : "UTC";
 }
 
-// As ISO 8601 without a zone: 2026-11-27T15:46:02.114
+// Returns the local time as ISO 8601 without a zone: 2026-11-27T15:46:02.114
 function ownTime(moment) {
   return new Date(moment - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, -1);
 }
@@ -44,7 +44,7 @@ for (const time of document.querySelectorAll(".ui time:not([data-day])")) {
   }
 }
 
-// The reader's days begin at other rows: make the rows that name the days again.
+// The reader's days begin at other rows than those of UTC, so the rows that name the days are made again.
 for (const body of document.querySelectorAll("tbody:has(> .ui-day)")) {
   const model = body.querySelector(".ui-day");
   for (const row of body.querySelectorAll(".ui-day")) row.remove();
