@@ -61,8 +61,14 @@ class Link(NamedTuple):
     address: str
 
 
-#: Takes a request's id and returns a link to what a feature knows about that request, None if it knows nothing.
-Related = Callable[[str], Link | None]
+class Related(NamedTuple):
+    """A feature's links for the pages of other features; None where the feature knows nothing."""
+
+    #: Takes a request's id and returns a link to what the feature knows about that request.
+    of_request: Callable[[str], Link | None]
+    #: Takes a user's number and returns a link to what the feature knows about that user.
+    of_user: Callable[[int], Link | None]
+
 
 _left_out: ContextVar[re.Pattern[str] | None] = ContextVar("left_out", default=None)
 
@@ -107,15 +113,23 @@ def leave_names_out(data: T) -> T:
 
 
 def on_related(app: Flask, related: Related) -> None:
-    """Let pages about a request ask this feature for a link."""
+    """Let pages about a request or a user ask this feature for links."""
     app.extensions.setdefault("related", []).append(related)
 
 
 def related_links(request_id: str | None) -> list[Link]:
     """Return links to what other features know about a request."""
-    if not request_id:
-        return []
-    return [link for related in current_app.extensions.get("related", []) if (link := related(request_id))]
+    return [link for each in _related() if request_id and (link := each.of_request(request_id))]
+
+
+def links_of_user(user_id: int | None) -> list[Link]:
+    """Return links to what other features know about a user."""
+    return [link for each in _related() if user_id is not None and (link := each.of_user(user_id))]
+
+
+def _related() -> list[Related]:
+    found: list[Related] = current_app.extensions.get("related", [])
+    return found
 
 
 def any_of(names: Iterable[str]) -> re.Pattern[str]:

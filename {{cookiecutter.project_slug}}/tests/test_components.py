@@ -92,6 +92,8 @@ def test_a_moment_says_the_day_only_if_it_is_another(monkeypatch: pytest.MonkeyP
     }.items():
         assert near(moment).endswith(f' data-clock="near">{text}</time>')
         assert f"{moment:%Y-%m-%d %H:%M:%S} UTC" in near(moment)
+        timed = text if ":" in text else f"{text} 12:30"
+        assert near(moment, timed=True).endswith(f' data-clock="near-timed">{timed}</time>')
     assert age(now - timedelta(days=3)).endswith(">3 d</time>")
 
 

@@ -12,11 +12,11 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from .. import components
-from ..actor import NO_NAMES, Actor, Guard, Names, forbid, nobody, on_forget, on_related
+from ..actor import NO_NAMES, Actor, Guard, Names, Related, forbid, nobody, on_forget, on_related
 from . import recorder
 from .cli import cli
 from .forget import forget
-from .views import bp, changes_of_request
+from .views import bp, changes_of_request, changes_of_user
 
 # The recorder listens from the import on: models that are used without an application must have their trail, too.
 recorder.listen()
@@ -44,7 +44,7 @@ def init_app(
     """
     app.extensions["audit"] = Audit(db, actor, guard, names)
     on_forget(app, forget)
-    on_related(app, changes_of_request)
+    on_related(app, Related(changes_of_request, changes_of_user))
     components.init_app(app)
     app.register_blueprint(bp)
     app.cli.add_command(cli)

@@ -90,10 +90,10 @@ def newest(filters: Filters, limit: int) -> Iterator[AuditEntry]:
             return
 
 
-def has_changes(request_id: str) -> bool:
-    """Return whether the trail has a change that this request made."""
-    changes = select(AuditEntry.id).where(AuditEntry.request_id == request_id)
-    return session().scalar(changes.limit(1)) is not None
+def has_changes(request: str | None = None, user: int | None = None) -> bool:
+    """Return whether the trail has a change that this request or this user made; an index answers either question."""
+    indexed, _ = _conditions(Filters(request=request, user=user))
+    return session().scalar(select(AuditEntry.id).where(*indexed).limit(1)) is not None
 
 
 def days_ago(days: int) -> tuple[datetime, bool]:

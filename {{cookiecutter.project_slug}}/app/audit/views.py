@@ -71,11 +71,20 @@ def history_json(model: str, object_id: str) -> ResponseReturnValue:
 
 def changes_of_request(request_id: str) -> Link | None:
     """Return the link to what a request changed, None if it changed nothing or the trail cannot be read."""
+    return _link("What it changed", request=request_id)
+
+
+def changes_of_user(user_id: int) -> Link | None:
+    """Return the link to what a user changed, None if that is nothing or the trail cannot be read."""
+    return _link("their changes", user=user_id)
+
+
+def _link(text: str, **terms: Any) -> Link | None:
     try:
-        changed = queries.has_changes(request_id)
+        changed = queries.has_changes(**terms)
     except SQLAlchemyError:
         return None
-    return Link("What it changed", url_for("audit.index", request=request_id)) if changed else None
+    return Link(text, url_for("audit.index", **terms)) if changed else None
 
 
 def current_terms() -> dict[str, str]:

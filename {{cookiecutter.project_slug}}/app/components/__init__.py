@@ -5,7 +5,7 @@ A page with clock times links ``times.js``, which shows them in the reader's own
 The ``base.html`` of this folder is used by an application that has none.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Flask
 from markupsafe import Markup
@@ -34,14 +34,19 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(bp)
 
 
-def distance(moment: datetime) -> str:
-    """Return how long ago this was in one unit, rounded down: "3 min ago"."""
-    count = max(0, int((utcnow() - moment).total_seconds()))
+def span(time: timedelta) -> str:
+    """Return the time in one unit, rounded down: "3 min"; a negative one is 0."""
+    count = max(0, int(time.total_seconds()))
     for size, unit in _UNITS:
         if count < size:
-            return f"{count} {unit} ago"
+            return f"{count} {unit}"
         count //= size
-    return f"{count} y ago"
+    return f"{count} y"
+
+
+def distance(moment: datetime) -> str:
+    """Return how long ago this was: "3 min ago"."""
+    return f"{span(utcnow() - moment)} ago"
 
 
 def ago(moment: datetime | None) -> Markup:
@@ -51,7 +56,7 @@ def ago(moment: datetime | None) -> Markup:
 
 def age(moment: datetime) -> Markup:
     """Return how long ago the moment was, without "ago": "3 min"."""
-    return _time(moment, distance(moment).removesuffix(" ago"))
+    return _time(moment, span(utcnow() - moment))
 
 
 def when(moment: datetime | None) -> Markup:
@@ -85,16 +90,21 @@ def _clock(moment: datetime, kind: str) -> Markup:
     return Markup(f'<time datetime="{date}T{time}Z" title="{title}" data-clock="{kind}">{text}</time>')
 
 
-def near(moment: datetime) -> Markup:
-    """Return the time of day of today or yesterday, else the date, in UTC; times.js turns it into the reader's own."""
+def near(moment: datetime, timed: bool = False) -> Markup:
+    """Return the time of day of today or yesterday, else the date, in UTC; times.js turns it into the reader's own.
+
+    :param timed: whether the time of day follows the date, as in "26 Nov 17:09"
+    """
     moment, now = moment.astimezone(UTC), utcnow()
     days = (now.date() - moment.date()).days
     if days in (0, 1):
         text = f"{'yesterday ' if days else ''}{moment:%H:%M}"
     else:
         text = f"{moment.day} {_MONTHS[moment.month - 1][:3]}{'' if moment.year == now.year else f' {moment.year}'}"
+        text += f" {moment:%H:%M}" if timed else ""
     title = f"{distance(moment)}\n{moment:%Y-%m-%d %H:%M:%S} UTC"
-    return Markup(f'<time datetime="{moment:%Y-%m-%dT%H:%M:%S}Z" title="{title}" data-clock="near">{text}</time>')
+    kind = "near-timed" if timed else "near"
+    return Markup(f'<time datetime="{moment:%Y-%m-%dT%H:%M:%S}Z" title="{title}" data-clock="{kind}">{text}</time>')
 
 
 def day(moment: datetime) -> Markup:
@@ -122,6 +132,6 @@ def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
     )
 
 
-for template_filter in (ago, age, when, utc, clock, minute, near, day, inert):
+for template_filter in (ago, age, when, utc, clock, minute, near, span, day, inert):
     bp.add_app_template_filter(template_filter)
 bp.add_app_template_global(zone)

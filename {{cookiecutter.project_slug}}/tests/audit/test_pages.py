@@ -19,7 +19,7 @@ from app.audit.models import AuditEntry
 from app.database import db, hour_of, utcnow
 
 from ..conftest import Command, login
-from ..dblog.log_rows import put, row
+from ..dblog.log_rows import problem_id, put, row
 
 PAGES = ["/audit", "/audit.json", "/audit/User/1", "/audit/User/1.json"]
 
@@ -66,6 +66,28 @@ def test_the_log_links_to_what_a_request_changed(app: Flask, visitor: FlaskClien
     with app.app_context():
         db.metadata.tables["audit_entry"].drop(db.engine)
     assert visitor.get(f"/logs/{changed}").status_code == 200, "the trail cannot be read"
+
+
+def test_problems_link_to_what_their_request_and_their_user_changed(
+    app: Flask, visitor: FlaskClient, entries: list[int]
+) -> None:
+    asked = {"method": "POST", "path": "/books", "fingerprint": "1-books"}
+    [changed] = put(app, row(request_id="r-1", user_id=2, **asked))
+    [unchanged] = put(app, row(request_id="r-999", user_id=99, **asked))
+    problem = f"/logs/problems/{problem_id(app, '1-books')}"
+    by_request = '<a href="/audit?request=r-1">What it changed →</a>'
+    by_user = ' · <a href="/audit?user=2">their changes</a>'
+    page = visitor.get(f"{problem}?row={changed}").text
+    assert by_request in page
+    assert by_user in page
+    assert by_user in visitor.get(f"/logs/{changed}").text
+    for address in (f"{problem}?row={unchanged}", f"/logs/{unchanged}"):
+        assert 'href="/audit?' not in visitor.get(address).text
+    with app.app_context():
+        db.metadata.tables["audit_entry"].drop(db.engine)
+    page = visitor.get(f"{problem}?row={changed}").text
+    assert "their rows" in page
+    assert 'href="/audit?' not in page, "the trail cannot be read"
 
 
 def fetch(client: FlaskClient, url: str) -> Any:

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app.accounts.models import User
+from app.components import near
 from app.database import db, utcnow
-from app.dblog.models import MAX_USERS, LogProblem, LogProblemUser
-from app.dblog.viewer import problem_facts
+from app.dblog.models import MAX_USERS, LogDecision, LogProblem, LogProblemUser
+from app.dblog.viewer import decisions, problem_facts
 from app.dblog.viewer.decisions import HISTORY_LINES, NOTE_LIMIT, Who, decide, parse_change, parse_note
 from app.listing import BadFilter
 
@@ -52,7 +53,9 @@ def section(page: str, heading: str) -> str:
 def figures(page: str) -> dict[str, str]:
     found = re.search(r'<dl class="log-figures">(.*?)</dl>', page, re.DOTALL)
     assert found
-    return {words(name): words(value) for name, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", found[1])}
+    return {
+        words(name): words(value) for name, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", found[1], re.DOTALL)
+    }
 
 
 def submit(viewer: FlaskClient, page: str, address: str, **form: Any) -> TestResponse:
@@ -63,13 +66,11 @@ def submit(viewer: FlaskClient, page: str, address: str, **form: Any) -> TestRes
 
 
 def test_figures(app: Flask, viewer: FlaskClient) -> None:
-    put(app, *(row(age=age, user_id=user) for age, user in ((3 * HOUR, 5), (2 * HOUR, 5), (HOUR, 6))))
-    assert figures(see(app, viewer)) == {
-        "records": "3",
-        "users": "2",
-        "first seen": "3 h ago",
-        "last seen": "1 h ago",
-    }
+    rows = [row(age=age, user_id=user) for age, user in ((75 * HOUR, 5), (2 * HOUR, 5), (HOUR, 6))]
+    put(app, *rows)
+    first, last = (words(near(each["created_at"], timed=True)) for each in (rows[0], rows[-1]))
+    assert re.fullmatch(r"\d+ \w{3}( \d{4})? \d\d:\d\d", first)
+    assert figures(see(app, viewer)) == {"records": "3", "users": "2", f"since {first}": "3 d", "last seen": last}
     with app.app_context():
         decide([problem_id(app)], parse_change("resolved"), Who())
     assert figures(see(app, viewer))["rows since resolved"] == "0"
@@ -149,21 +150,35 @@ def test_its_rows_name_the_line_of_the_exception(app: Flask, viewer: FlaskClient
 
 def test_what_its_request_did(app: Flask, viewer: FlaskClient) -> None:
     now = utcnow().replace(microsecond=0) - HOUR
-    asked = {"request_id": "r-1", "method": "POST", "path": "/pour"}
+    asked = {"request_id": "r-1", "method": "POST", "path": "/pour", "query": "cups=2&token=***"}
     times = (("second", 40), ("first", 3), ("third", 43))
     others = [
         row(text, fingerprint=f"1-{text}", created_at=now + timedelta(milliseconds=each), **asked)
         for text, each in times
     ]
     put(app, row("of another", fingerprint="1-x", request_id="r-2"), *others)
-    put(app, row("the error", created_at=now + timedelta(milliseconds=41), **asked))
+    error = {"exception": "shop.OutOfCoffee", "exception_text": "none left\nat all"}
+    message = "Exception on /pour [POST]"
+    put(app, row(message, created_at=now + timedelta(milliseconds=41), **asked, **error))
     page = see(app, viewer)
     found = re.search(r'<ol class="log-request">(.*?)</ol>', page, re.DOTALL)
     assert found
-    assert re.findall(r"<bdi>(.*?)</bdi>", found[1]) == ["POST /pour", "first", "second", "the error", "third"]
+    assert re.findall(r"<bdi>(.*?)</bdi>", found[1]) == [
+        "POST /pour?cups=2&amp;token=***",
+        "first",
+        "second",
+        "shop.OutOfCoffee: none left",
+        "third",
+    ]
     assert "What this request did in 40 ms" in words(page)
     assert "/logs?request=r-1" in page
     assert "All of this request (4)" in page
+
+
+def test_a_request_with_one_row_is_shown_too(app: Flask, viewer: FlaskClient) -> None:
+    put(app, row(request_id="r-1", method="GET", path="/pour"))
+    did = section(see(app, viewer), "What this request did")
+    assert did == "GET /pour It logged nothing else. All of this request (1) →"
 
 
 def test_a_request_that_logs_without_end(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,14 +248,46 @@ def test_history_newest_first(app: Flask, viewer: FlaskClient, admin: User) -> N
     found = re.search(r'<ol class="log-history">(.*?)</ol>', page, re.DOTALL)
     assert found
     assert "&lt;b&gt;see&lt;/b&gt;\nthe wiki" in found[1]
-    lines = [words(re.sub("<time.*?</time>", "", line)) for line in re.findall("<li>(.*?)</li>", found[1], re.DOTALL)]
+    shown = re.sub("<time.*?</time>", "", found[1], flags=re.DOTALL)
+    lines = [re.sub(r" , \d s later", ", soon", words(line)) for line in re.findall("<li>(.*?)</li>", shown, re.DOTALL)]
     assert lines == [
         f"noted by grace ({admin.id}) &lt;b&gt;see&lt;/b&gt; the wiki",
         "muted until 100 more rows by operator in a terminal",
-        "came back in 9f2c1ab",
+        "came back in 9f2c1ab, soon",
         f"resolved by grace ({admin.id})",
         "first seen",
     ]
+
+
+def test_how_long_after_the_resolving_it_came_back(app: Flask, viewer: FlaskClient, admin: User) -> None:
+    put(app, row(age=3 * DAY))
+    for resolved, came_back in ((50 * HOUR, 47 * HOUR), (6 * HOUR, HOUR)):
+        with app.app_context():
+            [line] = decide([problem_id(app)], parse_change("resolved"), Who(admin.id))
+            with db.engines["log"].begin() as connection:
+                moment = utcnow() - resolved
+                for model, column, number in (
+                    (LogDecision, "created_at", line),
+                    (LogProblem, "resolved_at", problem_id(app)),
+                ):
+                    table = model.metadata.tables[model.__tablename__]
+                    connection.execute(table.update().where(table.c.id == number).values({column: moment}))
+        put(app, row(age=came_back))
+    history = section(see(app, viewer), "History")
+    assert re.findall(r"came back, (\d+ h) later", history) == ["5 h", "3 h"]
+
+
+def test_a_return_without_its_resolving_says_no_time(
+    app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(app, row(age=HOUR))
+    with app.app_context():
+        decide([problem_id(app)], parse_change("resolved"), Who())
+    put(app, row(age=-SECOND))
+    monkeypatch.setattr(decisions, "HISTORY_LINES", 1)
+    history = section(see(app, viewer), "History")
+    assert "came back" in history
+    assert "later" not in history
 
 
 def test_a_long_history_is_cut_and_says_so(app: Flask, viewer: FlaskClient) -> None:

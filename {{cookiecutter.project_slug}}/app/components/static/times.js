@@ -21,12 +21,13 @@ function dayName(moment) {
   return moment.toLocaleDateString("en-GB", parts).replace(",", "");
 }
 
-function nearTime(moment) {
+function nearTime(moment, timed) {
   const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(moment).setHours(0, 0, 0, 0)) / 86_400_000);
   const clock = ownTime(moment).slice(11, 16);
   if (days === 0 || days === 1) return days ? `yesterday ${clock}` : clock;
   const year = moment.getFullYear() === now.getFullYear() ? undefined : "numeric";
-  return moment.toLocaleDateString("en-GB", { day: "numeric", month: "short", year });
+  const date = moment.toLocaleDateString("en-GB", { day: "numeric", month: "short", year });
+  return timed ? `${date} ${clock}` : date;
 }
 
 for (const time of document.querySelectorAll(".ui time:not([data-day])")) {
@@ -34,8 +35,8 @@ for (const time of document.querySelectorAll(".ui time:not([data-day])")) {
   const [date, clock] = ownTime(moment).split("T");
   if (time.dataset.clock === "time") {
     time.textContent = clock;
-  } else if (time.dataset.clock === "near") {
-    time.textContent = nearTime(moment);
+  } else if (time.dataset.clock?.startsWith("near")) {
+    time.textContent = nearTime(moment, time.dataset.clock === "near-timed");
   } else if (time.dataset.clock) {
     const precise = time.dataset.clock === "minute" ? clock.slice(0, 5) : clock;
     time.textContent = `${date} ${precise} ${zoneAt(moment)}`;

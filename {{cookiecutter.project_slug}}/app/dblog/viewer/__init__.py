@@ -4,7 +4,7 @@ The rule of this room: it only SELECTs, apart from the few statements that store
 imports nothing from the store.
 """
 
-from . import decision_views, problem_page, problem_views, row_page, row_table, views
+from . import browsers, decision_views, problem_page, problem_views, row_page, row_table, views
 from .blueprint import bp
 
-__all__ = ["bp", "decision_views", "problem_page", "problem_views", "row_page", "row_table", "views"]
+__all__ = ["bp", "browsers", "decision_views", "problem_page", "problem_views", "row_page", "row_table", "views"]

@@ -18,7 +18,7 @@ from ..grouping import short_path
 from ..journal.append import FILES_SEEN_AT_ONCE
 from ..journal.waiting import waiting_records
 from . import problems
-from .format import first_line, level_name, level_tone, pretty
+from .format import first_line, heading, level_name, level_tone, pretty
 from .queries import reading
 from .status import health, recent_state
 
@@ -26,7 +26,7 @@ bp = Blueprint("dblog", __name__, template_folder="templates", static_folder="st
 
 bp.after_request(keep_out_of_caches)
 static_files.init_blueprint(bp)
-for template_filter in (first_line, level_name, level_tone, pretty, short_path):
+for template_filter in (first_line, heading, level_name, level_tone, pretty, short_path):
     bp.add_app_template_filter(template_filter, f"log_{template_filter.__name__}")
 
 

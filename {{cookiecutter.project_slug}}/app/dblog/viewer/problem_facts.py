@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ...listing import BadFilter
-from ..models import RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemUser, LogRelease
+from ..models import CAME_BACK, RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemUser, LogRelease
 from .problem_list import CHART_DAYS, DAY, chart_start
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry
 
@@ -79,6 +79,21 @@ def rows_since_resolved(log: Session, problem: LogProblem) -> int | None:
         return None
     newer = select(LogEntry.id).where(LogEntry.fingerprint == problem.fingerprint, LogEntry.created_at > moment)
     return log.scalar(select(func.count()).select_from(newer.limit(SINCE_CAP + 1).subquery())) or 0
+
+
+def waits(history: Sequence[LogDecision]) -> dict[int, timedelta]:
+    """Return for each return of the problem, by its line's number, how long after the resolving it came.
+
+    :param history: the lines, newest first; a return whose resolving is older than all of them is left out
+    """
+    found: dict[int, timedelta] = {}
+    resolved_at = None
+    for line in reversed(history):
+        if line.action == RESOLVED:
+            resolved_at = line.created_at
+        elif line.action == CAME_BACK and resolved_at:
+            found[line.id] = line.created_at - resolved_at
+    return found
 
 
 def most_hit(log: Session, problem: LogProblem) -> Sequence[LogProblemUser]:

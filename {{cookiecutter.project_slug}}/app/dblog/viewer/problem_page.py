@@ -6,6 +6,7 @@ from typing import Any
 from flask import abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ...actor import links_of_user, related_links
 from ...listing import BadFilter, parse_id
 from ..grouping import explain
 from ..models import MAX_USERS
@@ -65,6 +66,9 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
         rule=explain(problem.fingerprint),
         why=why_grouped(entry, problem.title, root) if entry else None,
         errors=frame_runs(entry) if entry else [],
+        waits=problem_facts.waits(facts["history"]),
+        related=related_links(entry.request_id) if entry else [],
+        of_user=links_of_user(entry.user_id) if entry else [],
         root=root,
         address=address,
         markdown=problem_as_markdown(problem, entry, address, root),

@@ -3,11 +3,11 @@
 from flask import Response, abort, current_app, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from ...actor import related_links
+from ...actor import links_of_user, related_links
 from ...terminal import inert
 from . import problem_list, problems, queries
 from .blueprint import as_response, bp
-from .format import as_text, frame_runs, heading, repeats_request, source_of
+from .format import as_text, frame_runs, repeats_request, source_of
 from .hand_over import row_as_markdown
 from .people import names_of
 from .queries import reading
@@ -26,7 +26,6 @@ def detail(entry_id: int) -> ResponseReturnValue:
     return render_template(
         "dblog/detail.html",
         entry=entry,
-        heading=heading(entry),
         message_says_nothing=repeats_request(entry),
         source=source_of(entry, root),
         older=older,
@@ -36,6 +35,7 @@ def detail(entry_id: int) -> ResponseReturnValue:
         of_request=of_request,
         errors=frame_runs(entry),
         related=related_links(entry.request_id),
+        of_user=links_of_user(entry.user_id),
         names=names_of([entry]),
         root=root,
         address=address,
