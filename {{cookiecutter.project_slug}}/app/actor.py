@@ -62,7 +62,7 @@ class Link(NamedTuple):
 
 
 class Related(NamedTuple):
-    """A feature's links for the pages of other features; None where the feature knows nothing."""
+    """A feature's links for the pages of other features. Each function returns None if the feature knows nothing."""
 
     #: Takes a request's id and returns a link to what the feature knows about that request.
     of_request: Callable[[str], Link | None]

@@ -99,7 +99,7 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
     values: dict[str, object] = {
         # The site's name on its pages.
         "SITE_NAME": overrides.get("SITE_NAME", site["name"]),
-        # Signs the session cookie: whoever knows it can log in as anybody.
+        # Signs the session cookie: a person who knows the key can log in as anybody.
         "SECRET_KEY": read("SECRET_KEY", key, "" if served else FOR_DEBUGGING),
         # Earlier keys, whose cookies are still accepted.
         "SECRET_KEY_FALLBACKS": read("SECRET_KEY_FALLBACKS", lambda keys: [*map(key, comma_separated(keys))], []),
@@ -126,7 +126,7 @@ def read_config(given: Mapping[str, object]) -> tuple[dict[str, object], list[st
         "LOG_RETENTION_DAYS": read("LOG_RETENTION_DAYS", integer(most=36_500), 30),
         # Beyond this number the oldest rows are pruned, so that a flood of errors does not fill the disk; 0 keeps all.
         "LOG_MAX_ROWS": read("LOG_MAX_ROWS", integer(), 5_000_000),
-        # Of more records of one problem in an hour, all are counted, but only one in a hundred is stored; 0 stores all.
+        # Of a problem's records beyond this number in an hour, only one in a hundred is stored as a row. 0 stores all.
         "LOG_STORM_ROWS": read("LOG_STORM_ROWS", integer(), 10_000),
         # Beyond this number the problems with the fewest rows are deleted, unless they have a decision; 0 keeps all.
         "LOG_MAX_PROBLEMS": read("LOG_MAX_PROBLEMS", integer(), 10_000),

@@ -91,7 +91,7 @@ def newest(filters: Filters, limit: int) -> Iterator[AuditEntry]:
 
 
 def has_changes(request: str | None = None, user: int | None = None) -> bool:
-    """Return whether the trail has a change that this request or this user made; an index answers either question."""
+    """Return whether the trail has a change by this request or this user; an index answers either question."""
     indexed, _ = _conditions(Filters(request=request, user=user))
     return session().scalar(select(AuditEntry.id).where(*indexed).limit(1)) is not None
 

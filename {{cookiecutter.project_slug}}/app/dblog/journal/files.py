@@ -6,8 +6,8 @@ A journal called NAME is these files in one folder:
     NAME.000001.jsonl   segments, appended to with one write a record; the newest is held like the lock
     NAME.state          what has been shipped, and what went wrong
 
-The idea (write first, note the position only after success) is Seq's durable log shipping. That each process has a
-journal of its own was added here.
+The idea (write first, note the position only after success) is Seq's durable log shipping; a journal for each process
+is an addition to it.
 """
 
 import os

@@ -68,7 +68,7 @@ JUMP_SECONDS = 60.0
 
 
 class Retention:
-    """What the writer does of pruning: one short step at a time, while there is nothing to ship.
+    """Prunes for the writer: one short step at a time, while there is nothing to ship.
 
     The more there is to delete, the shorter are the pauses.
 

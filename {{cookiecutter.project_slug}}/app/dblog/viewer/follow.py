@@ -20,7 +20,7 @@ POLL_SECONDS = 0.5
 POLL_ROWS = 500
 #: A missing id that has not arrived for so long belongs to a transaction that was rolled back.
 GIVE_UP_SECONDS = 60.0
-#: At most so many missing ids, the newest ones, are asked for.
+#: How many missing ids, the newest ones, are asked for at most.
 MAX_MISSING = 1_000
 
 #: The ids that arrived, and the rows of those that are to be shown.
@@ -28,7 +28,7 @@ Arrived = tuple[Sequence[int], Sequence[Entry]]
 
 
 def follow(count: int, columns: Sequence[Any], show_muted: bool = False) -> Iterator[Entry | Unreadable]:
-    """Yield the last ``count`` rows, then every new one, without end; an error is yielded once, then retried.
+    """Yield the last ``count`` rows, then every new one, for ever. An error is yielded once, then the query is retried.
 
     :param show_muted: whether to yield rows of muted problems, too. Without them, the first rows are those that are
         left of the last thousand

@@ -71,7 +71,7 @@ def why_grouped(entry: Entry, title: str, root: str) -> dict[str, str]:
 
 
 def repeats_request(entry: Entry) -> bool:
-    """Whether the message only repeats the request, as Flask's message of an exception that nobody caught does."""
+    """Return whether the message only repeats the request, as Flask's message of an uncaught exception does."""
     return bool(entry.exception) and entry.message == f"Exception on {entry.path} [{entry.method}]"
 
 
@@ -83,7 +83,7 @@ def heading(entry: Entry) -> str:
 
 
 def source_of(entry: Entry, root: str) -> str | None:
-    """Return the place of the logging call, or the deciding frame if that call is Flask's, which says nothing."""
+    """Return the place of the logging call, or the deciding frame's place if that call is Flask's own."""
     frame = deciding_frame(entry.frames[-1]["frames"]) if entry.frames and repeats_request(entry) else None
     if frame is None:
         source: str | None = entry.source

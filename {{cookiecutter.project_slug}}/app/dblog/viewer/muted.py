@@ -77,7 +77,7 @@ def count_problems(log: Session) -> int:
 def next_hours(log: Session, filters: Filters, edge: datetime, need: int, most: int, ascending: bool) -> Hours:
     """Return the next hours, as many as it takes to have the needed number of unmuted rows of the filter.
 
-    Of the filter only level, logger and times are looked at.
+    The function looks only at the filter's level, logger and times.
 
     :param edge: the start of the first hour to look at, or of the one after it if the search goes back
     :param need: how many rows are enough

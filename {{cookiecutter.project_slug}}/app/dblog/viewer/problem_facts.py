@@ -82,9 +82,9 @@ def rows_since_resolved(log: Session, problem: LogProblem) -> int | None:
 
 
 def waits(history: Sequence[LogDecision]) -> dict[int, timedelta]:
-    """Return for each return of the problem, by its line's number, how long after the resolving it came.
+    """Return how long after it was resolved the problem came back, by the number of the history's line that says so.
 
-    :param history: the lines, newest first; a return whose resolving is older than all of them is left out
+    :param history: the lines, newest first; a return is left out if the resolution before it is not among them
     """
     found: dict[int, timedelta] = {}
     resolved_at = None

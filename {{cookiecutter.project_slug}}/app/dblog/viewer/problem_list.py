@@ -21,9 +21,10 @@ from .filters import parse_level
 
 NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ONCE, ALL = "new", "came-back", "came-back-since", "quiet", "once", "all"
 VIEWS = (OPEN, NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ONCE, RESOLVED, MUTED, ALL)
-#: Nobody has decided about these, or written a note.
+#: The condition of open problems with a single record, about which nobody has decided or written a note.
 SEEN_ONCE = and_(LogProblem.status == OPEN, LogProblem.count == 1, LogProblem.decided_at.is_(None))
-#: If more than these were seen once, the open ones are listed without them: a flood of different texts hides nothing.
+#: If more problems than this were seen only once, the list of open ones leaves them out, so that a flood of different
+#: texts does not hide the others.
 MANY_SEEN_ONCE = 1_000
 SEEN = "seen"
 SORTS: dict[str, InstrumentedAttribute[Any]] = {
@@ -116,7 +117,7 @@ def tally(log: Session, wanted: Wanted, deployed: datetime | None) -> dict[str, 
 
 
 def left_out(once: int) -> int:
-    """Return how many problems the list of open ones leaves out, if so many of them were seen once."""
+    """Return how many problems the list of open ones leaves out because too many were seen only once."""
     return once if once > MANY_SEEN_ONCE else 0
 
 

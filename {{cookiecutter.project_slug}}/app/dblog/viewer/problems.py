@@ -28,7 +28,7 @@ def of_fingerprint(log: Session, fingerprint: str) -> LogProblem | None:
 
 
 class Known(NamedTuple):
-    """What a list of rows shows of a row's problem."""
+    """The facts of a row's problem that a list of rows shows."""
 
     id: int
     records: int
@@ -57,13 +57,13 @@ def count_without_row(log: Session, problem: LogProblem) -> int:
 def count_open(log: Session) -> int:
     """Return how many problems of WARNING and above are open, counting no further than :data:`COUNT_CAP` and one.
 
-    A mute that has ended counts as open, although the problem was not seen since. What the list of open problems leaves
-    out does not count: see :data:`app.dblog.viewer.problem_list.MANY_SEEN_ONCE`.
+    A mute that has ended counts as open, although the problem was not seen since. Problems that the list of open ones
+    leaves out do not count: see :data:`app.dblog.viewer.problem_list.MANY_SEEN_ONCE`.
     """
     is_open, ended = [LogProblem.status == OPEN], [LogProblem.status == MUTED, LogProblem.muted_until <= utcnow()]
     count = _count(log, COUNT_CAP, is_open, ended)
     if count > COUNT_CAP:
-        # No index has these conditions, so they wait until they can matter.
+        # No index answers these queries, so they run only if the result may depend on them.
         others = _count(log, COUNT_CAP, [*is_open, ~SEEN_ONCE], ended)
         if others <= COUNT_CAP and _count(log, MANY_SEEN_ONCE, [SEEN_ONCE]) > MANY_SEEN_ONCE:
             return others
@@ -71,7 +71,7 @@ def count_open(log: Session) -> int:
 
 
 def _count(log: Session, most: int, *parts: Sequence[ColumnElement[bool]]) -> int:
-    """Count the problems of WARNING and above of each part, no further than so many and one."""
+    """Count the problems of WARNING and above that match each part, stopping at ``most`` and one for each."""
     serious = select(LogProblem.id).where(LogProblem.level >= logging.WARNING)
     counted = union_all(*(select(serious.where(*part).limit(most + 1).subquery()) for part in parts)).subquery()
     return log.scalar(select(func.count()).select_from(counted)) or 0

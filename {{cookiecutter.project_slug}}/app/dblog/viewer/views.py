@@ -189,7 +189,7 @@ def _legend(terms: dict[str, str], summary: Overview) -> list[tuple[str, Link]]:
 
 
 def _bar_links(terms: dict[str, str], summary: Overview) -> list[tuple[str, str]]:
-    """Return for each bar of the histogram the address of its rows, and what it stands for."""
+    """Return for each bar of the histogram the address of its rows, and its label: time and numbers of rows."""
     # The routes are asked only once: building the address of each bar takes longer than all the rest.
     base = log_link(terms, since=None, until=None)
     base += "&since=" if "?" in base else "?since="
