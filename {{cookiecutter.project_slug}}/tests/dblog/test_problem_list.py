@@ -403,7 +403,7 @@ def test_a_search_looks_in_title_and_place(app: Flask, viewer: FlaskClient) -> N
     }.items():
         assert names(viewer, q=q) == found, q
     page = viewer.get("/logs/problems?q=zebra").text
-    assert 'href="/logs?q=zebra"' in page
+    assert 'href="/logs?find=zebra"' in page
     assert "Deploy <code>" not in page
 
 

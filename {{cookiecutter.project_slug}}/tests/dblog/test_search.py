@@ -167,6 +167,72 @@ def test_the_request_id_of_yesterdays_customer(app: Flask, viewer: FlaskClient) 
     assert re.search(r'<a href="/logs\?q=r-1">Search for <bdi>r-1</bdi> as text instead</a>', found)
 
 
+def test_a_text_from_the_problems_filters_them(app: Flask, viewer: FlaskClient) -> None:
+    """The rest of what the list shows stays as it is; an address names no default and nothing empty."""
+    put(app, row("tea is cold", fingerprint="1-tea"), row("no coffee", fingerprint="1-coffee", place="brew · jug.py:1"))
+    page = viewer.get("/logs/problems?status=all&sort=rows&level=ERROR&q=jug").text
+    assert shown(page) == ["no coffee"]
+    [form] = re.findall(r'<form class="log-find".*?</form>', page, re.DOTALL)
+    assert 'action="/logs/problems"' in form
+    assert 'name="find" id="log-search" value="jug"' in form
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)"(?: value="([^"]*)")?', form))
+    assert sent == {"zone": "", "text": "jug", "status": "all", "sort": "rows", "level": "ERROR"}
+    kept = "/logs/problems?status=all&sort=rows&level=ERROR"
+    for typed, query in {"tea": "&q=tea", "jug": "&q=jug", "": "", " ": "", '"14:05"': "&q=14:05"}.items():
+        assert viewer.get("/logs/problems", query_string=sent | {"find": typed}).location == kept + query, typed
+    assert viewer.get("/logs/problems?find=level:info&zone=").location == "/logs/problems?level=info"
+    assert viewer.get("/logs/problems?find=&zone=&level=WARNING&status=open").location == "/logs/problems"
+    assert '<a href="/logs?find=jug">Search the rows for <bdi>jug</bdi></a>' in page
+    nothing = viewer.get("/logs/problems?q=r-9").text
+    assert '<a href="/logs?find=r-9">Search the rows</a>' in nothing
+
+
+def test_what_is_recognised_from_the_problems_leads_to_its_rows(app: Flask, viewer: FlaskClient, user: User) -> None:
+    """As from the list of rows: the filters of problems are not those of rows."""
+    [number] = put(app, row("the card was refused", age=timedelta(hours=40), **ERROR | {"user_id": user.id}))
+    for typed, address in {
+        "r-1": "/logs?request=r-1",
+        f"#{number}": f"/logs/{number}",
+        "192.0.2.7": "/logs?ip=192.0.2.7",
+        "/pour": "/logs?path=/pour",
+        user.username: f"/logs?user={user.id}",
+        "shop": "/logs?logger=shop",
+        "2026-11-26 14:05": "/logs?since=2026-11-26T05:00:00Z&until=2026-11-26T05:10:00Z&typed=2026-11-26+14:05",
+        "problem:7": "/logs?problem=7",
+    }.items():
+        query = {"find": typed, "zone": "540", "status": "all", "sort": "rows", "level": "ERROR", "text": "tea"}
+        assert viewer.get("/logs/problems", query_string=query).location == address, typed
+    assert viewer.get("/logs/problems?find=%23999999").status_code == 404
+    assert shown(viewer.get("/logs/problems?find=r-1", follow_redirects=True).text) == ["the card was refused"]
+
+
+def test_the_lowest_level_of_problems_is_one_click_away(app: Flask, viewer: FlaskClient) -> None:
+    page = viewer.get("/logs/problems?status=all&q=tea&level=ERROR").text
+    [levels] = re.findall(r'aria-label="Lowest level">(.*?)</nav>', page, re.DOTALL)
+    assert dict(re.findall(r'href="/logs/problems\?status=all([^"]*)".*?>(\w+)</a>', unescape(levels))) == {
+        "&level=DEBUG&q=tea": "Debug",
+        "&level=INFO&q=tea": "Info",
+        "&q=tea": "Warnings",
+        "&level=ERROR&q=tea": "Errors",
+        "&level=CRITICAL&q=tea": "Critical",
+    }
+    assert re.findall(r'aria-current="true"[^>]*>(\w+)<', levels) == ["Errors"]
+    assert re.search(r'aria-current="true">Level 35<', viewer.get("/logs/problems?level=35").text)
+
+
+def test_a_number_may_be_an_accounts(app: Flask, viewer: FlaskClient, user: User) -> None:
+    """It is searched as text; a link leads to the rows of the account that has it."""
+    put(app, row(f"order {user.id} is late", age=timedelta(minutes=5)), row("theirs", user_id=user.id))
+    hint = f"User {user.id} (<bdi>{user.username}</bdi>)</a>"
+    page = viewer.get(f"/logs?q={user.id}&level=ERROR&since=1h").text
+    assert shown(page) == [f"order {user.id} is late"]
+    assert f'<a href="/logs?level=ERROR&amp;user={user.id}">{hint}' in page
+    assert f'<a href="/logs?user={user.id}">{hint}' in viewer.get(f"/logs/problems?q={user.id}").text
+    for text in ("9999", "9" * 200, f"{user.id}x", "tea", "\u0661"):
+        for address in ("/logs", "/logs/problems"):
+            assert "User " not in viewer.get(address, query_string={"q": text}).text, text
+
+
 def test_a_row_by_its_number(app: Flask, viewer: FlaskClient) -> None:
     [number] = put(app, row())
     assert leads_to(viewer, f"find=%23{number}") == f"/logs/{number}"
@@ -313,8 +379,13 @@ def test_what_is_muted_is_said_and_can_be_shown(app: Flask, viewer: FlaskClient)
 
 
 def test_an_empty_log_leads_to_the_demo(app: Flask, viewer: FlaskClient) -> None:
-    assert "/demo" not in viewer.get("/logs").text
+    for address in ("/logs", "/logs/problems", "/logs/problems?level=INFO&q=tea"):
+        assert "Nothing has been logged yet" in viewer.get(address).text
+        assert "/demo" not in viewer.get(address).text
     app.config["DEBUG"] = True
-    assert 'href="/demo">The demo</a>' in viewer.get("/logs").text
-    put(app, row())
-    assert "The demo" not in viewer.get("/logs").text
+    for address in ("/logs", "/logs/problems"):
+        assert 'href="/demo">The demo</a>' in viewer.get(address).text
+    put(app, row(level=20))
+    for address in ("/logs", "/logs/problems"):
+        assert "The demo" not in viewer.get(address).text
+        assert "Nothing has been logged yet" not in viewer.get(address).text

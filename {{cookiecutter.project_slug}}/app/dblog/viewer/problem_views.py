@@ -3,16 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
-from flask import render_template, request, url_for
+from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from ...listing import Page
 from ..grouping import is_exception
 from ..models import MAX_USERS, MUTED, OPEN, RESOLVED, LogProblem
-from . import problem_list
+from . import problem_list, queries, search_box
+from .addresses import PROBLEM_TERMS, problems_link
 from .blueprint import as_response, bp
 from .charts import bars, marks
 from .decision_views import read_done
@@ -22,8 +22,6 @@ from .problem_list import DAY, SEEN, Wanted
 from .problems import as_json
 from .queries import reading
 
-TERMS = ("status", "sort", "level", "q")
-USUAL = {"status": OPEN, "sort": SEEN, "level": "WARNING"}
 MOST_USERS = "users"
 CHIPS = {
     OPEN: "Open",
@@ -50,6 +48,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 @bp.get("/logs/problems")
 def show_problems() -> ResponseReturnValue:
+    if "find" in request.args:
+        return redirect(search_box.problems_address(request.args))
     terms = _terms()
     wanted = Wanted.parse(terms)
     with reading() as log:
@@ -60,10 +60,13 @@ def show_problems() -> ResponseReturnValue:
         page = _page(log, wanted, deployed, left_out)
         days = problem_list.count_by_day(log, page.entries)
         done = read_done(log)
+        # Problems with a decision may outlive all rows.
+        empty = not page.entries and not any(counts.values()) and not queries.newest_id(log)
     start = problem_list.chart_start()
     return render_template(
         "dblog/problems.html",
         terms=terms,
+        hidden_terms={name: term for name, term in terms.items() if name != "q"},
         wanted=wanted,
         page=page,
         levels=LEVELS,
@@ -80,6 +83,7 @@ def show_problems() -> ResponseReturnValue:
         max_users=MAX_USERS,
         mutes=MUTES,
         done=done,
+        empty=empty,
     )
 
 
@@ -101,13 +105,6 @@ def problems_json() -> ResponseReturnValue:
             "seen_once": problems_link(terms, here, status=problem_list.ONCE) if left_out else None,
         }
     )
-
-
-@bp.app_template_global("log_problems_link")
-def problems_link(terms: Mapping[str, str], endpoint: str = "dblog.show_problems", /, **changes: Any) -> str:
-    """Return the address of the list with these terms and the ``changes``; default values are left out."""
-    kept = {**terms, **changes}
-    return url_for(endpoint, **{name: term for name, term in kept.items() if term and USUAL.get(name) != term})
 
 
 @bp.app_template_filter("log_title")
@@ -141,7 +138,7 @@ def _chips(
 
 
 def _terms() -> dict[str, str]:
-    return {name: term for name in TERMS if (term := request.args.get(name, "").strip())}
+    return {name: term for name in PROBLEM_TERMS if (term := request.args.get(name, "").strip())}
 
 
 def _page(log: Session, wanted: Wanted, deployed: datetime | None, left_out: int) -> Page:

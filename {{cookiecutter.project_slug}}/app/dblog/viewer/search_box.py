@@ -1,5 +1,6 @@
-"""The form above the list of rows leads to an address that names its filters, so that the address is worth keeping."""
+"""The form above the lists leads to an address that names its filters, so that the address is worth keeping."""
 
+import re
 from collections.abc import Mapping
 from datetime import timezone
 
@@ -9,16 +10,18 @@ from sqlalchemy.orm import Session
 
 from ...database import utcnow
 from ..models import LogEntry, LogProblem, LogRelease
-from .addresses import FILTERS, log_link
+from .addresses import FILTERS, PROBLEM_TERMS, log_link, problems_link
+from .blueprint import bp
 from .queries import reading
 from .search import ROW, Known, combine, in_utc, recognise, zone_of
 
 MAX_TITLES = 3
 _SHORTEST_RELEASE = 7
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def form_address(terms: Mapping[str, str]) -> str:
-    """Return the address of what the form asks for; a row that does not exist is answered with 404.
+    """Return the address of what the form above the rows asks for; a row that does not exist is answered with 404.
 
     :param terms: ``find`` is what was typed, ``text`` the text for which the page is searched already, ``zone`` how
         many minutes the reader's clock is ahead of UTC, ``from`` and ``to`` the picked times; the rest are filters
@@ -27,13 +30,36 @@ def form_address(terms: Mapping[str, str]) -> str:
     picked = _picked(terms, zone)
     dropped = ("q", "since", "until") if picked else ("q",)
     before = {name: terms[name] for name in FILTERS if name in terms and name not in dropped} | picked
-    typed = terms.get("find", "")
+    typed, found = _read_box(terms)
+    return _rows_address(typed, found, before)
+
+
+def problems_address(terms: Mapping[str, str]) -> str:
+    """Return the address of what the form above the problems asks for.
+
+    A text is looked for in the problems. Anything else that is recognised leads to its rows, as from their own list.
+
+    :param terms: see :func:`form_address`; ``status``, ``sort`` and ``level`` are those of the list of problems
+    """
+    typed, found = _read_box(terms)
+    if found.keys() <= {"q", "level"}:
+        before = {name: terms[name] for name in PROBLEM_TERMS if name in terms and name != "q"}
+        return problems_link(before, **found)
+    return _rows_address(typed, found, {})
+
+
+def _read_box(terms: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return what stands in the box, and the filters that it stands for."""
+    typed = terms.get("find", "").strip()
     if typed == terms.get("text"):
-        return log_link(before, q=typed or None)
+        return typed, {"q": typed} if typed else {}
     with reading() as log:
-        found = recognise(typed, _known(log), utcnow(), zone)
-        if row := found.get(ROW):
-            return url_for("dblog.detail", entry_id=_existing(log, row))
+        return typed, recognise(typed, _known(log), utcnow(), zone_of(terms.get("zone", "")))
+
+
+def _rows_address(typed: str, found: Mapping[str, str], before: Mapping[str, str]) -> str:
+    if row := found.get(ROW):
+        return url_for("dblog.detail", entry_id=_existing(row))
     # The page needs ``typed`` to offer a search for the text: nothing else there tells that it was taken for a time.
     understood = {"typed": typed} if "until" in found else {}
     return log_link(combine(found, before), **understood)
@@ -43,6 +69,15 @@ def as_text(terms: Mapping[str, str]) -> str | None:
     """Return what was typed if it was taken for a filter: the page offers to search for it as text instead."""
     taken = [terms[name] for name in ("request", "user", "logger", "release", "ip", "path") if name in terms]
     return terms.get("typed") or (taken[0] if len(taken) == 1 and "q" not in terms else None)
+
+
+@bp.app_template_global("log_account")
+def account(text: str | None) -> tuple[int, str] | None:
+    """Return number and name of the account whose number the text is, None if it is not an account's number."""
+    if not text or not _NUMBER.fullmatch(text):
+        return None
+    name = current_app.extensions["dblog"].names.of({number := int(text)}).get(number)
+    return None if name is None else (number, name)
 
 
 def problems_titled(log: Session, text: str) -> list[tuple[int, str, int]]:
@@ -57,8 +92,9 @@ def _picked(terms: Mapping[str, str], zone: timezone) -> dict[str, str]:
     return {name: in_utc(terms[field], zone) for field, name in fields.items() if field in terms}
 
 
-def _existing(log: Session, number: str) -> int:
-    entry_id = log.scalar(select(LogEntry.id).where(LogEntry.id == int(number)))
+def _existing(number: str) -> int:
+    with reading() as log:
+        entry_id = log.scalar(select(LogEntry.id).where(LogEntry.id == int(number)))
     if entry_id is None:
         days = current_app.config["LOG_RETENTION_DAYS"]
         gone = f", or not any more: rows go after {days} days." if days else "."

@@ -68,6 +68,7 @@ def index() -> ResponseReturnValue:
         muted_problems=muted_problems,
         titled=titled,
         as_text=search_box.as_text(terms),
+        account=search_box.account(filters.q),
         known=known,
         active_filters=_active_filters(terms, problem),
         empty=not newest,
