@@ -305,6 +305,18 @@ def test_going_back_shows_that_pages_filters(page: Page, site: Site) -> None:
     page.get_by_role("link", name="Clear all").click()
     page.go_back()
     expect(page.locator("[name=logger]")).to_have_value("shop.mail")
+    page.goto(f"{site.url}/logs/problems?level=ERROR")
+    page.fill("[name=find]", "order")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{site.url}/logs/problems?level=ERROR&q=order")
+    page.fill("[name=find]", "zebra")
+    page.get_by_role("link", name="Warnings").click()
+    expect(page).to_have_url(f"{site.url}/logs/problems?q=order")
+    expect(page.locator("[name=find]")).to_have_value("order")
+    page.go_back()
+    expect(page.locator("[name=find]")).to_have_value("order")
+    page.go_back()
+    expect(page.locator("[name=find]")).to_have_value("")
 
 
 def test_times_are_typed_and_picked_in_the_readers_zone(browser: Browser, state: StorageState, site: Site) -> None:
