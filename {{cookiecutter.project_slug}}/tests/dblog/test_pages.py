@@ -495,6 +495,48 @@ def test_detail(app: Flask, viewer: FlaskClient) -> None:
     assert viewer.get("/logs/999999999.json").status_code == 404
 
 
+def below(page: str, heading: str) -> str:
+    """What stands on a page below a heading."""
+    found = re.search(rf"<h2>{heading}.*?</section>", page, re.DOTALL)
+    return found[0] if found else ""
+
+
+def test_a_row_is_shown_among_those_of_its_request(app: Flask, viewer: FlaskClient) -> None:
+    asked = {"request_id": "r-1", "method": "GET", "path": "/pour"}
+    _, here, _ = put(
+        app,
+        row("first", age=3 * HOUR, **asked),
+        row("second", age=2 * HOUR, query="cups=2", **asked),
+        row("third", age=HOUR, **ERROR | asked),
+    )
+    put(app, row("of another", age=2 * HOUR, request_id="r-2"))
+    page = viewer.get(f"/logs/{here}").text
+    did = below(page, "What this request did")
+    assert re.findall(r"<bdi>(.*?)</bdi>", did) == ["GET /pour?cups=2", "first", "second", "third"]
+    assert re.search(rf'aria-current="true">(?:(?!<li).)*href="/logs/{here}"', did, re.DOTALL)
+    assert below(page, "Around this moment") == ""
+
+
+def test_a_row_that_is_alone_is_shown_among_those_of_its_time(app: Flask, viewer: FlaskClient) -> None:
+    put(app, *(row(f"m{number}", age=(40 - number) * HOUR, level=10 + number) for number in range(20)))
+    [job] = put(app, row("nightly", age=29.5 * HOUR, request_id="job:nightly", user_id=5, fingerprint="1-job"))
+    put(app, row("another night", age=HOUR, request_id="job:nightly", fingerprint="1-job"))
+    with app.app_context():
+        decisions.decide([problem_id(app)], decisions.parse_change("muted"), decisions.Who())
+    page = viewer.get(f"/logs/{job}").text
+    around = [f"m{number}" for number in range(15, 10, -1)], [f"m{number}" for number in range(10, 6, -1)]
+    assert shown(below(page, "Around this moment")) == [*around[0], "nightly", *around[1]]
+    assert f'<tr id="row-{job}" aria-current="true">' in page
+    assert "What this request did" not in page
+    assert "All of this request (2)" in page
+    [asked] = put(app, row("alone", request_id="r-1", method="GET", path="/"))
+    page = viewer.get(f"/logs/{asked}").text
+    assert "It logged nothing else." in page
+    assert "alone" in shown(below(page, "Around this moment"))
+    [failed] = put(app, row(**ERROR | {"request_id": "r-2"}))
+    assert below(viewer.get(f"/logs/{failed}").text, "Around this moment") == "", "its traceback says enough"
+
+
 def test_frames_that_repeat_are_shown_once(app: Flask, viewer: FlaskClient) -> None:
     own = {"file": "/srv/shop/app/pot.py", "line": 3, "function": "pour", "project": True, "cycle": 1, "repeated": 979}
     library = {"file": "/lib/json.py", "line": 9, "function": "dump", "project": False, "cycle": 3, "repeated": 12}

@@ -5,13 +5,18 @@ from flask.typing import ResponseReturnValue
 
 from ...actor import links_of_user, related_links
 from ...terminal import inert
-from . import problem_list, problems, queries
+from . import problem_facts, problem_list, problems, queries
 from .blueprint import as_response, bp
+from .filters import SHOW, Filters
 from .format import as_text, frame_runs, repeats_request, source_of
 from .hand_over import row_as_markdown
 from .people import names_of
 from .queries import reading
 from .views import with_problem
+
+#: How many rows of its time, itself among them, are on the page of a row without traceback and others of its request.
+ROWS_AROUND = 10
+AT_ALL_LEVELS = Filters(muted=SHOW)
 
 
 @bp.get("/logs/<int:entry_id>")
@@ -20,7 +25,14 @@ def detail(entry_id: int) -> ResponseReturnValue:
         entry = queries.find(log, entry_id) or abort(404)
         older, newer = queries.neighbours(log, entry)
         problem = problems.of_fingerprint(log, entry.fingerprint)
-        of_request = queries.count_request(log, entry.request_id) if entry.request_id else 0
+        of_request = problem_facts.rows_of_request(log, entry)
+        with_its_id = of_request.total
+        if entry.request_id and not entry.method:
+            with_its_id = queries.count_request(log, entry.request_id)
+        # Such a row says little by itself.
+        is_alone = not entry.frames and of_request.total == 1
+        around = queries.around(log, AT_ALL_LEVELS, entry_id, size=ROWS_AROUND).entries if is_alone else []
+        known = problems.of_rows(log, around)
     root = current_app.extensions["dblog"].writer.root
     address = url_for("dblog.detail", entry_id=entry_id, _external=True)
     return render_template(
@@ -36,7 +48,10 @@ def detail(entry_id: int) -> ResponseReturnValue:
         errors=frame_runs(entry),
         related=related_links(entry.request_id),
         of_user=links_of_user(entry.user_id),
-        names=names_of([entry]),
+        with_its_id=with_its_id,
+        around=around,
+        known=known,
+        names=names_of([entry], around),
         root=root,
         address=address,
         markdown=row_as_markdown(entry, address, root),
