@@ -37,7 +37,7 @@ def lacking_settings(config: Mapping[str, Any]) -> Iterator[str]:
     if not config.get("TRUSTED_HOSTS"):
         yield NO_TRUSTED_HOSTS
     if config["SESSION_COOKIE_SECURE"] is False:
-        yield "SESSION_COOKIE_SECURE is off, so whoever reads along over http has the session: serve https, unset it."
+        yield "SESSION_COOKIE_SECURE is off, so whoever listens to http gets the session: serve https, and unset it."
     if config["HSTS_SECONDS"] == 0:
         yield "HSTS_SECONDS is 0, so a browser that comes over http is not told to use https from then on: unset it."
     if config["PROXY_HOPS"] == 0 and config["BIND_HOST"] in ("127.0.0.1", "[::1]", "localhost"):

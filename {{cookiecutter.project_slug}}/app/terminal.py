@@ -69,7 +69,7 @@ def local_time(moment: datetime) -> str:
 
 json_option = click.option("--json", "as_json_lines", is_flag=True, help="One JSON object a line.")
 limit_option = click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many to show at most."
 )
 
 

@@ -35,7 +35,7 @@ user_cli = AppGroup("user", help="Create, list and change accounts.", callback=p
 
 @user_cli.command("create")
 @click.argument("name")
-@click.option("--email", help="Optional, one account an address.")
+@click.option("--email", help="Optional; an address can have one account.")
 @click.option("--admin", is_flag=True, help="May see the log and the audit trail.")
 @click.option("--password-stdin", is_flag=True, help="Read the password's line from stdin.")
 def create(name: str, email: str | None, admin: bool, password_stdin: bool) -> None:

@@ -77,7 +77,9 @@ def show_command(model: str, object_id: str, limit: int, as_json_lines: bool) ->
 
 
 @cli.command("prune")
-@click.option("--days", type=click.IntRange(0, 36_500), help="Keep so many days; AUDIT_RETENTION_DAYS if not given.")
+@click.option(
+    "--days", type=click.IntRange(0, 36_500), help="How many days to keep; AUDIT_RETENTION_DAYS if not given."
+)
 @click.option("--yes", is_flag=True, help="Do not ask, even if every entry would go.")
 def prune_command(days: int | None, yes: bool) -> None:
     """Delete old entries; there is no way back."""

@@ -155,7 +155,7 @@ def test_what_was_dropped_while_the_database_is_away_is_said_at_once(app: Flask)
     app.extensions["dblog"].journal.state.dropped["the journal is full"] += 5
     facts = dblog.status(app)
     assert (facts["state"], facts["dropped"]) == ("degraded", 5)
-    assert facts["reasons"] == ["Records that were dropped, of which no row of the log tells yet: 5."]
+    assert facts["reasons"] == ["Records that were dropped, and that no row of the log reports yet: 5."]
 
 
 def test_a_quarantine_degrades_the_log_until_it_is_moved_away(app: Flask, viewer: FlaskClient) -> None:

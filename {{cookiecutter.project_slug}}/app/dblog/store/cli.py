@@ -49,7 +49,7 @@ def ship_everything(writer: Writer, timeout: float) -> str | None:
 
 
 @click.command("prune")
-@click.option("--days", type=click.IntRange(1, 36_500), help="Keep so many days; LOG_RETENTION_DAYS if not given.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="How many days to keep; LOG_RETENTION_DAYS if not given.")
 @click.option("--dry-run", is_flag=True, help="Only say how many rows would go.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if every row would go.")
 @with_appcontext

@@ -128,7 +128,9 @@ def show_command(entry_id: int, full: bool, as_json_lines: bool) -> None:
 
 
 @cli.command("tail")
-@click.option("-n", "count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Rows to begin with.")
+@click.option(
+    "-n", "count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many rows to begin with."
+)
 @muted_option
 @json_option
 @plain_errors(Unreadable)

@@ -23,8 +23,8 @@ from .queries import ALL_COLUMNS, page, reading
 
 RECENT_ROWS = 10
 GONE = (
-    "There is no problem of this number, or not any more: a problem goes with its last row, if nothing was decided"
-    " about it, and when there are more problems than LOG_MAX_PROBLEMS."
+    "There is no problem of this number, or not any more: a problem about which nothing was decided is deleted with its"
+    " last row, or if there are more problems than LOG_MAX_PROBLEMS."
 )
 
 

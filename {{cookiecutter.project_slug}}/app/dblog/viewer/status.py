@@ -127,7 +127,7 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
             " lost if it is killed."
         )
     if unreported := facts["dropped_and_not_reported"]:
-        yield f"Records that were dropped, of which no row of the log tells yet: {unreported:,}."
+        yield f"Records that were dropped, and that no row of the log reports yet: {unreported:,}."
     if last := facts.get("last_dropped"):
         yield (
             f"Records were dropped, the last time at {last:%Y-%m-%d %H:%M} UTC: the rows of the logger {OWN_LOGGER} say"
