@@ -1,6 +1,7 @@
 """The page of one problem: its facts, its rows, its history, and what is decided there."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from werkzeug.test import TestResponse
 from app.accounts.models import User
 from app.components import near
 from app.database import db, utcnow
-from app.dblog.models import MAX_USERS, LogDecision, LogProblem, LogProblemUser
+from app.dblog.models import MAX_USERS, LogDecision, LogProblem, LogProblemDay, LogProblemUser
 from app.dblog.viewer import decisions, problem_facts
 from app.dblog.viewer.decisions import HISTORY_LINES, NOTE_LIMIT, Who, decide, parse_change, parse_note
 from app.listing import BadFilter
@@ -106,6 +107,49 @@ def test_marks(app: Flask, viewer: FlaskClient) -> None:
         decide([problem_id(app)], parse_change("resolved"), Who())
     put(app, row(age=-SECOND))
     assert marks(see(app, viewer)) == ["came back"]
+
+
+def test_more_than_usual_today(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mark(first_seen: timedelta, days: Mapping[int, int]) -> tuple[str, str] | None:
+        """The mark and its title of a problem with so many records so many days ago, and so many before all others."""
+        with app.app_context(), db.engines["log"].begin() as connection:
+            connection.execute(LogProblem.metadata.tables["log_problem_day"].delete())
+            today = now.replace(hour=0)
+            connection.execute(LogProblem.__table__.update().values(first_seen=now - first_seen))  # type: ignore[attr-defined]
+            rows = [
+                {"fingerprint": "1-shop", "level": 40, "logger": "x", "day": today - ago * DAY, "count": count}
+                for ago, count in days.items()
+            ]
+            connection.execute(insert(LogProblemDay), rows)
+        found = [
+            re.search(r'problems-mark ui-amber" title="([^"]*)">([^<]*)<', viewer.get(address).text)
+            for address in (f"/logs/problems/{problem_id(app)}", "/logs/problems")
+        ]
+        assert len({each and each.groups() for each in found}) == 1, "the list and the page agree"
+        return (found[0][2], found[0][1]) if found[0] else None
+
+    now = utcnow().replace(hour=12, minute=0, second=0, microsecond=0)
+    for module in ("problem_list", "problem_facts"):
+        monkeypatch.setattr(f"app.dblog.viewer.{module}.chart_start", lambda: now.replace(hour=0) - 29 * DAY)
+    put(app, row(age=40 * DAY, title="shop"))
+    usual = dict.fromkeys(range(1, 30), 4)
+    assert mark(90 * DAY, usual | {0: 14}) == (
+        "×3 today",
+        "14 records today, 4.0 a day in the 29 days before (UTC). Marked from 3 times as many and 10 records on.",
+    )
+    assert mark(90 * DAY, usual | {0: 11}) is None, "not three times as many"
+    assert mark(90 * DAY, usual | {1: 900, 0: 90}) is None, "yesterday counts"
+    assert mark(90 * DAY, dict.fromkeys(range(1, 30), 2) | {0: 9}) is None, "too few"
+    assert mark(90 * DAY, {0: 20}) == (
+        "×20 today",
+        "20 records today, 0.0 a day in the 29 days before (UTC). Marked from 3 times as many and 10 records on.",
+    )
+    assert mark(7 * DAY, {7: 7, 0: 3_000}) == (
+        "×3,000 today",
+        "3,000 records today, 1.0 a day in the 7 days before (UTC). Marked from 3 times as many and 10 records on.",
+    )
+    assert mark(6 * DAY, {6: 1, 0: 3_000}) is None, "it has no usual day yet"
+    assert mark(HOUR, {0: 3_000}) is None
 
 
 def test_a_mute_that_its_time_has_ended_is_open(app: Flask, viewer: FlaskClient) -> None:

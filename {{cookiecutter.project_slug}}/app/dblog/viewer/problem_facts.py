@@ -9,12 +9,16 @@ from sqlalchemy.orm import Session
 
 from ...listing import BadFilter
 from ..models import CAME_BACK, RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemUser, LogRelease
+from .blueprint import bp
 from .problem_list import CHART_DAYS, DAY, chart_start
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry
 
 MOST_HIT = 5
 #: How far the rows since the problem was resolved are counted.
 SINCE_CAP = 1_000
+#: A problem grows if today has so many times the records of its usual day, and so many records. It has a usual day if
+#: so many days are before today.
+GROWN_TIMES, GROWN_RECORDS, GROWN_DAYS = 3, 10, 7
 #: How many rows of a request are looked at, and how many are shown.
 REQUEST_CAP, REQUEST_ROWS = 500, 30
 
@@ -25,6 +29,13 @@ class Deploy(NamedTuple):
     release: str
     first_seen: datetime
     place: float
+
+
+class Growth(NamedTuple):
+    """How many times the records of a usual day today has, rounded down, and the rule in words."""
+
+    times: int
+    rule: str
 
 
 class RequestRows(NamedTuple):
@@ -65,6 +76,28 @@ def place_deploys(releases: Sequence[LogRelease]) -> Sequence[Deploy]:
         for each in releases
         if each.first_seen >= start
     ]
+
+
+@bp.app_template_global("log_growth")
+def growth(first_seen: datetime, counts: Sequence[int]) -> Growth | None:
+    """Return how much more of a problem there is today than on its usual day, None if that is not much more.
+
+    The usual day is the mean of the chart's days before today since the problem was first seen. It counts as one record
+    at least, or a problem that was quiet for a month would grow by any number.
+
+    :param counts: as of :func:`app.dblog.viewer.problem_list.count_by_day`
+    """
+    today, before = counts[-1], counts[max((first_seen - chart_start()) // DAY, 0) : -1]
+    if len(before) < GROWN_DAYS or today < GROWN_RECORDS:
+        return None
+    usual = sum(before) / len(before)
+    if today < GROWN_TIMES * max(usual, 1):
+        return None
+    rule = (
+        f"{today:,} records today, {usual:,.1f} a day in the {len(before)} days before (UTC). "
+        f"Marked from {GROWN_TIMES} times as many and {GROWN_RECORDS} records on."
+    )
+    return Growth(int(today / max(usual, 1)), rule)
 
 
 def rows_since_resolved(log: Session, problem: LogProblem) -> int | None:
