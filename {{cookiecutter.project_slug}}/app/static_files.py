@@ -1,4 +1,4 @@
-"""Browsers keep style sheets and scripts for a year: the address has a hash of the content: ``log.css?v=3f09c1``.
+"""Browsers keep style sheets and scripts for a year: an address has a hash of the content, as in ``log.css?v=3f09c1``.
 
 A changed file has another address, so the next page loads it.
 """

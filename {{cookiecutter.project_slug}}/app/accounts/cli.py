@@ -122,7 +122,8 @@ def existing(name: str) -> User:
 
 
 def read_password(from_stdin: bool) -> str:
-    # On a database server the queries so far have begun a transaction. Without its end, a migration would wait for it.
+    # On a database server the earlier queries have begun a transaction. A migration would wait for its end, so it ends
+    # before the prompt.
     db.session.rollback()
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")

@@ -40,7 +40,7 @@ def differences(mapper: Mapper[Any], old: Row, new: Row) -> Changes:
 
 
 def entry(action: str, mapper: Mapper[Any], identity: Identity, changes: Changes) -> dict[str, Any]:
-    """Return the columns of an entry, with values as people read them; the text of masked values is not stored."""
+    """Return the columns of an entry, with values as people read them; a mark replaces masked values for good."""
     model = options(mapper)
     shown = {
         field: [MASK if field in model.masked and side is not None else to_json(side) for side in sides]

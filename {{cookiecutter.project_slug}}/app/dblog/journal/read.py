@@ -44,7 +44,7 @@ class Reader:
     def rewind(self) -> None:
         """Go back to the last position that was acknowledged."""
         self.segment, self.offset = self.state.reached
-        # Since that position: lines of this segment, segments that are read to their ends, losses by reason.
+        # These count the lines read in this segment, list the segments read to their ends, and count losses by reason.
         self._lines = self._lines_acknowledged
         self._passed: list[int] = []
         self._losses = {DAMAGED: 0, REMOVED: 0, MISSING: 0}

@@ -101,7 +101,7 @@ class Retention:
         return max(0.0, next_due - time.monotonic())
 
     def _seconds_until_even(self) -> float:
-        """Return how many seconds longer the clock must run evenly to be believed; a database server's is believed."""
+        """Return how many seconds longer the clock must run evenly to be believed; 0 for a database server's clock."""
         if self.engine.dialect.name != "sqlite":
             return 0.0
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""A storm: once a problem has LOG_STORM_ROWS records in an hour, one in a hundred further ones is stored as a row.
+"""A storm: beyond LOG_STORM_ROWS records of a problem in an hour, only one in a hundred is stored as a row.
 
 All records are counted. A replay cannot know a record that was only counted, since it has no row. So the batch also
 stores its last record's place in the journal (or in the memory that stands in for it), and a replay skips all records

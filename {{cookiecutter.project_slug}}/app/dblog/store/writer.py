@@ -267,7 +267,10 @@ class Writer:
             request[1].put(True)
 
     def _set_error(self, sentence: str | None) -> None:
-        """Store the sentence that the status shows; None if the database is well, but perhaps not the journal."""
+        """Store the sentence that the status shows.
+
+        :param sentence: what is wrong with the database; None stores what else keeps records from it, if anything does
+        """
         if sentence is None and self.journal.error is not None:
             error = short_error(self.journal.error)
             sentence = f"the journal cannot be written ({error}); records are kept in memory"

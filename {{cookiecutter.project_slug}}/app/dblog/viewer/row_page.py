@@ -14,7 +14,7 @@ from .people import names_of
 from .queries import reading
 from .views import with_problem
 
-#: How many rows of its time, itself among them, are on the page of a row without traceback and others of its request.
+#: How many rows of the same time, itself included, the page of a row shows that is alone in its request.
 ROWS_AROUND = 10
 AT_ALL_LEVELS = Filters(muted=SHOW)
 
@@ -29,7 +29,7 @@ def detail(entry_id: int) -> ResponseReturnValue:
         with_its_id = of_request.total
         if entry.request_id and not entry.method:
             with_its_id = queries.count_request(log, entry.request_id)
-        # Such a row says little by itself.
+        # A row without a traceback and without other rows of its request says little by itself.
         is_alone = not entry.frames and of_request.total == 1
         around = queries.around(log, AT_ALL_LEVELS, entry_id, size=ROWS_AROUND).entries if is_alone else []
         known = problems.of_rows(log, around)

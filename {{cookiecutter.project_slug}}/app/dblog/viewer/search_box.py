@@ -37,7 +37,7 @@ def form_address(terms: Mapping[str, str]) -> str:
 def problems_address(terms: Mapping[str, str]) -> str:
     """Return the address of what the form above the problems asks for.
 
-    A text is looked for in the problems. Anything else that is recognised leads to its rows, as from their own list.
+    Only a text is searched among the problems. Anything else that is recognised leads to the list of its rows.
 
     :param terms: see :func:`form_address`; ``status``, ``sort`` and ``level`` are those of the list of problems
     """
@@ -49,7 +49,7 @@ def problems_address(terms: Mapping[str, str]) -> str:
 
 
 def _read_box(terms: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Return what stands in the box, and the filters that it stands for."""
+    """Return the text in the box, and the filters that the text stands for."""
     typed = terms.get("find", "").strip()
     if typed == terms.get("text"):
         return typed, {"q": typed} if typed else {}

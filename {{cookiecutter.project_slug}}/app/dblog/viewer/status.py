@@ -87,7 +87,7 @@ def recent_state(log: "DatabaseLog", session: Session) -> str:
 
 
 def report(log: "DatabaseLog", max_rows: int, most_files: int | None = None) -> dict[str, Any]:
-    """Return the health, and what the database says of itself, see :func:`app.dblog.viewer.volume.volume`.
+    """Return the health, and what the database tells about the log, see :func:`app.dblog.viewer.volume.volume`.
 
     :param max_rows: how many rows the log may have; 0 is no limit. ``rows_above_limit`` counts rows that pruning has
         not deleted yet, or that are of the current hour, which it does not touch
