@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 # An empty package stands in for `app`, whose own __init__.py would import the whole application for this.
 READ_SETTINGS = """
@@ -12,12 +13,15 @@ sys.modules["app"] = package = types.ModuleType("app")
 package.__path__ = ["app"]
 from app.config import load_config
 config = load_config()
-print(json.dumps([config["BIND_HOST"], config["PORT"], config["WEB_CONCURRENCY"]]))
+has_names = bool(config["TRUSTED_HOSTS"] or config["DEBUG"])
+print(json.dumps([config["BIND_HOST"], config["PORT"], config["WEB_CONCURRENCY"], has_names]))
 """
 
 
-def checked_settings() -> tuple[str, int, int]:
-    """Return address, port and number of workers; ends with one message if anything in the configuration is wrong.
+def checked_settings() -> tuple[str, int, int, bool]:
+    """Return address, port, number of workers, and whether the site knows its names.
+
+    It ends with one message if anything in the configuration is wrong.
 
     The settings are read in a process of its own: what is imported in this one gevent's workers could not make
     cooperative any more.
@@ -26,11 +30,11 @@ def checked_settings() -> tuple[str, int, int]:
     ended = subprocess.run(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True, check=False)
     if ended.returncode:
         sys.exit(ended.returncode)
-    host, port, workers = json.loads(ended.stdout)
-    return host, port, workers
+    host, port, workers, has_names = json.loads(ended.stdout)
+    return host, port, workers, has_names
 
 
-host, port, workers = checked_settings()
+host, port, workers, has_names = checked_settings()
 bind = f"{host}:{port}"
 # While one connection is slow or idle, a worker's other threads serve.
 worker_class = "gthread"
@@ -39,3 +43,8 @@ threads = 4
 # machine, which a proxy that passes on the visitor's own headers is, too.
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
+
+
+def when_ready(server: Any) -> None:
+    if not has_names:
+        server.log.warning("TRUSTED_HOSTS is empty, so this site answers under any name: see `flask doctor`.")

@@ -1,6 +1,7 @@
 """Where log records go besides the database: the console and a rotating file."""
 
 import logging
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from flask import Flask
 from flask.logging import default_handler, wsgi_errors_stream
 
-from .interrupts import reraise_interrupt
+from .dblog import format_message
 from .parsers import OFF
 from .private_files import make_file
-from .redaction import redact, redact_trace
+from .redaction import redact, redact_trace, secret_names
 from .serving import REQUEST_ID, current_environ
 from .terminal import inert, without_colors
 
@@ -38,10 +39,14 @@ class LineFormatter(logging.Formatter):
     def usesTime(self) -> bool:
         return True
 
-    def __init__(self, shows_pin: bool = False) -> None:
-        """:param shows_pin: whether werkzeug's PIN is shown, which people type from the terminal into the debugger"""
+    def __init__(self, secret: re.Pattern[str], shows_pin: bool = False) -> None:
+        """Make a formatter.
+
+        :param secret: the keys to redact, see :func:`app.redaction.secret_names`
+        :param shows_pin: whether werkzeug's PIN is shown, which people type from the terminal into the debugger
+        """
         super().__init__()
-        self.shows_pin = shows_pin
+        self.secret, self.shows_pin = secret, shows_pin
 
     def format(self, record: logging.LogRecord) -> str:
         # The record is not changed: logging would keep the text in it, and other handlers would use that.
@@ -55,25 +60,12 @@ class LineFormatter(logging.Formatter):
         level = without_colors(record.levelname)
         start = f"{record.asctime} {level:<8} {record.name} [{request_id}] "
         # Werkzeug colours the development server's messages, structlog its events.
-        message = without_colors(_message(record))
+        message = without_colors(format_message(record, self.secret))
         if not (self.shows_pin and record.name == "werkzeug" and message.startswith(_PIN)):
             message = redact(message)
         # The development server's first message has several lines.
         message = inert(message).replace("\n", "\n    " if record.name == "werkzeug" else r"\n")
         return inert(start).replace("\n", r"\n") + message
-
-
-def _message(record: logging.LogRecord) -> str:
-    """Return the message with its arguments; the arguments are other people's objects, and may raise anything."""
-    try:
-        return record.getMessage()
-    except BaseException as error:
-        reraise_interrupt(error)
-        return (
-            f"{record.msg!s} [raised {type(error).__name__}]"
-            if isinstance(record.msg, str)
-            else f"[raised {type(error).__name__}]"
-        )
 
 
 def _indented(trace: str) -> str:
@@ -100,7 +92,7 @@ def init_app(app: Flask) -> None:
     config = app.config
     console = logging.StreamHandler(cast(TextIO, wsgi_errors_stream))
     console.setLevel(config["LOG_LEVEL"])
-    console.setFormatter(LineFormatter(shows_pin=True))
+    console.setFormatter(LineFormatter(secret_names(config["LOG_REDACT"]), shows_pin=True))
     console.name = "console"
     handlers: list[logging.Handler] = [console]
 
@@ -144,7 +136,7 @@ def rotating_file(app: Flask) -> logging.Handler:
         chmod=0o600,
     )
     handler.setLevel(app.config["LOG_FILE_LEVEL"])
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(LineFormatter(secret_names(app.config["LOG_REDACT"])))
     handler.name = "file"
     return handler
 

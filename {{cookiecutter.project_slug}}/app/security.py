@@ -1,11 +1,14 @@
 """The headers of every response, and the limit of a request's body."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+import flask
 from flask import Flask, Response, abort, current_app, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import LimitedStream
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -38,9 +41,30 @@ def init_app(app: Flask) -> None:
     app.config.setdefault("REMEMBER_COOKIE_SECURE", app.config["SESSION_COOKIE_SECURE"])
     app.config.setdefault("REMEMBER_COOKIE_SAMESITE", app.config["SESSION_COOKIE_SAMESITE"])
     app.json = JSONProvider(app)
+    app.request_class = Request
     app.before_request(refuse_bad_referrer)
     app.before_request(apply_body_limit)
     app.after_request(add_headers)
+
+
+class Body(LimitedStream):
+    """Refuses a body that is longer than the limit. Werkzeug would end one of unknown length there, without a word."""
+
+    def readall(self) -> bytes:
+        body = super().readall()
+        if self.is_exhausted:
+            self.on_exhausted()
+        return body
+
+
+class Request(flask.Request):
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        stream, most = super().stream, self.max_content_length
+        if most is None or "wsgi.input_terminated" not in self.environ:
+            return stream
+        # One byte more than a body may have: only who reads it knows that the body is too long.
+        return cast(IO[bytes], Body(self.environ["wsgi.input"], most + 1, is_max=True))
 
 
 class JSONProvider(DefaultJSONProvider):

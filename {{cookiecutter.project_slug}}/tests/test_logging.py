@@ -7,7 +7,9 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import portalocker
 import pytest
@@ -222,6 +224,31 @@ def test_secrets_are_in_neither(
             assert hidden not in said
 
 
+@dataclass
+class Card:
+    number: int
+    cvv: int
+
+
+class Login(NamedTuple):
+    name: str
+    password: str
+
+
+def test_what_stands_under_a_secrets_name_is_in_neither(
+    tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names of keys hide values that no form and no text would: numbers, plain words, own names."""
+    make_app(LOG_FILE=tmp_path / "app.log", LOG_REDACT="tax-file")
+    shop = logging.getLogger("shop")
+    for value in ({"otp": 123}, {"auth": "swordfish"}, {"tax_file": "swordfish"}, Card(5, 987), Login("ada", "open")):
+        shop.error("Refused %s", value)
+    shop.error("Refused %(password)s", {"password": "open"})
+    for said in (capsys.readouterr().err, (tmp_path / "app.log").read_text("utf-8")):
+        assert said.count("Refused") == said.count("[redacted]") == 6
+        assert not re.search("123|swordfish|987|open", said.partition("Refused")[2].replace("shop", ""))
+
+
 def connect(password: str) -> None:
     raise ValueError("cannot use password=hidden7text")
 
@@ -265,7 +292,8 @@ def test_what_a_value_raises_stays_within_the_log_call(
         shop.exception("after")
     said = capsys.readouterr().err
     assert "before %s" in said
-    assert said.count(f"[raised {type(error).__name__}]") == 2
+    # The first line says it of the message and of the argument.
+    assert said.count(f"[raised {type(error).__name__}]") == 3
     assert said.count("Traceback") == 1
 
 

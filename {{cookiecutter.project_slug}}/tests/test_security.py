@@ -131,6 +131,19 @@ def test_a_view_that_is_exempt_finds_its_body_as_it_was_sent(bodies: FlaskClient
     assert bodies.post("/own-limit", data=b"x" * 4 * MB, content_type="text/plain").status_code == 413
 
 
+@pytest.mark.parametrize(("path", "kind"), [("/raw", FORM), ("/raw", "text/plain"), ("/login", FORM)])
+def test_a_body_of_unknown_length_is_refused_not_cut(bodies: FlaskClient, path: str, kind: str) -> None:
+    """Its server says where the body ends, as gunicorn does for one in chunks."""
+    chunked = {"wsgi.input_terminated": True}
+
+    def send(size: int) -> int:
+        stream = BytesIO(b"a" * size)
+        return bodies.post(path, input_stream=stream, content_type=kind, environ_overrides=chunked).status_code
+
+    assert send(MB + 1) == 413
+    assert send(MB) != 413
+
+
 def test_a_view_says_how_much_it_takes(bodies: FlaskClient, user: User) -> None:
     token = csrf_token(bodies.get("/login").text)
     assert post_file(bodies, "/upload", 3 * MB, csrf_token=token).text == str(3 * MB)

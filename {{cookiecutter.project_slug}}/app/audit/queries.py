@@ -12,17 +12,20 @@ from typing import Any
 
 from flask import current_app
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, type_coerce
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
 from ..actor import parse_user
 from ..database import LongText, current_time
 from ..listing import BadFilter, Cursor, Page, Parser, parse_terms, parse_text, parse_time
+from ..time_limit import is_limit_hit, limited
 from .entries import ACTIONS
 from .models import AuditEntry
 
 ENTRIES_A_PAGE = 50
 SEARCH_ROWS = 2_000
 PRUNE_BATCH = 1000
+TOO_SLOW = "The search was stopped at its time limit: choose a model, a user or a shorter time."
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Filters:
 def page(filters: Filters, *, before: str | None = None, after: str | None = None, size: int = ENTRIES_A_PAGE) -> Page:
     """Return the newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`.
 
-    If a bounded search stopped early, its page may be short or empty, but has a cursor from which to go on.
+    If a bounded search stopped early, its page may be short or empty, but has a cursor from which to go on. If it runs
+    into its time limit, that is a :class:`BadFilter`, too.
     """
     ascending = bool(after)
     cursor = Cursor.parse(after or before or "") if after or before else None
@@ -73,8 +77,15 @@ def page(filters: Filters, *, before: str | None = None, after: str | None = Non
     keys = select(AuditEntry.id, AuditEntry.created_at).where(*indexed).order_by(*order(AuditEntry))
     found = keys.add_columns(and_(*rest).label("matches")).limit(SEARCH_ROWS).subquery()
     query = select(AuditEntry).join(found, AuditEntry.id == found.c.id).where(found.c.matches)
-    matches = session().scalars(query.order_by(*order(found.c)).limit(size + 1)).all()
-    last = None if len(matches) > size else session().execute(keys.limit(1).offset(SEARCH_ROWS - 1)).first()
+    try:
+        with limited(session().connection()):
+            matches = session().scalars(query.order_by(*order(found.c)).limit(size + 1)).all()
+            last = None if len(matches) > size else session().execute(keys.limit(1).offset(SEARCH_ROWS - 1)).first()
+    except DBAPIError as error:
+        session().rollback()
+        if is_limit_hit(error):
+            raise BadFilter(TOO_SLOW) from error
+        raise
     return Page.of(matches, size, cursor, ascending=ascending, end=Cursor.of(last) if last else None)
 
 

@@ -46,6 +46,7 @@ from ..private_files import why_not_ours
 from ..redaction import secret_names
 from ..scratch import scratch_folder
 from . import process
+from .capture.event import format_message as format_message
 from .capture.uncaught import run_job, watch
 from .handler import DatabaseLogHandler, why_silent
 from .journal.append import FILES_SEEN_AT_ONCE, Journal

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import delete, func, select, update
 
-from app import audit, dblog
+from app import audit, dblog, time_limit
 from app.accounts.models import User
 from app.audit.models import AuditEntry
 from app.database import db, hour_of, utcnow
@@ -55,6 +55,26 @@ def entries(app: Flask) -> list[int]:
             db.session.flush()
         db.session.commit()
         return [entry.id for entry in made]
+
+
+def test_a_search_is_stopped_at_its_time_limit(
+    app: Flask, visitor: FlaskClient, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value that looks like the field over and over costs a database the product of their lengths."""
+    with app.app_context():
+        for _ in range(300):
+            changes = {"a": [None, '"' * 20_000]}
+            entry = {"created_at": utcnow(), "action": "update", "model": "Book", "object_id": "1"}
+            db.session.add(AuditEntry(**entry, changes=changes))
+            db.session.flush()
+        db.session.commit()
+    monkeypatch.setattr(time_limit, "STATEMENT_SECONDS", 0.002)
+    field = '"' * 100
+    for address in (f"/audit?field={field}", f"/audit.json?field={field}"):
+        answer = visitor.get(address)
+        assert (answer.status_code, "stopped at its time limit" in answer.text) == (400, True), address
+    monkeypatch.undo()
+    assert visitor.get("/audit").status_code == 200
 
 
 def test_the_log_links_to_what_a_request_changed(app: Flask, visitor: FlaskClient, entries: list[int]) -> None:

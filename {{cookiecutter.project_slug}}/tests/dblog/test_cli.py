@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import insert, text
 
-from app import dblog, terminal
+from app import dblog, terminal, time_limit
 from app.accounts.models import User
 from app.config import PROJECT
 from app.database import db
@@ -26,7 +26,7 @@ from app.dblog.capture.event import internal
 from app.dblog.errors import Unreadable
 from app.dblog.journal.append import Journal
 from app.dblog.models import LogEntry
-from app.dblog.viewer import follow, paging, time_limit
+from app.dblog.viewer import follow, paging
 from app.dblog.viewer.queries import LIST_COLUMNS
 
 from ..conftest import KEY, SERVER

@@ -11,10 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import Engine, update
 
+from app import time_limit
 from app.accounts.models import User
 from app.database import db, hour_of, utcnow
 from app.dblog.models import MUTED, OPEN, LogProblem
-from app.dblog.viewer import follow, muted, paging, time_limit
+from app.dblog.viewer import follow, muted, paging
 from app.dblog.viewer.counts import Overview, overview
 from app.dblog.viewer.filters import Filters
 from app.dblog.viewer.queries import LIST_COLUMNS, newest_id, page, reading

@@ -35,6 +35,7 @@ PORTABLE = {
             "sqlite",
             "static_files",
             "terminal",
+            "time_limit",
         ),
     )
 }

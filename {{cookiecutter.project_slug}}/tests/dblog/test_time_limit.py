@@ -6,10 +6,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from app import time_limit
 from app.accounts.models import User
 from app.dblog.errors import TooSlow
 from app.dblog.models import SEARCH_CHARACTERS
-from app.dblog.viewer import time_limit
 from app.dblog.viewer.paging import SEARCH_ROWS
 from app.dblog.viewer.queries import reading
 from tests.conftest import login

@@ -210,19 +210,37 @@ def _who(actor: Actor) -> tuple[int | None, bool | None]:
         return None, None
 
 
-def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str | None]:
-    """Return the message with its arguments, and its template, None where there are no arguments."""
-    message = record.msg if isinstance(record.msg, str) else safe_str(safe_argument(record.msg, secret), TEXT_LIMIT)
+def format_message(record: logging.LogRecord, secret: Pattern[str]) -> str:
+    """Return the message with its arguments, in which what stands under a secret's name is hidden.
+
+    An argument that raises costs its text alone, and no argument of the ORM's is asked for anything.
+
+    :param secret: the keys to redact, see :func:`app.redaction.secret_names`
+    """
+    return _format(_text_of(record, secret), record, secret)
+
+
+def _text_of(record: logging.LogRecord, secret: Pattern[str]) -> str:
+    return record.msg if isinstance(record.msg, str) else safe_str(safe_argument(record.msg, secret), TEXT_LIMIT)
+
+
+def _format(message: str, record: logging.LogRecord, secret: Pattern[str]) -> str:
     if not record.args:
-        return clean_message(message), None
+        return message
     try:
-        formatted = message % _safe_arguments(record.args, secret)
+        return message % _safe_arguments(record.args, secret)
     except BaseException as error:
         reraise_interrupt(error)
-        formatted = f"{message} {RAISED.format(type(error).__name__)} {to_json(record.args, secret)}"
-    return clean_message(formatted), _template(message) if len(message) <= NAME_LIMIT else clean_message(
-        message, NAME_LIMIT
-    )
+        return f"{message} {RAISED.format(type(error).__name__)} {to_json(record.args, secret)}"
+
+
+def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str | None]:
+    """Return the message with its arguments, and its template, None where there are no arguments."""
+    message = _text_of(record, secret)
+    formatted = clean_message(_format(message, record, secret))
+    if not record.args:
+        return formatted, None
+    return formatted, _template(message) if len(message) <= NAME_LIMIT else clean_message(message, NAME_LIMIT)
 
 
 def _safe_arguments(args: object, secret: Pattern[str]) -> object:

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from ...database import begin
 from ...listing import BadFilter, Cursor, Page
+from ...time_limit import is_limit_hit, limited
 from ..errors import TooSlow, Unreadable
 from ..models import LogEntry
 from . import muted, paging
 from .filters import Filters
-from .time_limit import is_limit_hit, limited
 
 ROWS_A_PAGE = 50
 LIST_TEXT_LIMIT = 400

@@ -1,7 +1,7 @@
-"""How long one statement of the log's readers may run, on every database.
+"""How long one statement of a page's search may run, on every database.
 
 The limit is set for the reading transaction, or for each of its statements. It is never set for the connection, since
-the writer uses the same ones.
+the log's writer and other requests use the same ones.
 """
 
 import sqlite3
