@@ -13,7 +13,7 @@ sys.modules["app"] = package = types.ModuleType("app")
 package.__path__ = ["app"]
 from app.config import load_config
 config = load_config()
-has_names = bool(config.get("TRUSTED_HOSTS") or config["DEBUG"])
+has_names = bool(config.get("TRUSTED_HOSTS") or config.get("DEBUG"))
 print(json.dumps([config["BIND_HOST"], config["PORT"], config["WEB_CONCURRENCY"], has_names]))
 """
 

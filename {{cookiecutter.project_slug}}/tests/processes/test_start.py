@@ -114,7 +114,7 @@ def test_the_check_of_the_configuration_leaves_the_application_alone(command: Co
     script = "import runpy; exec(runpy.run_path('gunicorn.conf.py')['READ_SETTINGS']); print(*sys.modules)"
     ended = command("-c", script, PORT="8123", WEB_CONCURRENCY="3")
     settings, modules = ended.stdout.splitlines()
-    assert settings == '["127.0.0.1", 8123, 3]'
+    assert settings == '["127.0.0.1", 8123, 3, false]'
     imported = {name for name in modules.split() if name.startswith("app.")}
     assert imported <= {f"app.{name}" for name in MODULES}
     assert not {"flask_sqlalchemy", "flask_migrate", "flask_limiter", "wtforms"} & {*modules.split()}
