@@ -7,6 +7,7 @@ on the server it names, which are dropped at the end. The named database itself 
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,10 @@ from pathlib import Path
 # What is in .env is for the site, not for its tests.
 os.environ["FLASK_SKIP_DOTENV"] = "1"
 os.environ.pop("FLASK_DEBUG", None)
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would all programs that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from flask import Flask
