@@ -219,6 +219,15 @@ def test_what_its_request_did(app: Flask, viewer: FlaskClient) -> None:
     assert "All of this request (4)" in page
 
 
+def test_a_message_that_only_repeats_the_request_is_left_out(app: Flask, viewer: FlaskClient) -> None:
+    for message, shown in (("Exception on /pour [POST]", 0), ("No coffee for table 7", 1)):
+        columns = ERROR | {"fingerprint": f"1-{shown}", "exception_text": "none left", "title": "shop.OutOfCoffee: *"}
+        put(app, row(message, **columns))
+        page = viewer.get(f"/logs/problems/{problem_id(app, f'1-{shown}')}").text
+        assert page.count('aria-label="Message"') == shown
+        assert "none left</pre>" in page
+
+
 def test_a_request_with_one_row_is_shown_too(app: Flask, viewer: FlaskClient) -> None:
     put(app, row(request_id="r-1", method="GET", path="/pour"))
     did = section(see(app, viewer), "What this request did")

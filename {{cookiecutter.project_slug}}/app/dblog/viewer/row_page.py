@@ -8,7 +8,7 @@ from ...terminal import inert
 from . import problem_facts, problem_list, problems, queries
 from .blueprint import as_response, bp
 from .filters import SHOW, Filters
-from .format import as_text, frame_runs, repeats_request, source_of
+from .format import as_text, frame_runs, source_of
 from .hand_over import row_as_markdown
 from .people import names_of
 from .queries import reading
@@ -38,7 +38,6 @@ def detail(entry_id: int) -> ResponseReturnValue:
     return render_template(
         "dblog/detail.html",
         entry=entry,
-        message_says_nothing=repeats_request(entry),
         source=source_of(entry, root),
         older=older,
         newer=newer,
