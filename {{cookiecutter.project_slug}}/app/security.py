@@ -48,7 +48,7 @@ def init_app(app: Flask) -> None:
 
 
 class Body(LimitedStream):
-    """Refuses a body that is longer than the limit. Werkzeug would end one of unknown length there, without a word."""
+    """Refuses a body that is longer than the limit. Werkzeug would cut a body of unknown length without an error."""
 
     def readall(self) -> bytes:
         body = super().readall()
@@ -63,7 +63,7 @@ class Request(flask.Request):
         stream, most = super().stream, self.max_content_length
         if most is None or "wsgi.input_terminated" not in self.environ:
             return stream
-        # One byte more than a body may have: only who reads it knows that the body is too long.
+        # The stream may read one byte more than a body may have: that byte shows that the body is too long.
         return cast(IO[bytes], Body(self.environ["wsgi.input"], most + 1, is_max=True))
 
 

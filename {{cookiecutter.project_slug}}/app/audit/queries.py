@@ -51,8 +51,8 @@ class Filters:
 def page(filters: Filters, *, before: str | None = None, after: str | None = None, size: int = ENTRIES_A_PAGE) -> Page:
     """Return the newest entries, those ``before`` or those ``after`` a cursor; raises :class:`BadFilter`.
 
-    If a bounded search stopped early, its page may be short or empty, but has a cursor from which to go on. If it runs
-    into its time limit, that is a :class:`BadFilter`, too.
+    If a bounded search stopped early, its page may be short or empty, but has a cursor from which to go on. A search
+    that reaches its time limit raises :class:`BadFilter`, too.
     """
     ascending = bool(after)
     cursor = Cursor.parse(after or before or "") if after or before else None

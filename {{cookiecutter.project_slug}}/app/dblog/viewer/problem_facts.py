@@ -16,8 +16,8 @@ from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry
 MOST_HIT = 5
 #: How far the rows since the problem was resolved are counted.
 SINCE_CAP = 1_000
-#: A problem grows if today has so many times the records of its usual day, and so many records. It has a usual day if
-#: so many days are before today.
+#: A problem grows if today has at least GROWN_TIMES times the records of its usual day, and at least GROWN_RECORDS. It
+#: has a usual day once the chart has GROWN_DAYS days of it before today.
 GROWN_TIMES, GROWN_RECORDS, GROWN_DAYS = 3, 10, 7
 #: How many rows of a request are looked at, and how many are shown.
 REQUEST_CAP, REQUEST_ROWS = 500, 30
@@ -32,7 +32,7 @@ class Deploy(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """How many times the records of a usual day today has, rounded down, and the rule in words."""
+    """How many times as many records today has as a usual day, rounded down, and the rule in words."""
 
     times: int
     rule: str
@@ -82,10 +82,10 @@ def place_deploys(releases: Sequence[LogRelease]) -> Sequence[Deploy]:
 def growth(first_seen: datetime, counts: Sequence[int]) -> Growth | None:
     """Return how much more of a problem there is today than on its usual day, None if that is not much more.
 
-    The usual day is the mean of the chart's days before today since the problem was first seen. It counts as one record
-    at least, or a problem that was quiet for a month would grow by any number.
+    The usual day is the mean of the chart's days before today since the problem was first seen. It counts as at least
+    one record: otherwise the factor of a problem that was quiet for a month would have no limit.
 
-    :param counts: as of :func:`app.dblog.viewer.problem_list.count_by_day`
+    :param counts: the problem's records by day, as :func:`app.dblog.viewer.problem_list.count_by_day` returns them
     """
     today, before = counts[-1], counts[max((first_seen - chart_start()) // DAY, 0) : -1]
     if len(before) < GROWN_DAYS or today < GROWN_RECORDS:
