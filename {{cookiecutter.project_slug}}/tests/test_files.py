@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from app import dblog
 from app.config import ConfigError, load_config
 from app.dblog.journal.append import Journal
+from app.dblog.journal.files import QUARANTINE
 from app.doctor import lacking_rights
 from app.private_files import make_file
 from app.sqlite import set_up_sqlite
@@ -22,25 +23,65 @@ from .conftest import SERVER, Command
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="about users and modes of POSIX")
 
 
+# Make every kind of file while nothing but the application itself keeps others out, and tell of each right that it
+# takes away only later.
+MAKE_FILES = """
+import logging, os, stat, sys
+from flask_migrate import upgrade
+from app import create_app
+from app.dblog.journal.files import quarantine
+
+def note(event, args):
+    if event == "os.chmod" and (before := stat.S_IMODE(os.stat(args[0]).st_mode)) != args[1]:
+        print(f"{args[0]} was {before:o} first")
+
+os.umask(0)
+sys.addaudithook(note)
+app = create_app()
+with app.app_context():
+    upgrade()
+for _ in range(1_100):
+    logging.getLogger("filler").info("%s", "x" * 1_000)
+app.logger.error("secret")
+quarantine(app.extensions["dblog"].journal.folder, "1", {"message": "secret"}, "because")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
 @pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about files only")
-def test_no_other_user_can_read_what_is_written(command: Command, tmp_path: Path) -> None:
-    instance = tmp_path / "instance"
-    settings = {"LOG_FILE": str(instance / "app.log"), "LOG_JOURNAL_DIR": str(instance / "journal")}
-    settings |= {name: f"sqlite:///{instance / name.lower()}.db" for name in ("DATABASE_URL", "LOG_DATABASE_URL")}
-    write = "import os; os.umask(0); from app import create_app; create_app().logger.error('secret'); os._exit(0)"
-    assert command("flask", "db", "upgrade", **settings).returncode == 0
-    assert command("-c", write, **settings).returncode == 0
-    made = [instance, *instance.rglob("*")]
-    names = {path.name for path in made}
-    assert {"app.log", "database_url.db", "log_database_url.db", ".__app.lock"} <= names
-    assert any(name.endswith(".jsonl") for name in names)
-    assert {(path.name, oct(path.stat().st_mode & 0o777)) for path in made} == {
-        (path.name, "0o700" if path.is_dir() else "0o600") for path in made
-    }
-    if os.geteuid() == 0:
-        for path in made:
-            read = ["setpriv", "--reuid=65534", "--clear-groups", "cat" if path.is_file() else "ls", str(path)]
-            assert subprocess.run(read, capture_output=True, check=False).returncode != 0, path
+def test_no_other_user_can_read_what_is_written(command: Command) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        base, instance = Path(name), Path(name, "instance")
+        settings = {"LOG_FILE": str(instance / "app.log"), "LOG_FILE_MAX_MB": "1", "LOG_DB_LEVEL": "ERROR"}
+        settings |= {"LOG_JOURNAL_DIR": str(instance / "journal"), "LOG_LEVEL": "CRITICAL"}
+        settings |= {name: f"sqlite:///{instance / name.lower()}.db" for name in ("DATABASE_URL", "LOG_DATABASE_URL")}
+        ended = command("-c", MAKE_FILES, **settings)
+        assert ended.returncode == 0, ended.stderr
+        # concurrent-log-handler makes each new app.log under another name, and gives it its own once it is closed.
+        assert [line for line in ended.stdout.splitlines() if "/.app.log." not in line] == []
+        made = [instance, *instance.rglob("*")]
+        names = {path.name for path in made}
+        assert {"app.log", "app.log.1", "database_url.db", "log_database_url.db", ".__app.lock"} <= names
+        assert QUARANTINE in names
+        assert any(name.endswith(".jsonl") for name in names)
+        assert {(path.name, oct(path.stat().st_mode & 0o777)) for path in made} == {
+            (path.name, "0o700" if path.is_dir() else "0o600") for path in made
+        }
+        if os.geteuid() == 0:
+            base.chmod(0o755)
+            (base / "control").write_text("for all")
+            (base / "control").chmod(0o644)
+            assert [path for path in (base / "control", *made) if another_user_reads(path)] == [base / "control"]
+            instance.chmod(0o755)
+            (instance / "journal").chmod(0o755)
+            assert not any(another_user_reads(path) for path in made if path.is_file())
+
+
+def another_user_reads(path: Path) -> bool:
+    command = ["cat" if path.is_file() else "ls", str(path)]
+    read = subprocess.run(command, user=65534, group=65534, extra_groups=[], capture_output=True, check=False)
+    return read.returncode == 0
 
 
 def test_a_journal_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
