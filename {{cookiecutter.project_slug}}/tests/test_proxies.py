@@ -89,6 +89,8 @@ HOSTS = [
     "-",
     "",
     "a b",
+    "localhost@evil.example",
+    "evil.example/..",
 ]
 
 
@@ -104,7 +106,7 @@ def test_no_host_is_an_error_of_the_server(
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         if trusted:
             assert answer.status_code == 400
-        assert host in HOSTS[:3] or "evil" not in answer.headers.get("Location", "")
+        assert "evil" not in answer.headers.get("Location", "")
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 

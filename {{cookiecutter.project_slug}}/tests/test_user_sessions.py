@@ -103,11 +103,16 @@ def test_the_account_page_lists_sessions_and_ends_each(app: Flask, client: Flask
         data={"csrf_token": token, "username": "ada", "password": PASSWORD},
         environ_overrides={"REMOTE_ADDR": "192.0.2.7", "HTTP_USER_AGENT": "Netscape \x1b[31m<b>"},
     )
+    since = utcnow() - timedelta(days=3)
+    with app.app_context():
+        db.session.execute(update(UserSession).values(created_at=since))
+        db.session.commit()
     page = client.get("/account").text
     assert "192.0.2.7" in page
     assert "Netscape [31m&lt;b&gt;" in page
     assert page.count("this browser") == 1
     other_row = rows(app)[-1]
+    assert page.count(f'since <time datetime="{since:%Y-%m-%dT%H:%M:%S}') == 2
     assert logged_in(other)
     assert "That browser is logged out." in send(client, f"/account/sessions/{other_row.id}/end")
     assert not logged_in(other)
@@ -235,6 +240,20 @@ def test_a_session_that_is_not_used_ends(make_app: Callable[..., Flask], app: Fl
         with client.session_transaction() as content:
             content["_seen"] -= minutes * 60
         assert logged_in(client) is stays, minutes
+
+
+@pytest.mark.parametrize("minutes", [29, 31])
+def test_a_cookie_without_an_id_that_is_not_used_ends(
+    make_app: Callable[..., Flask], app: Flask, user: User, minutes: int
+) -> None:
+    site = make_app(SESSION_IDLE_MINUTES=30)
+    site.test_client_class = FlaskLoginClient
+    with site.test_client(user=user) as client:
+        assert logged_in(client)
+        with client.session_transaction() as content:
+            assert "_token" not in content
+            content["_seen"] -= minutes * 60
+        assert logged_in(client) is (minutes < 30)
 
 
 def test_a_copy_of_the_first_cookie_ends_with_the_time_since_the_login(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -10,7 +11,7 @@ from sqlalchemy import select, text, update
 
 from app.accounts.models import User
 from app.audit.models import AuditEntry
-from app.database import db
+from app.database import db, utcnow
 from app.dblog.models import LogEntry
 
 from ..conftest import login
@@ -138,4 +139,10 @@ def test_the_configuration_says_what_is_pruned(app: Flask, runner: FlaskCliRunne
     assert result.exit_code == 2
     assert "AUDIT_RETENTION_DAYS is 0" in result.stderr
     app.config["AUDIT_RETENTION_DAYS"] = 30
-    assert runner.invoke(args=["audit", "prune"]).stdout == "Deleted 0 entries.\n"
+    with app.app_context():
+        for days in (31, 29):
+            old = {"created_at": utcnow() - timedelta(days=days), "action": "update", "changes": {}}
+            db.session.add(AuditEntry(**old, model="Book", object_id=str(days)))
+        db.session.commit()
+    assert runner.invoke(args=["audit", "prune"]).stdout == "Deleted 1 entries.\n"
+    assert [entry.object_id for entry in entries(app) if entry.model == "Book"] == ["29"]

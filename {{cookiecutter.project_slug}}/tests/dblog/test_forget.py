@@ -14,7 +14,8 @@ from app.accounts.models import User
 from app.actor import CannotForget, any_of, forget_person
 from app.database import db
 from app.dblog.journal.files import QUARANTINE, quarantine
-from app.dblog.models import LogEntry, LogProblem
+from app.dblog.models import RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemUser
+from app.dblog.viewer.decisions import Who, decide, parse_change, parse_note
 
 from ..conftest import login
 
@@ -29,14 +30,18 @@ def forget(app: Flask, user_id: int, names: list[str]) -> list[str]:
 
 
 def everything(app: Flask) -> str:
-    tables = (LogEntry.metadata.tables[model.__tablename__] for model in (LogEntry, LogProblem))
+    models = (LogEntry, LogProblem, LogDecision, LogProblemUser)
+    tables = [LogEntry.metadata.tables[model.__tablename__] for model in models]
     with app.app_context(), db.engines["log"].connect() as connection:
         return repr([[dict(row._mapping) for row in connection.execute(select(table))] for table in tables])
 
 
 @pytest.fixture
 def talk(app: Flask, client: FlaskClient, user: User) -> int:
-    """Records that name somebody, by her number, her name and her address; returns the number."""
+    """Records, a problem and its history that name somebody, by her number, her name and her address.
+
+    The last record is still on its way. Returns the number.
+    """
 
     @app.get("/talk/<name>")
     def talk(name: str) -> str:
@@ -47,6 +52,13 @@ def talk(app: Flask, client: FlaskClient, user: User) -> int:
     login(client, user)
     client.get("/talk/ada?to=ada.%22quoted%22%40example.org&by=ada", environ_overrides={"REMOTE_ADDR": IP})
     logger.error("A job failed for %s", NAMES[1])
+    assert dblog.flush(30)
+    with app.app_context():
+        with db.engines["log"].connect() as connection:
+            problems = connection.scalars(select(LogProblem.id)).all()
+        decide(problems, parse_note("ada knows more, and so does eve"), Who(user_id=user.id))
+        decide(problems, parse_change(RESOLVED), Who(user_id=user.id + 1))
+    assert "ada knows more" in everything(app)
     logger.error("Not about her")
     return user.id
 
@@ -63,6 +75,9 @@ def test_nothing_names_the_person_any_more(app: Flask, talk: int) -> None:
     assert "RuntimeError: No place for [forgotten]" in left
     assert "'ada'" not in left.lower()
     assert "/ada" not in left
+    assert "[forgotten] knows more, and so does eve" in left
+    assert f"'user_id': {talk}," not in left
+    assert f"'user_id': {talk + 1}," in left
     assert "to=[forgotten]&by=[forgotten]" in left
     with app.app_context():
         rows = db.session.scalars(select(LogEntry)).all()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
+from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -238,7 +238,12 @@ def test_heirs_that_are_killed_while_they_ship(
 
 
 def test_pages_and_status_tell_records_from_rows(
-    app: Flask, client: FlaskClient, admin: User, make_writer: Callable[..., Writer], log: Engine
+    app: Flask,
+    client: FlaskClient,
+    runner: FlaskCliRunner,
+    admin: User,
+    make_writer: Callable[..., Writer],
+    log: Engine,
 ) -> None:
     writer = make_writer(storm_rows=50)
     write(writer, range(1, 301), **SAME)
@@ -256,6 +261,9 @@ def test_pages_and_status_tell_records_from_rows(
         facts = report(app.extensions["dblog"], 40)
     assert (facts["rows"], facts["records_without_row"], facts["rows_above_limit"]) == (53, 247, 13)
     assert "<dt>Records counted without a row (LOG_STORM_ROWS)</dt><dd>247</dd>" in client.get("/logs/status").text
+    said = runner.invoke(args=["log", "status"]).stdout
+    assert "records without row  247\n" in said
+    assert "storm  247 without row: number %s\n" in said
     ship(writer)
 
 

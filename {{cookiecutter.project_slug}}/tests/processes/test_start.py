@@ -54,7 +54,8 @@ def test_debug_is_for_the_flask_command_alone(copied: Path, command: Command, se
 
 def status(url: str) -> int:
     try:
-        with urlopen(url) as response:
+        # Less than gunicorn leaves a worker that one connection holds up, and enough for a busy machine.
+        with urlopen(url, timeout=20) as response:
             return int(response.status)
     except HTTPError as error:
         error.close()
@@ -124,6 +125,7 @@ def test_idle_connections_keep_nobody_waiting(command: Command, serve: Serve) ->
     command("flask", "db", "upgrade")
     with serve("gunicorn", "-b", "127.0.0.1:0", "app:create_app()") as server, ExitStack() as stack:
         address = urlsplit(server.url)
+        assert status(f"{server.url}/healthz") == 200
         for _ in range(3):
             idle = stack.enter_context(socket.create_connection((address.hostname, address.port)))
             form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100"
