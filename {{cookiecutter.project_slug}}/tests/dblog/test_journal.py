@@ -388,6 +388,39 @@ def test_a_server_that_comes_back_at_once_refuses_no_row(
     ship(writer)
 
 
+@pytest.mark.parametrize(
+    ("losses", "is_there", "refused"),
+    [(2, True, 0), (99, True, 1), (99, False, 0)],
+    ids=["twice, with the database there", "each time, with the database there", "each time, with the database away"],
+)
+def test_a_row_goes_to_quarantine_after_three_losses_of_its_own(
+    make_writer: Callable[..., Writer], log: Engine, losses: int, is_there: bool, refused: int
+) -> None:
+    """After each loss a probe, a row that is rolled back, tells whether the database takes other rows."""
+    writer = make_writer()
+    tried: list[str] = []
+
+    @event.listens_for(log, "before_cursor_execute")
+    def lose(_connection: Connection, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if not statement.startswith("INSERT INTO log_entry"):
+            return
+        name = "probe" if "'probe'" in repr(parameters) else "row"
+        tried.append(name)
+        if tried.count("row") <= losses and (name == "row" or not is_there):
+            raise DBAPIError("lost", None, Exception("lost"), connection_invalidated=True)
+
+    write(writer, range(1))
+    assert writer.flush(60 if is_there else 0.5) is is_there
+    assert tried[:6] == (["row", "probe"] * 3)[: len(tried)]
+    assert tried.count("row") == 3 or not is_there
+    assert health(writer.journal)["quarantined"] == refused
+    assert numbers(log) == [0] * (is_there and not refused)
+    losses = 0
+    assert writer.flush(60)
+    assert numbers(log) == [0] * (not refused)
+    ship(writer)
+
+
 def test_a_fault_of_the_schema_waits(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
     with log.begin() as connection:
         connection.execute(text("ALTER TABLE log_entry DROP COLUMN source"))
