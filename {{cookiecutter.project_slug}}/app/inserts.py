@@ -1,8 +1,8 @@
 """Many rows in one statement, for the log's writer and the audit trail.
 
-SQLAlchemy converts a row value by value, which takes it longer than the database takes to store the row. Here the
-values of a column are converted together, and SQLite gets many rows a statement, since sqlite3 waits for its turn
-of the interpreter after each. With it the log's throughput on SQLite rose from 29% to 42% of what the driver alone
+SQLAlchemy converts a row value by value, which takes longer than storing the row in the database. This module converts
+the values of a column together. SQLite gets many rows in a statement, since sqlite3 waits for its turn of the
+interpreter after each statement. Both raised the log's throughput on SQLite from 29% to 42% of what the driver alone
 reaches (the template's benchmarks/throughput.py).
 """
 
@@ -24,7 +24,7 @@ Converter = Callable[[Any], Any]
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert one row or more in the connection's transaction.
 
-    :param rows: each has a value for every column but the primary key, which the database gives
+    :param rows: each has a value for every column except the primary key, which the database assigns
     """
     statement, values, converters = _insert_statement(table, connection.dialect)
     columns = zip(*map(itemgetter(*converters), rows), strict=True)
@@ -43,10 +43,10 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 @cache
 def _insert_statement(table: Table, dialect: Dialect) -> tuple[str, str, dict[str, Converter | None]]:
-    """Return the statement up to VALUES, one row's placeholders, and for each column the conversion that it needs."""
+    """Return the statement up to VALUES, one row's placeholders, and each column's conversion, None if it has none."""
     names = [column.name for column in table.c if not column.primary_key]
     compiled = str(insert(table).inline().compile(dialect=dialect, column_keys=names))
-    # Values are given by position, whatever the driver's own style is.
+    # Values are passed by position, so named placeholders are replaced.
     head, verb, values = re.sub(r"%\(\w+\)s", "%s", compiled).partition("VALUES ")
     converters: dict[str, Converter | None] = {
         name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names
@@ -56,9 +56,9 @@ def _insert_statement(table: Table, dialect: Dialect) -> tuple[str, str, dict[st
 
 @cache
 def insert_if_absent(dialect: str, table: Table, key: str) -> Insert:
-    """Return an INSERT that leaves alone the row with the same key which another process made in the meantime."""
+    """Return an INSERT that does nothing if another process has inserted a row with the same key in the meantime."""
     if dialect in ("mysql", "mariadb"):
-        # Not INSERT IGNORE: it would also cut texts and turn NULL into 0.
+        # INSERT IGNORE is not used: it would also cut texts and turn NULL into 0.
         return mysql.insert(table).on_duplicate_key_update({key: table.c[key]})
     upsert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     return upsert.on_conflict_do_nothing(index_elements=[key])

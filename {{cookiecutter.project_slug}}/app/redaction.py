@@ -1,7 +1,7 @@
-"""Secrets are hidden by the name of their key and by their form.
+"""This hides secrets in text; it knows them by the name of their key or by their form.
 
-Visitors choose the text that is searched. Every repetition in an expression is therefore short or possessive (it gives
-nothing back), and no search begins again inside what it has read: the time grows with the text's length.
+Visitors choose the text that is searched, so its time must only grow with the text's length. Every repetition in an
+expression is therefore short or possessive (it gives nothing back), and no search reads the same text again.
 """
 
 import re
@@ -33,7 +33,7 @@ _QUOTED = r"""
   | \\{1,3}["'](?:(?!\\{1,3}["'])[\s\S])++
   | %2[27](?:(?!%2[27])\S)++ | &(?:quot|\#3[49]);(?:(?!&(?:quot|\#3[49]);)\S)++
 """
-# The other values of a list.
+# The further values of a list.
 _MORE = re.compile(r"""(?:,\s{0,4}+[bru]{0,2}(?:"[^"]*+"|'[^']*+'))++""")
 _LITERAL = re.compile(r""""(?:[^"\\\n]|\\.)*+"?+|'(?:[^'\\\n]|\\.)*+'?+""")
 _VALUE_IN_CODE = re.compile(_QUOTED, re.VERBOSE)
@@ -80,8 +80,8 @@ _PERSONAL = re.compile("pin$|code$|otp$|cvv2?$|cvc2?$|ssn$")
 _PASSWORD = re.compile("pass(?:word|wd|phrase|code)$")
 _GROUPS = re.compile(r"[A-Z\d]{3,8}(?:-[A-Z\d]{3,8}){1,7}|[a-z\d]{3,8}(?:-[a-z\d]{3,8}){1,7}")
 _BY_PART = re.compile(STRONG)
-# Every name of a secret has one of these in it, in lower case. The search tries few and rare first letters, which makes
-# it quick: it finds "auth" by its "u".
+# Every name of a secret has one of these in it, in lower case. The expression begins with few and rare letters, which
+# makes the search quick: it finds "auth" by its "u".
 _STEM = re.compile(
     "k(?:e[yn]|ie|od|ennw)|p(?:ass|in|hrase|sk|w|arol|onse=| login |dp |(?<=otp))"
     "|c(?:ode|ard|omm|on[nt]|re[dt]|v|srf|htw|lave|ial|le:|(?<=monic))|u(?:th|se(?<=net use) )"
@@ -93,23 +93,23 @@ _WORD = re.compile(r"(?<![\w.-])[\w-]")
 _LONG, _AGAIN, _STATEMENT = 64, 8, 4_096
 _PROSE = re.compile(r" [A-Za-z(]")
 
-# A statement with its values, and what SQLAlchemy's errors quote.
+# A statement with its values, and the marks of a statement and its parameters in SQLAlchemy's errors.
 _INSERT = re.compile(r"(insert into [^\s(]{1,128} ?\(([^()]++)\) ?values ?\()(?=[^)]{0,256}')[^)]++", re.IGNORECASE)
 _SQL, _PARAMETERS, _END = "[SQL: ", "[parameters: (", ")]"
 
-# The frame of a traceback: its place, then its source in lines that are further in.
+# The frame of a traceback: its place, then its source in indented lines.
 _FRAME = re.compile(
     r"""(^[ |+-]{0,64}+File "[^"\n]*+", line \d++[^\n]*+\n(?:[ |]{0,64}? {4}[^\n]*+(?:\n|\Z))*+)""", re.MULTILINE
 )
 
 
 def redact(text: str) -> str:
-    """Return the text with the secrets hidden that can be told by their form or by the name in front of them."""
+    """Return the text with those secrets hidden that are known by their form or by the name in front of them."""
     return _redact(text, _VALUE)
 
 
 def redact_code(text: str) -> str:
-    """Return a line of source with its secrets hidden: in literals, and literals that are given to a secret's name."""
+    """Return a line of source with its secrets hidden: those in literals, and literals assigned to a secret's name."""
     return _redact(_LITERAL.sub(lambda found: redact(found[0]), text), _VALUE_IN_CODE)
 
 
@@ -122,7 +122,7 @@ def redact_trace(text: str) -> str:
 
 
 def _redact(text: str, values: re.Pattern[str]) -> str:
-    """Hide what follows the names of secrets. Only a short value may be left, so nothing long is read twice."""
+    """Hide the values behind the names of secrets. Only short values may stay, so no long one is read twice."""
     low = text.lower() if text.isascii() else _lower(text)
     shown = hide_options(hide_forms(text, low))
     if shown is not text:
@@ -155,13 +155,13 @@ def _redact(text: str, values: re.Pattern[str]) -> str:
 
 
 def _lower(text: str) -> str:
-    """Return the text in lower case, each character at its place: the Turkish capital I with a dot would become two."""
+    """Return the text in lower case, each character at its place: lower() makes two of the Turkish dotted capital I."""
     low = text.lower()
     return low if len(low) == len(text) else text.replace("İ", "I").lower()
 
 
 def _hide_again(text: str, hidden: set[str]) -> str:
-    """Hide what was hidden behind a name wherever it stands in the text: "password=…&confirm=…"."""
+    """Hide a value that was hidden behind a name wherever else it stands in the text: "password=…&confirm=…"."""
     for value in sorted(hidden)[:_AGAIN]:
         if 6 <= len(value) <= _LONG and any(map(str.isdecimal, value)) and any(map(str.isalpha, value)):
             text = text.replace(value, REDACTED)
@@ -169,7 +169,7 @@ def _hide_again(text: str, hidden: set[str]) -> str:
 
 
 def _hide_in_statements(text: str, low: str) -> str:
-    """Hide the values of SQL statements that write to a column of secrets, or compare with one."""
+    """Hide the values of SQL statements that write to a column with secrets, or compare with one."""
     if "insert into" in low:
         text = _INSERT.sub(lambda found: f"{found[1]}{REDACTED}" if _has_secret(found[2]) else found[0], text)
     parts, start = [], 0
@@ -191,7 +191,7 @@ def _has_secret(names: str) -> bool:
 
 
 def _names_at(text: str, low: str, stem: re.Match[str], position: int) -> Iterator[re.Match[str]]:
-    """Yield the matches that begin with a name which has this stem in it, and end where its value begins."""
+    """Yield the matches that begin with a name that contains this stem, and end where the name's value begins."""
     place = stem.start()
     begin = max(low.rfind(" ", position, place) + 1, position)
     if begin - 1 > position and stem[0] in _SECOND_WORDS and low[begin - 2 : begin - 1].isalnum():
@@ -236,7 +236,7 @@ def _quote_of(value: str) -> str:
 
 
 def _is_harmless(name: str, value: str, sign: str | None) -> bool:
-    """Whether this short text cannot be a secret of this name, which is folded."""
+    """Return whether this short text cannot be a secret of this name, which is folded."""
     words = value.lower().split()
     if not words or _PLACEHOLDER.fullmatch(value) or _is_reference(name, value):
         return True
@@ -256,14 +256,14 @@ def _is_harmless(name: str, value: str, sign: str | None) -> bool:
 
 
 def _is_reference(name: str, value: str) -> bool:
-    """Whether the text is code that names a secret and does not show it: ``password=password``, ``form.token.data``."""
+    """Return whether the text is code that names a secret without showing it: ``password``, ``form.token.data``."""
     parts = value.split(".")
     named = len(parts) > 1 and any(is_secret(part, BUILT_IN) for part in parts)
     return fold(value) == name or (named and all(map(str.isidentifier, parts)))
 
 
 def _is_meant(found: re.Match[str], value: str, quote: str, sign: str | None, after: str) -> bool:
-    """Whether the value belongs to the name. In prose, the word after a name often does not."""
+    """Return whether the value belongs to the name. In prose, the word after a name often does not."""
     if found.re is _NAME:
         if sign in ("->", "|", "→"):
             is_mixed = any(map(str.isdecimal, value)) and any(map(str.isalpha, value))

@@ -1,6 +1,6 @@
-"""Secrets that are given to programs, in a shell, in a list of arguments, or in a protocol.
+"""Secrets that are passed to programs, in a shell, in a list of arguments, or in a protocol.
 
-As to the time that a search takes, :mod:`app.redaction` applies.
+What :mod:`app.redaction` says about the time of a search holds here, too.
 """
 
 import re
@@ -8,7 +8,7 @@ import re
 REDACTED = "[redacted]"
 
 # Options of well-known programs, as a shell takes them or in a list: "mysql -ppw", ['mysql', '-p', 'pw']. The name of
-# the group leads to the programs. "-p 8080:80" and "-u 1000:1000" are none.
+# a group is the key of its programs. "-p 8080:80" and "-u 1000:1000" are no secrets.
 _OPTION = re.compile(
     r"""-(?<=[\s'"]-) (?:
         (?P<any>(?:u|-user|-proxy-user)["']?,?[ =]?["']?(?!\d{1,6}:\d{1,6}\b)[^\s:"'-][^\s:"']{0,128}+:
@@ -38,7 +38,7 @@ _PROGRAMS = {
     "keygen": re.compile(r"(?<!\w)ssh-keygen\b"),
     "isql": re.compile(r"(?<!\w)isql\b"),
 }
-# Programs and configurations that take a password without an option, and what is looked for first.
+# Programs and configurations that take a password without an option. A text without one of these has none of them.
 _HAS_ARGUMENT = (
     "requirepass",
     "masterauth",
@@ -84,10 +84,10 @@ _PIPED = re.compile(
 
 
 def hide_options(text: str) -> str:
-    """Return the text without the passwords that stand behind a program's option, or are piped into a program."""
+    """Return the text without passwords that stand behind a program's option or are piped into a program."""
     if "LOGIN " in text or "334 UG" in text:
         text = _COMMAND.sub(hide_after, text)
-    # One character is found ten times as quickly as two, and most texts lack it.
+    # The search for one character is ten times as fast as that for two, and most texts do not have it.
     if "-" in text and (" -" in text or "'-" in text or '"-' in text):
         text = _OPTION.sub(_hide_option, text)
     if "|" in text and ("sudo" in text or "chpasswd" in text or "docker" in text):
@@ -96,7 +96,7 @@ def hide_options(text: str) -> str:
 
 
 def hide_arguments(text: str, low: str) -> str:
-    """Return a text that speaks of secrets without those whose program says so; ``low`` is the text in lower case."""
+    """Return the text without the passwords that programs take as arguments; ``low`` is the text in lower case."""
     if "AUTH " in text or "PASS " in text:
         text = _COMMAND.sub(hide_after, text)
     if any(map(low.__contains__, _HAS_ARGUMENT)):
@@ -107,7 +107,7 @@ def hide_arguments(text: str, low: str) -> str:
 
 
 def hide_after(found: re.Match[str]) -> str:
-    """Return what the match found, its last group kept and what follows it hidden."""
+    """Return the text of the match with its last group kept, and what follows the group hidden."""
     return f"{found[found.lastindex or 0]}{REDACTED}"
 
 

@@ -1,6 +1,6 @@
 """Secrets that are known by their form alone: keys of vendors, tokens, hashes, credentials in addresses, cards.
 
-As to the time that a search takes, :mod:`app.redaction` applies.
+What :mod:`app.redaction` says about the time of a search holds here, too.
 """
 
 import base64
@@ -10,7 +10,7 @@ from string import ascii_letters, digits
 from .secret_commands import REDACTED, hide_after
 
 _SCHEME = re.compile(r"(?<![\w-])(bearer|basic) {1,4}+(?!\w{1,32}+=\w)([\w.~+/=:-]{6,}+)", re.IGNORECASE)
-# "ada:pw@db1:5432". A word without a number in it is none.
+# "ada:pw@db1:5432". A word without a number in it is not taken for a password.
 _AT_HOST = re.compile(
     r"""((?<![\w./:@-])[\w.+-]{1,64}+:)(?=[^\s@]{0,64}?\d)[^\s:/@"'<>=]{5,128}+
       (?=@[\w-]{1,64}+(?:\.[\w-]{1,64}+){0,8}+(?::\d{2,5}(?!\w)|/\w))
@@ -50,7 +50,7 @@ _USER_INFO = re.compile(
 # Parameters of an address. Elsewhere these names say nothing about a secret.
 _PARAMETER = re.compile(r"([?&#](?:code|key|state|ticket|assertion)=(?:4/)?)([\w~%+=-]{16,}+)", re.IGNORECASE)
 
-# Keys that begin as their vendor wants, and have a number in them.
+# Keys that begin with their vendor's letters, and have a number in them.
 _TOKEN = re.compile(
     r"""(?<![A-Za-z0-9])(?=[\w./+=:-]{20}) (?:
       (?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])
@@ -65,9 +65,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _JWT = re.compile(r"(?<![\w-])(?:eyJ[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}|\.eJ[\w-]{16,}+\.[\w-]{5,8}\.[\w-]{20,}+)")
-# What itsdangerous and Django sign: the value, the time, the signature.
+# Texts that itsdangerous and Django have signed: the value, the time, the signature.
 _SIGNED = re.compile(r"([.:])(?<=[\w-].)[\w-]{5,8}\1([\w-]{27,}+)")
-# "/reset-password/…", "/login/magic/…": whoever has the address is let in.
+# "/reset-password/…", "/login/magic/…": a person with the address is let in.
 _IN_PATH = re.compile(r"/(?!\w{8}-\w{4}-)([\w~-]{16,}+)(?!\.)")
 _OPENS = re.compile(
     r"(?:reset|verify|verification|confirm|activat|invit|magic|unsubscribe|unlock|recover|token|secret|private)"
@@ -94,7 +94,7 @@ _HASH = re.compile(
 # PostgreSQL quotes the whole row, password hash included, when a constraint refuses it.
 _FAILING_ROW = re.compile(r"(Failing row contains )\(.*+", re.DOTALL)
 
-# Issuers by prefix and length; Luhn alone would take one in ten long numbers.
+# Cards, by their issuers' prefixes and lengths: Luhn's check alone accepts one in ten long numbers.
 _CARD = re.compile(
     r"""(?<![\w.+-]) (?:
       4\d{3}([ -]?)\d{4}\1\d{4}\1\d{4}
@@ -105,13 +105,14 @@ _CARD = re.compile(
     ) (?![\w-]|\.\d)""",
     re.VERBOSE,
 )
-# Digits, the characters of keys, and others; digits and others. The shortest run of a key, and of a card's digits.
+# These tables turn each byte into its kind: a digit, a character of keys, or another one; a digit or another one. Below
+# are the shortest runs of such kinds in a key and in a card's number.
 _KINDS = bytes(
     0x30 if chr(code) in digits else 0x61 if chr(code) in ascii_letters + "_-" else 0x20 for code in range(256)
 )
 _IN_CARDS = bytes(0x30 if chr(code) in digits else 0x78 for code in range(256))
 _KEY_RUN, _CARD_RUN = b"a" * 20, b"0" * 14
-# An id, unless it ends an address.
+# Ids that are no secrets, unless one stands at the end of an address.
 _HEX_ID = re.compile(rb"(?<!/)[0-9a-f-]{20,}+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?!\w)")
 
 
@@ -147,7 +148,7 @@ def hide_forms(text: str, low: str) -> str:
 
 
 def hide_said(text: str, low: str) -> str:
-    """Return a text that speaks of secrets without those whose place says what they are; ``low`` is in lower case."""
+    """Return the text without secrets that are known by the words before them; ``low`` is the text in lower case."""
     if "bearer " in low or "basic " in low:
         text = _SCHEME.sub(_hide_scheme, text)
     if "digest " in low:
@@ -158,10 +159,10 @@ def hide_said(text: str, low: str) -> str:
 
 
 def is_user_and_password(value: str) -> bool:
-    """Whether this is what follows "Basic" in a header: base64 of a name, a colon and a password."""
+    """Return whether this can follow "Basic" in a header: it is the base64 of a name, a colon and a password."""
     try:
         return b":" in base64.b64decode(value + "==")
-    except ValueError:  # no base64, or no ASCII
+    except ValueError:  # it is no base64, or not in ASCII
         return False
 
 
@@ -196,14 +197,14 @@ def _has_scheme(low: str) -> bool:
 
 
 def _hide_signature(found: re.Match[str]) -> str:
-    """Return what the match found, its last group kept and what follows it hidden."""
+    """Return the text of the match with its signature hidden, if that looks like one."""
     value = found[2]
     is_one = any(map(str.isdecimal, value)) and any(map(str.isupper, value)) and any(map(str.islower, value))
     return f"{found[0][: -len(value)]}{REDACTED}" if is_one else found[0]
 
 
 def _hide_in_path(found: re.Match[str]) -> str:
-    """Return what the match found, its last group kept and what follows it hidden."""
+    """Return a part of a path, hidden if it is random and the part before it says that it lets a person in."""
     value, before = found[1], found.string[max(0, found.start() - 48) : found.start()]
     is_random = any(map(str.isdecimal, value)) and any(map(str.isalpha, value)) and value.count("-") < 3
     return f"/{REDACTED}" if is_random and _OPENS.search(before) else found[0]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-# Parts of names without case and separators, see :func:`fold`.
+# Parts of names, without case and separators, see :func:`fold`.
 _PARTS = r"""
     passw passphrase passcode passkey passe$ passord pwd
     (?:db|user|smtp|ldap|mysql|pg|root|admin|sql|mail|ftp|redis)pass$
@@ -21,7 +21,7 @@ _PARTS = r"""
 """
 STRONG = "|".join(_PARTS.replace("\n    |", "|").split())
 _WHOLE_NAMES = ("auth", "session", "creds")
-# Secrets as the last word of a name too: "user_pin", but not "opinion".
+# These words mean a secret as a whole name and as its last word: "user_pin", but not "opinion".
 _LAST_WORDS = (
     "pin",
     "otp",
@@ -39,7 +39,7 @@ _LAST_WORDS = (
     "session",
 )
 _LAST_WORD = re.compile(rf"(?:^|[\W_]|(?<=[a-z])(?=[A-Z]))(?i:{'|'.join(_LAST_WORDS)})(?:[-_]?\d{{1,3}})?$")
-# What speaks of a secret without being one: "token_type", "max_tokens", "passwords.py", "CSRFError".
+# Names that speak of a secret without being one: "token_type", "max_tokens", "passwords.py", "CSRFError".
 _NO_SECRET = re.compile(
     "secretar|cookiecutter|passwordless|tokeni[sz]"
     "|^(?:max|min|num|total|prompt|completion|input|output|cached|reasoning|used)(?:new|of|completion)?tokens$"
@@ -58,7 +58,7 @@ def secret_names(names: Iterable[str] = ()) -> re.Pattern[str]:
 
 @lru_cache(maxsize=4_096)
 def is_secret(key: str, secret: re.Pattern[str]) -> bool:
-    """Whether the value under this key must not be shown; ``secret`` comes from :func:`secret_names`."""
+    """Return whether the value under this key must not be shown; ``secret`` comes from :func:`secret_names`."""
     folded = fold(key)
     found = secret.search(folded)
     if found is not None and found["own"] is not None:
@@ -67,7 +67,7 @@ def is_secret(key: str, secret: re.Pattern[str]) -> bool:
 
 
 def fold(key: str) -> str:
-    """Return the name without case and separators, as names are compared."""
+    """Return the name without case and separators; in this form names are compared."""
     return key.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 

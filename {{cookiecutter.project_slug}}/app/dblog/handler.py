@@ -1,4 +1,4 @@
-"""The logging handler: it appends an event to the journal. Nothing here waits for a database."""
+"""The logging handler appends an event to the journal. Nothing here waits for a database."""
 
 import logging
 import re
@@ -12,32 +12,32 @@ from .capture.event import encode
 from .capture.uncaught import RECORDED, note_record
 from .journal.append import Journal
 
-# Above every level: the handler takes nothing.
+# OFF is above every level: the handler then takes no record.
 logging.addLevelName(OFF := sys.maxsize, "OFF")
-# These log an exception that the log has recorded already, when it has passed the application. In no set, since what an
-# odd record has for a name may not be hashable.
+# These loggers repeat an exception that the log recorded when it left the application. They are in no set, since an odd
+# record's name may not be hashable.
 _REPEATERS = ("werkzeug", "gunicorn.error", "waitress", "rq.worker", "celery.app.trace")
 
 
 class Shipper(Protocol):
-    """What brings the journal to the database."""
+    """The part that brings the journal to the database; the writer is one."""
 
     def wake(self) -> None:
         """Say that there is a new record."""
 
     def is_shipping(self) -> bool:
-        """Whether the calling thread is the one that ships: its own records would never end."""
+        """Return whether the calling thread is the one that ships: to ship its own records would never end."""
 
     def warn(self, sentence: str, kind: str) -> None:
-        """Tell people, once a minute at most for sentences of the same kind."""
+        """Print the sentence on stderr, at most once a minute for sentences of the same kind."""
 
 
 class DatabaseLogHandler(logging.Handler):
-    """Appends every record to the application's journal and wakes whoever ships it.
+    """Appends every record to the application's journal and wakes the shipper.
 
-    It stays open after :meth:`close`: what still logs after ``logging.shutdown`` is written to the journal, too.
+    It stays open after :meth:`close`: records that are logged after ``logging.shutdown`` get into the journal, too.
 
-    :param level: records from this level on; ``OFF`` takes none
+    :param level: the lowest level to take; ``OFF`` takes no record
     :param actor: tells who is acting, see :data:`app.actor.Actor`
     :param secret: the keys to redact, see :func:`app.redaction.secret_names`
     """
@@ -51,10 +51,11 @@ class DatabaseLogHandler(logging.Handler):
         self._actor, self._secret = actor, secret
 
     def handle(self, record: logging.LogRecord) -> bool:
-        # The handler's lock is not taken: an argument's __str__ that waits for a thread which logs would wait for ever.
+        # This does not take the handler's lock: an argument's __str__ may wait for a thread that logs, and then both
+        # would wait for ever.
         passed = self.filter(record)
         if passed:
-            # From Python 3.12 on a filter may answer with another record.
+            # From Python 3.12 on a filter may return another record.
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
         return bool(passed)
 
@@ -62,9 +63,9 @@ class DatabaseLogHandler(logging.Handler):
         """Append the record: when this returns, it survives the process. Never raises, never waits for a database."""
         try:
             if self._shipper.is_shipping() and not _is_finalising():
-                # To ship what the shipping itself logs would log again.
+                # To ship a record of the shipping itself would make more such records.
                 if record.levelno >= logging.WARNING:
-                    # A driver says the same at each try to connect, though with other numbers in it.
+                    # A driver logs the same at each try to connect, but with other numbers in it.
                     self._shipper.warn(f"{record.name}: {record.getMessage()}", f"{record.name}: {record.msg}")
             elif record.name not in _REPEATERS or not _is_recorded(record):
                 self._journal.append(encode(record, self._actor, self._secret))
@@ -77,9 +78,9 @@ class DatabaseLogHandler(logging.Handler):
 
 
 def why_silent(handler: logging.Handler, logger: logging.Logger) -> str | None:
-    """Return why the logger's records do not reach the handler, and what mends it; None if they do.
+    """Return why the logger's records do not reach the handler, and how to mend that; None if they do.
 
-    A handler that is ``OFF`` is silent because somebody wants it to be.
+    If the handler's level is ``OFF``, None is returned: somebody wants it to be silent.
     """
     last = strict = logger
     while handler not in last.handlers and last.propagate and last.parent is not None:
@@ -104,7 +105,7 @@ def why_silent(handler: logging.Handler, logger: logging.Logger) -> str | None:
 
 
 def _is_finalising() -> bool:
-    """Whether an object's ``__del__`` logs; the garbage collector runs it in whichever thread it happens to be."""
+    """Return whether an object's ``__del__`` logs; the garbage collector may run it in any thread, also in this one."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_name != "__del__":
         frame = frame.f_back
@@ -112,6 +113,6 @@ def _is_finalising() -> bool:
 
 
 def _is_recorded(record: logging.LogRecord) -> bool:
-    # Celery's record has a copy of an exception that cannot be pickled; the exception itself is being handled.
+    # If an exception cannot be pickled, Celery logs a copy of it while the exception itself is being handled.
     errors = (record.exc_info or (None, None, None))[1], sys.exc_info()[1]
     return any(RECORDED in getattr(error, "__dict__", {}) for error in errors)

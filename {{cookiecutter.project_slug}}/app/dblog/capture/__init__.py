@@ -1,5 +1,5 @@
-"""From a log call to one line of JSON.
+"""This package makes one line of JSON from a log call.
 
-Rule of this room: it runs in the caller's thread and touches memory only. No database, no ORM, no file; nothing in
+The rule of this room: it runs in the caller's thread and uses memory only, no database, no ORM and no file; nothing in
 here raises into the caller.
 """

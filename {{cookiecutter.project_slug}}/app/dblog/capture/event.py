@@ -41,29 +41,30 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 VERSION = 1
-#: Of the records that the log makes itself, which tell of lost ones.
+#: The logger of the records that the log makes itself, which report lost ones.
 OWN_LOGGER = "dblog"
 LINE_LIMIT_BYTES = 1_048_576
 
 _HOST = clean_name(socket.gethostname())
-# What logging and its formatters set. It is not read off a record, which a factory of somebody else's may have made.
+# The fields that logging and its formatters set. They are listed, since an application's own record factory may add
+# fields to each record.
 _STANDARD_FIELDS = {
     *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module", "lineno", "funcName"),
     *("exc_info", "exc_text", "stack_info", "created", "msecs", "relativeCreated", "thread", "threadName"),
     *("process", "processName", "taskName", "message", "asctime"),
 }
 _FEWEST_FIELDS = len(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
-# Times that every database stores and that can be shown in every time zone.
+# Every database can store times within these bounds, and every time zone can show them.
 _EARLIEST, _LATEST = (datetime(*day, tzinfo=UTC).timestamp() for day in ((1000, 1, 2), (9999, 12, 30)))
 ARRIVAL = "[time of arrival]"
 _FACTS = "dblog.facts"
 
-# To ask the proxy for the request costs a fifth of what one of the proxy's own attributes costs.
+# Getting the request from the proxy takes a fifth of the time of reading one attribute through the proxy.
 _current_request = cast("LocalProxy[Request]", request)._get_current_object
 
 
 def encode(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> bytes:
-    """Return the record as a line of JSON, newline included; what raises in an odd record is left out, and said.
+    """Return the record as a line of JSON with its newline; if a part of the record raises, the line says so instead.
 
     :param actor: tells who is acting, see :data:`app.actor.Actor`
     :param secret: the keys to redact, see :func:`app.redaction.secret_names`
@@ -90,7 +91,7 @@ def internal(message: str) -> dict[str, object]:
 
 
 def _bounded(event: dict[str, Any]) -> bytes:
-    """Return the event as JSON; one larger than a server takes loses its extra, then the exception's chain."""
+    """Return the event as JSON; an event that is too large for a server loses its extra, then the exception's chain."""
     line = orjson.dumps(event)
     if len(line) <= LINE_LIMIT_BYTES:
         return line
@@ -103,7 +104,7 @@ def _bounded(event: dict[str, Any]) -> bytes:
 
 
 def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dict[str, object]:
-    """Return the record as JSON data that refers to no living object any more; raises whatever an odd record raises."""
+    """Return the record as JSON data without references to living objects; raises what an odd record raises."""
     if not _EARLIEST < record.created < _LATEST:
         raise ValueError(f"{record.created} is no time that a row can have")
     message, template = _message(record, secret)
@@ -126,7 +127,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
     if record.exc_info and isinstance(record.exc_info[1], BaseException):
         event["exception"] = capture(record.exc_info[1], record.exc_info[2])
     elif record.exc_text:
-        # A record that comes from another process has only the text of its exception.
+        # A record from another process has only the text of its exception.
         stack = "\n".join(filter(None, (record.exc_text, stack)))
     if stack:
         event["stack"] = clean_text(stack, hide=lambda text: redact_trace(without_colors(text)))
@@ -136,7 +137,7 @@ def _event(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dic
 
 
 def _salvage(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> dict[str, Any]:
-    """Return the event of a record that has something odd: a part that raises says so, and costs no other part."""
+    """Return the event of an odd record: each part that raises is replaced by a marker, and the others are kept."""
 
     def tried(make: Callable[[], object], otherwise: Callable[[str], object] = str) -> Any:
         try:
@@ -184,7 +185,7 @@ def _source(module: str, line: int, function: str) -> str:
 
 
 def _level(record: logging.LogRecord) -> int:
-    """Return the level's number, within what the column's small integer holds."""
+    """Return the level's number, within the bounds of the column's small integer."""
     level = record.levelno
     if not isinstance(level, int):
         return logging.ERROR
@@ -211,9 +212,9 @@ def _who(actor: Actor) -> tuple[int | None, bool | None]:
 
 
 def format_message(record: logging.LogRecord, secret: Pattern[str]) -> str:
-    """Return the message with its arguments, in which what stands under a secret's name is hidden.
+    """Return the message with its arguments; values under a secret's name are hidden in them.
 
-    An argument that raises costs its text alone, and no argument of the ORM's is asked for anything.
+    If an argument raises, the message says so and stays unformatted. Objects of the ORM are never asked for a text.
 
     :param secret: the keys to redact, see :func:`app.redaction.secret_names`
     """
@@ -235,7 +236,7 @@ def _format(message: str, record: logging.LogRecord, secret: Pattern[str]) -> st
 
 
 def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str | None]:
-    """Return the message with its arguments, and its template, None where there are no arguments."""
+    """Return the message with its arguments, and its template, None if there are no arguments."""
     message = _text_of(record, secret)
     formatted = clean_message(_format(message, record, secret))
     if not record.args:
@@ -256,22 +257,22 @@ def _safe_arguments(args: object, secret: Pattern[str]) -> object:
 
 
 def keep_request(environ: "WSGIEnvironment", actor: Actor) -> None:
-    """Keep in ``environ`` what a record says of the current request and of who acts, for records after Flask's context.
+    """Keep facts of the current request and of who acts in ``environ``, for records after the end of Flask's context.
 
-    :param environ: the one that the server made; middleware may have given Flask a copy
+    :param environ: the server's own environ; middleware may have given Flask a copy
     """
     environ[_FACTS], environ[ACTOR] = _request_facts(_current_request()), _who(actor)
 
 
 def job_environ(name: str) -> "WSGIEnvironment":
-    """Return what stands for a request's environ in a job: its id is the job's name, and it has nothing else."""
+    """Return a job's substitute for a request's environ: its id is the job's name, and all other facts are None."""
     job = clean_text(f"{JOB}{name}", 128)
     facts = {"id": job} | dict.fromkeys(("method", "path", "query", "user_agent", "ip", "endpoint"))
     return {REQUEST_ID: job, _FACTS: orjson.Fragment(orjson.dumps(facts))}
 
 
 def _request_facts(of: Request) -> orjson.Fragment:
-    """Return what stays the same for a whole request. It is made once and kept in that request's environ."""
+    """Return the facts that stay the same for a whole request. They are made once and kept in the request's environ."""
     facts: orjson.Fragment | None = of.environ.get(_FACTS)
     if facts is None:
         request_id, ip, endpoint = of.environ.get(REQUEST_ID), of.remote_addr, of.endpoint
@@ -287,6 +288,6 @@ def _request_facts(of: Request) -> orjson.Fragment:
         }
         facts = orjson.Fragment(orjson.dumps(made))
         if endpoint is not None or of.routing_exception is not None:
-            # Before the URL is matched, when the session is opened for example, there is no endpoint yet.
+            # Before the URL is matched, for example while the session is opened, there is no endpoint yet.
             of.environ[_FACTS] = facts
     return facts

@@ -1,6 +1,6 @@
 """Any value as text or JSON that every database stores, with secrets hidden and the size bounded.
 
-The markers follow solid_errors' sanitizer: what was cut, hidden or failed stays visible as such.
+Markers show where something was cut, hidden or failed; they follow the sanitizer of solid_errors.
 """
 
 import math
@@ -34,7 +34,7 @@ RECURSION = "[recursion]"
 TEXT_LIMIT = 65_536
 VALUE_LIMIT = 8_192
 NAME_LIMIT = 200
-#: Characters read past a limit, so that a secret which the limit cuts in two is still recognised.
+#: How many characters past a limit are searched: a secret that the limit cuts in two must be recognised.
 SECRET_OVERLAP = 1_000
 MAX_DEPTH = 8
 MAX_ITEMS = 500
@@ -46,7 +46,7 @@ _PRINTED = (Enum, datetime, date, time, Decimal, UUID, PurePath)
 
 
 def clean_text(value: str, limit: int = TEXT_LIMIT, hide: Callable[[str], str] = redact) -> str:
-    """Return the text in at most ``limit`` characters, storable as UTF-8 without NUL; a marker tells where it was cut.
+    """Return at most ``limit`` characters of the text, storable as UTF-8 without NUL; a marker shows where it was cut.
 
     :param hide: hides the secrets in it, see :mod:`app.redaction`
     """
@@ -64,19 +64,19 @@ def clean_text(value: str, limit: int = TEXT_LIMIT, hide: Callable[[str], str] =
 
 
 def clean_message(value: str, limit: int = TEXT_LIMIT) -> str:
-    """Return what was logged: as :func:`clean_text`, without the colours that structlog and werkzeug give it."""
+    """Return a logged message as :func:`clean_text` does, without the colours that structlog and werkzeug give it."""
     return clean_text(without_colors(value) if "\x1b" in value[:limit] else value, limit)
 
 
-# Programs have few names, and log with the same ones over and over.
+# The names are cached: a program has few of them, and logs with the same ones again and again.
 @lru_cache(maxsize=4_096)
 def clean_name(value: str, limit: int = NAME_LIMIT) -> str:
-    """Return what programmers named: as :func:`clean_text`, without a search for secrets ("tokens:42 make")."""
+    """Return a name from the code as :func:`clean_text` does, but without a search for secrets ("tokens:42 make")."""
     return clean_text(value, limit, str)
 
 
 def safe_str(value: object, limit: int = VALUE_LIMIT, failed: str = RAISED) -> str:
-    """Return ``str(value)`` as storable text, or ``failed`` with the exception's name where ``__str__`` raises."""
+    """Return ``str(value)`` as storable text, or ``failed`` with the exception's name if ``__str__`` raises."""
     try:
         return clean_text(str(value), limit)
     except BaseException as error:
@@ -90,7 +90,7 @@ def orm_placeholder(value: object) -> str | None:
     Such objects are the ORM's, and ``current_user``.
     """
     if type(value) is LocalProxy:
-        # A proxy of a function may load what it stands for; one of a context variable holds it in memory.
+        # A proxy of a function may load its object from a database; a proxy of a context variable has it in memory.
         return "<LocalProxy>" if type(_proxied(value)) is FunctionType else None
     if not hasattr(type(value), "__mapper__"):
         return None
@@ -100,14 +100,14 @@ def orm_placeholder(value: object) -> str | None:
 
 
 def _proxied(proxy: "LocalProxy[Any]") -> object:
-    """What the proxy was made from. Its public ways all call that function, which is what must not happen here."""
+    """Return what the proxy was made from. Its public methods would call that function, which must not happen here."""
     return object.__getattribute__(proxy, "_LocalProxy__wrapped")
 
 
 def safe_argument(value: object, secret: re.Pattern[str]) -> object:
-    """Return a logging argument that is safe to format: ``value`` itself wherever that is, or a stand-in.
+    """Return a logging argument that is safe to format: ``value`` itself if it is safe, else a substitute.
 
-    Containers are searched, and copied if something in them must not be seen. Other objects are not looked into.
+    Containers are searched, and copied if something in them must be hidden. Other objects are not looked into.
     """
     if type(value) in SCALARS:
         return value
@@ -121,12 +121,12 @@ def safe_argument(value: object, secret: re.Pattern[str]) -> object:
 
 
 def to_json(value: object, secret: re.Pattern[str]) -> object:
-    """Return a copy of ``value`` as JSON data: secret keys redacted; depth, number of items and lengths bounded."""
+    """Return a copy of ``value`` as JSON data, with secret keys redacted and depth, items and lengths bounded."""
     return _Copy(secret).of(value)
 
 
 def _has_secret_field(value: object, secret: re.Pattern[str]) -> bool:
-    """Whether this is a dataclass's instance with a field that must not be shown."""
+    """Return whether this is a dataclass's instance with a field that must not be shown."""
     declared = getattr(type(value), "__dataclass_fields__", None)
     return type(declared) is dict and any(is_secret(name, secret) for name in declared)
 
@@ -196,7 +196,7 @@ class _Copy:
             # This is one header of a list, such as ("Authorization", "Bearer …").
             return [self.of(value[0]), self.mark(REDACTED)]
         copy: list[object] = []
-        # A named tuple and a row of a query have names for their items.
+        # A named tuple and a query's row have names for their items.
         names = getattr(value, "_fields", ())
         for name, item in zip_longest(names, value):
             if self.items_left <= 0:

@@ -1,6 +1,6 @@
 """An exception and its chain as JSON data, captured in the caller's thread: frames as numbers and names.
 
-Capturing is cheap. The expensive part, text and source lines, is :mod:`app.dblog.store.render`'s, in the writer's
+Capturing is cheap. :mod:`app.dblog.store.render` does the expensive part, text and source lines, in the writer's
 thread.
 """
 
@@ -23,11 +23,11 @@ MORE_EXCEPTIONS = f"{TRUNCATED} more exceptions"
 ERROR_LIMIT = 16_384
 PATH_LIMIT = 4_096
 
-# For these the interpreter prints the offending line, or adds a "Did you mean" that it finds in the living frames.
+# For these the interpreter prints the wrong line of code, or a "Did you mean" that it finds in the living frames.
 _EXPLAINED = (SyntaxError, NameError, AttributeError, ImportError)
 
-# To read the columns of a frame, Python walks the whole position table of its code, so each place is read once.
-# The value keeps the code object alive: otherwise its id could be given to another one.
+# Each place is read only once: to find a frame's columns, Python reads the whole position table of its code.
+# The value keeps the code object alive: otherwise Python could give its id to another one.
 _places: dict[tuple[int, int, int], tuple[CodeType, orjson.Fragment]] = {}
 _MAX_PLACES = 4_096
 
@@ -44,8 +44,8 @@ def capture(error: BaseException, trace: TracebackType | None) -> dict[str, obje
     captured = _capture(error, trace, frames_left)
     seen, todo, visits = {id(error)}, [(captured, error)], 1
     while todo:
-        # The order is that of traceback.TracebackException: an exception that two others share is shown once, and
-        # with the same one of the two.
+        # The order is that of traceback.TracebackException: an exception that two others share is shown only with the
+        # same one of the two.
         outer, error = todo.pop()
         inner: list[tuple[str, BaseException]] = []
         if error.__cause__ is not None and id(error.__cause__) not in seen:
@@ -55,7 +55,7 @@ def capture(error: BaseException, trace: TracebackType | None) -> dict[str, obje
         if isinstance(error, BaseExceptionGroup):
             inner += [("group", each) for each in error.exceptions[:MAX_EXCEPTIONS]]
         for key, other in inner:
-            # The visits are what is bounded: a group may hold the same exceptions over and over.
+            # The bound is on visits, not on exceptions: a group may have the same exceptions again and again.
             if visits >= MAX_EXCEPTIONS:
                 outer.setdefault("notes", []).append(MORE_EXCEPTIONS)
                 if "lines" in outer:
@@ -80,7 +80,7 @@ def without_chain(captured: Captured) -> Captured:
 def _capture(error: BaseException, trace: TracebackType | None, frames_left: list[int]) -> Captured:
     kind = type(error)
     captured: Captured = {
-        # It is None on a class whose module was taken away; the interpreter itself cannot print such a class.
+        # A class may have no module any more; the interpreter itself cannot print such a class.
         "module": clean_name(kind.__module__ or "builtins"),
         "name": clean_name(kind.__qualname__),
         "text": safe_str(error, ERROR_LIMIT, "<exception str() failed>"),
@@ -88,7 +88,7 @@ def _capture(error: BaseException, trace: TracebackType | None, frames_left: lis
     }
     notes = vars(error).get("__notes__", ())
     listed = isinstance(notes, (list, tuple))
-    # How notes that are no list are printed differs between interpreters, too.
+    # Interpreters also differ in how they print notes that are no list, so the running one prints them now.
     if isinstance(error, _EXPLAINED) or not listed:
         try:
             explained = traceback.TracebackException(kind, error, trace, limit=0, compact=True)
@@ -104,7 +104,7 @@ def _capture(error: BaseException, trace: TracebackType | None, frames_left: lis
 
 
 def _frames(trace: TracebackType | None, frames_left: list[int]) -> list[orjson.Fragment]:
-    """Return the frames, outermost first; of too many both ends, since the innermost is where it was raised."""
+    """Return the frames, outermost first; of too many those at both ends, since the last one raised the exception."""
     traces: list[TracebackType] = []
     while trace is not None:
         traces.append(trace)
@@ -130,7 +130,7 @@ def _frame(trace: TracebackType) -> orjson.Fragment:
 
 
 def _place(code: CodeType, trace: TracebackType) -> orjson.Fragment:
-    # A source that is in no file (of a zipped package) can only be found by way of the living frame.
+    # If the source is in no file (as in a zipped package), only the living frame leads to it.
     linecache.lazycache(code.co_filename, trace.tb_frame.f_globals)
     positions = islice(code.co_positions(), trace.tb_lasti // 2, None)
     line, *columns = next(positions, (None, None, None, None))

@@ -1,4 +1,4 @@
-"""Exceptions that nobody logs: of requests, of jobs, of threads, of commands and of the interpreter itself.
+"""Exceptions that nobody logs: those of requests, jobs, threads, commands and of the interpreter itself.
 
 A request is watched from the first middleware to the end of its response: Flask does not see middleware, and its error
 handling is over before the parts of a streamed response are made and the close callbacks are called.
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Record = Callable[[logging.LogRecord], object]
 
-#: Marks an exception that has left the application, for the server that logs it once more.
+#: Marks an exception that has left the application and is recorded: the server may log it once more.
 RECORDED = "__dblog_recorded__"
 
 _MESSAGE = "Exception on %s [%s]"
-# These are no errors: a client went away, somebody pressed Ctrl-C, a greenlet has to end, a task asks Celery to retry
-# or to ignore it. They are compared by name, since greenlet and Celery need not be installed.
+# These exceptions are no errors: a client went away, somebody pressed Ctrl-C, a greenlet has to end, a task asks Celery
+# to retry or to ignore it. They are compared by name, since greenlet and Celery need not be installed.
 _NO_ERRORS = {"GeneratorExit", "KeyboardInterrupt", "GreenletExit", "TaskPredicate"}
 _END = object()
 _watch: "ContextVar[Watch | None]" = ContextVar("watch", default=None)
 
 
 class Watch:
-    """One request, from the first middleware to the end of the response, which this object stands for.
+    """One request, from the first middleware to the end of its response, in whose place this object is returned.
 
-    An exception is told by its identity: it may define ``==``. Each request has its own list of those that are
-    recorded, since two requests may raise the same object.
+    Exceptions are compared by identity, since they may define ``==``. Each request has its own list of recorded
+    exceptions, since two requests may raise the same object.
 
     :param logger: the name of the application's logger
     :param record: takes a log record to the database's log alone
@@ -54,7 +54,7 @@ class Watch:
         self._recorded: dict[int, BaseException] = {}
 
     def respond(self, application: "WSGIApplication", start_response: "StartResponse") -> Iterable[bytes]:
-        """Return the application's response, or this object where iterating or closing it may raise."""
+        """Return this object in place of the application's response, or the response itself if that cannot raise."""
         try:
             self._response = self._run(lambda: application(self._environ, start_response))
         except BaseException:
@@ -76,7 +76,7 @@ class Watch:
         return chunk  # type: ignore[return-value]  # it is not _END
 
     def close(self) -> None:
-        # The response is closed once: werkzeug's debugger would close again what failed to close.
+        # The response is closed only once: werkzeug's debugger would close it again after it failed to close.
         response, self._response = self._response, ()
         try:
             self._run(getattr(response, "close", lambda: None))
@@ -84,24 +84,24 @@ class Watch:
             self._end()
 
     def keep(self) -> None:
-        """Keep what is known of the request and of who acts, before Flask's context ends."""
+        """Keep the facts of the request, and who acts in it, before Flask's context ends."""
         keep_request(self._environ, self._actor)
 
     def note(self, error: BaseException) -> None:
         """Note that nobody handles this exception.
 
-        It is recorded when the application returns to the server, unless there is a record of it by then: the
-        application's own says more.
+        It is recorded when the application returns to the server, unless the application has logged it by then: its
+        own record says more.
         """
         self._waiting[id(error)] = error
 
     def is_recorded(self, error: BaseException) -> None:
-        """Note that there is a record of this exception; of one that somebody may still handle it says nothing."""
+        """Note that there is a record of this exception; this ignores an exception that somebody may still handle."""
         if self._waiting.pop(id(error), None) is not None:
             self._recorded[id(error)] = error
 
     def _run(self, step: Callable[[], T]) -> T:
-        # The environ must not hold this object: it would keep alive a response that nobody closes, and Flask's context.
+        # The environ must not refer to this object: it would keep alive Flask's context, and a response left unclosed.
         tokens = served.set(self._environ), _watch.set(self)
         try:
             return step()
@@ -125,7 +125,7 @@ class Watch:
             self.is_recorded(error)
 
     def _is_left_alone(self) -> bool:
-        """Whether the server has to get the very response: a file, which it sends in its own way, or plain data."""
+        """Return whether the server must get the response itself: a file, sent in its own way, or plain data."""
         wrapper = self._environ.get("wsgi.file_wrapper")
         if isinstance(wrapper, type):
             is_file = isinstance(self._response, wrapper)
@@ -135,13 +135,13 @@ class Watch:
         return is_file or type(self._response) in (list, tuple)
 
     def _end(self) -> None:
-        # The frames of these exceptions refer to this object: the cycle would keep both alive.
+        # The frames of these exceptions refer to this object, so the cycle would keep both alive.
         self._waiting.clear()
         self._recorded.clear()
 
 
 def watch(app: Flask, record: Record, actor: Actor) -> None:
-    """Record what leaves ``app.wsgi_app`` as an exception, with the middleware that is around it by now.
+    """Record exceptions that leave ``app.wsgi_app``, including those of middleware that was put around it before.
 
     :param record: takes a log record to the database's log alone
     :param actor: tells who is acting, see :data:`app.actor.Actor`
@@ -151,7 +151,7 @@ def watch(app: Flask, record: Record, actor: Actor) -> None:
     def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         return Watch(environ, logger, record, actor).respond(inner, start_response)
 
-    # Two hooks are needed: this one misses a request that fails, the other one a request whose teardown fails earlier.
+    # Two hooks are needed: this one does not run if the request fails, the other one not if an earlier teardown fails.
     @app.after_request
     def keep_of_response(response: Response) -> Response:
         if current := _watch.get():
@@ -174,7 +174,7 @@ def run_job(function: Callable[[], T], name: str, app: Flask, record: Record) ->
     :param record: takes a log record to the database's log alone
     """
     if current_environ() is not None:
-        # A view or another job calls it, so it is a part of that.
+        # A view or another job calls the function, so it is a part of that request or job.
         return function()
     token = served.set(job_environ(name))
     try:
@@ -200,9 +200,9 @@ def note_record(error: BaseException | None) -> None:
 
 
 def install(record: Record) -> None:
-    """Hand every exception that nobody logs to ``record``. To be called once a process: hooks cannot be taken back.
+    """Hand every exception that nobody logs to ``record``. Call this once a process: hooks cannot be removed.
 
-    :param record: takes a log record to the database's log alone; whoever else should see the exception does
+    :param record: takes a log record to the database's log alone; the earlier hooks still see the exception
     """
 
     def on_request_exception(app: Flask, exception: BaseException, **_: object) -> None:
@@ -223,7 +223,7 @@ def make_record(name: str, message: str, args: tuple[object, ...], error: BaseEx
     """Return the record that logging would make of this exception, with the place where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename == __file__:
-        # The frames of this module are left out: if all others are a library's, they would count as the project's own.
+        # The frames of this module are left out: if all others were a library's, these would count as the project's.
         trace = trace.tb_next
     file, line, function = "", 0, "?"
     for frame, number in traceback.walk_tb(trace):
@@ -236,7 +236,7 @@ def _chain_excepthooks(record: Record) -> None:
     of_interpreter, of_threads, of_finalisers = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def is_new(error: BaseException | None) -> bool:
-        # uWSGI gives the exceptions of requests to the interpreter's hook.
+        # uWSGI passes the exceptions of requests to the interpreter's hook.
         return isinstance(error, Exception) and RECORDED not in vars(error)
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -253,7 +253,7 @@ def _chain_excepthooks(record: Record) -> None:
     def unraisablehook(args: "sys.UnraisableHookArgs") -> None:
         # While the interpreter ends, modules are half gone and nothing can be recorded.
         if args.exc_value is not None and is_new(args.exc_value) and not sys.is_finalizing():
-            # The object itself is not asked for a text: it is about to be deleted.
+            # The object is being deleted, so it is not asked for a text: the message names its class.
             record(make_record("python", "Exception ignored in %s", (type(args.object).__qualname__,), args.exc_value))
         of_finalisers(args)
 
