@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from running import Site, serve  # noqa: E402 (found by the line above when this is no test)
 
+RELEASE = "9f2c1ab"
 PASSWORD = "correct horse battery staple"
 WIDTHS = (1280, 375)
 #: Where columns come and go, and a wide screen.
@@ -37,10 +38,11 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def serve_shop(project: Path, bin_folder: Path) -> Iterator[Site]:
-    """Serve the project after a day of its shop; its first admin is yet to be made."""
+    """Serve the project after a day of its shop and a deploy; its first admin is yet to be made."""
     shutil.copy(HERE / "shop.py", project)
-    with serve(bin_folder / "flask", "run", cwd=project) as site:
-        subprocess.run([bin_folder / "python", "shop.py"], cwd=project, check=True)
+    with serve(bin_folder / "flask", "run", cwd=project, env={"RELEASE": RELEASE}) as site:
+        command = (bin_folder / "python", "shop.py")
+        subprocess.run(command, cwd=project, env=os.environ | {"RELEASE": RELEASE}, check=True)
         yield site
 
 
@@ -53,7 +55,7 @@ def serve_month(project: Path, bin_folder: Path, offset: int) -> Iterator[Site]:
     for source in Path(shutil.copytree(HERE / "small_shop", project / "small_shop")).iterdir():
         # Of a source that is newer than a record no lines are shown.
         os.utime(source, (0, 0))
-    with serve(bin_folder / "flask", "run", cwd=project, env={"RELEASE": "9f2c1ab"}) as site:
+    with serve(bin_folder / "flask", "run", cwd=project, env={"RELEASE": RELEASE}) as site:
         month = (bin_folder / "python", "-m", "small_shop.month", str(offset), PASSWORD)
         subprocess.run(month, cwd=project, check=True)
         yield site
@@ -112,6 +114,7 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
     error = next(entry for entry in entries if "PaymentRefused" in str(entry["exception"]))
     hostile = context.request.get(f"{site.url}/logs.json?logger=shop.guestbook").json()["entries"]
     problem = f"/logs/problems/{error['problem']}"
+    [back] = context.request.get(f"{site.url}/logs/problems.json?status=came-back").json()["problems"]
     return {
         "rows": "/logs",
         "filtered": "/logs?level=WARNING&logger=shop.orders&since=12h",
@@ -125,6 +128,7 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "muted": "/logs/problems?status=muted",
         "everything": "/logs/problems?status=all&level=INFO&sort=rows",
         "problem": problem,
+        "back": f"/logs/problems/{back['id']}",
         "status": "/logs/status",
         "mistake": "/logs?since=banana",
         "trail": "/audit?model=User",

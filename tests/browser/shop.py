@@ -1,10 +1,12 @@
 """A shop that has had a day: written into a project and run there, it fills the project's log.
 
-What goes wrong really goes wrong, in this file; then it is repeated over the last day.
+What goes wrong really goes wrong, in this file; then it is repeated over the last day. A deploy of RELEASE follows.
 """
 
 import logging
+import os
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 
@@ -13,6 +15,7 @@ from app.database import db, utcnow
 from app.dblog.models import LogEntry, LogProblem
 from app.dblog.store.upsert import insert_and_count
 from app.dblog.viewer.decisions import Who, decide, parse_change
+from flask import Flask
 from sqlalchemy import select
 
 STOCK = {"espresso": 12, "flat white": 3, "cold brew": 0}
@@ -66,6 +69,12 @@ def serve_customers() -> None:
     payments.critical("No payment has gone through for %s minutes", 15)
 
 
+def serve_customers_after_the_deploy() -> None:
+    """One thing goes wrong that never did before, and one that was thought to be mended."""
+    orders.error("Order %s came without a table", 4714)
+    mail.error("Receipt for order %s not sent: mailbox full", 4714)
+
+
 #: How often each logger's records are repeated over the day.
 OFTEN = {"shop.orders": 25, "shop.payments": 9, "shop.mail": 40, "shop.guestbook": 1}
 
@@ -93,21 +102,32 @@ def repeat() -> None:
 
 
 def decide_about_problems() -> None:
-    """One is muted; another was resolved and opened again, so that it has a history."""
+    """One is muted, one resolved; another was resolved and opened again, so that it has a history."""
     numbers = {each.title: each.id for each in db.session.scalars(select(LogProblem))}
-    for title, *decisions in (("Only", "muted"), ("PaymentRefused", "resolved", "open")):
+    of_titles = (("Only", "muted"), ("PaymentRefused", "resolved", "open"), ("mailbox full", "resolved"))
+    for title, *decisions in of_titles:
         number = next(number for name, number in numbers.items() if title in name)
         for decision in decisions:
             decide([number], parse_change(decision), Who())
 
 
-if __name__ == "__main__":
-    app = create_app({"LOG_DB_LEVEL": "INFO", "LOG_LEVEL": "CRITICAL"})
-    logging.getLogger("shop").setLevel(logging.INFO)
-    with app.test_request_context("/orders", method="POST", headers={"X-Request-ID": "order-4711-of-table-7"}):
+def during(release: str, request_id: str, happen: Callable[[], None]) -> Flask:
+    """Return the application of the release, in which this has happened in a request."""
+    levels = {"LOG_DB_LEVEL": "INFO", "LOG_LEVEL": "CRITICAL"}
+    app = create_app({**levels, "RELEASE": release, "TRUSTED_HOSTS": ["localhost"]})
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
+    headers = {"X-Request-ID": request_id, "User-Agent": firefox}
+    with app.test_request_context("/orders?from=app", method="POST", headers=headers):
         app.preprocess_request()
-        serve_customers()
+        happen()
     with app.app_context():
         dblog.flush(10)
+    return app
+
+
+if __name__ == "__main__":
+    logging.getLogger("shop").setLevel(logging.INFO)
+    with during("b70c5f2", "order-4711-of-table-7", serve_customers).app_context():
         repeat()
         decide_about_problems()
+    during(os.environ["RELEASE"], "order-4714", serve_customers_after_the_deploy)

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from browsing import OTHER_WIDTHS, WIDTHS, addresses, chromium, hardships, serve_shop, signed_in, watch
+from browsing import OTHER_WIDTHS, RELEASE, WIDTHS, addresses, chromium, hardships, serve_shop, signed_in, watch
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 from running import Site, serve
 
@@ -36,23 +36,32 @@ OVERFLOWS = """() => {
   return wide;
 }"""
 
-#: Which of the selected tabs and chips look like their neighbours, and which bars and lights look like the page.
+#: Which of the selected tabs and chips look like their neighbours, which bars, marks and lights look like the page, and
+#: how many bars and marks there are.
 LOST_IN_FORCED_COLOURS = """() => {
   const style = (element) => getComputedStyle(element);
+  const probe = document.body.appendChild(document.createElement("p"));
+  probe.style.backgroundColor = "Canvas";
+  const page = style(probe).backgroundColor;
+  probe.remove();
+  const isSeen = (colour) => colour !== page && colour !== "none" && !/^rgba.*, 0\\)$/.test(colour);
   const lost = [];
   for (const here of document.querySelectorAll(".ui-tabs [aria-current], .ui-chips [aria-current]")) {
     const other = here.parentElement.querySelector(":scope > a:not([aria-current])");
     if (other && style(here).borderBottomColor === style(other).borderBottomColor) lost.push(here.textContent);
   }
-  const page = style(document.body).backgroundColor;
-  for (const bar of document.querySelectorAll(".ui svg rect:not([class*=slot])")) {
-    if (style(bar).fill === page && style(bar).stroke === "none") lost.push(bar.outerHTML);
+  const drawn = document.querySelectorAll(".ui svg :is(rect, path, line):not([class*=slot])");
+  for (const bar of drawn) {
+    if (!isSeen(style(bar).fill) && !isSeen(style(bar).stroke)) lost.push(bar.outerHTML);
   }
   for (const light of document.querySelectorAll(".ui-dot")) {
-    if (style(light).backgroundColor === page) lost.push(light.outerHTML);
+    if (!isSeen(style(light).backgroundColor)) lost.push(light.outerHTML);
   }
-  return lost;
+  return [lost, drawn.length];
 }"""
+
+#: The pages with a chart.
+CHARTS = {"rows", "filtered", "problems", "back", "muted", "everything", "problem"}
 
 #: What is on paper although it can only be pressed, and what is not although it was on the page.
 PRINTED_IN_VAIN = """() => {
@@ -153,6 +162,45 @@ def test_every_page(context: BrowserContext, site: Site, axe: str) -> None:
         examine(context, site, name, address, axe, status)
 
 
+def test_what_a_deploy_changes_is_on_the_pages_that_are_examined(page: Page, site: Site) -> None:
+    found = addresses(page.context, site)
+    page.goto(site.url + found["problems"])
+    expect(page.locator(".problems-bar p")).to_contain_text(
+        re.compile(rf"Deploy {RELEASE} .*\s+[1-9]\d* new, 1 came back")
+    )
+    new = page.locator(".problems-title", has_text="came without a table")
+    expect(new.locator(".problems-mark", has_text="new")).to_have_count(1)
+    expect(page.locator(".problems-mark", has_text="came back")).to_have_count(1)
+    expect(page.get_by_role("button", name="Resolve in next deploy")).to_be_visible()
+    assert page.locator(".problems-deploy").count() == page.locator(".problems-list .ui-row").count()
+    page.goto(site.url + found["back"])
+    expect(page.locator(".problems-mark", has_text="came back")).to_be_visible()
+    expect(page.locator(".log-deploy")).not_to_have_count(0)
+    expect(page.get_by_role("button", name="Resolve in the next deploy")).to_be_visible()
+    expect(page.locator(".log-history")).to_contain_text(re.compile(rf"came back in {RELEASE}, \d+ (s|min) later"))
+    expect(page.locator(".log-side dd", has_text="Firefox 131 · Linux")).to_be_visible()
+
+
+def test_what_is_logged_reads_from_left_to_right(page: Page, site: Site) -> None:
+    """Whatever the direction of the page that it is on."""
+    found = addresses(page.context, site)
+    for name, *selectors in (
+        ("rows", ".log-rows .ui-main"),
+        ("problems", ".problems-list td.ui-main"),
+        ("detail", "main h1", "pre"),
+        ("hostile", "main h1", ".log-request a"),
+        ("long", "main h1", "pre"),
+        ("problem", "main h1", "pre", ".log-rows .ui-main"),
+    ):
+        page.goto(site.url + found[name])
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        assert page.locator("main").evaluate("element => getComputedStyle(element).direction") == "rtl"
+        for selector in selectors:
+            lines = page.locator(selector)
+            turned = lines.evaluate_all("all => all.map(each => getComputedStyle(each).direction)")
+            assert set(turned) == {"ltr"}, f"{name}: {selector}"
+
+
 def examine(context: BrowserContext, site: Site, name: str, address: str, axe: str, status: int) -> None:
     """Look at a page in all ways: what depends on the style alone is looked at again in each look."""
     page = context.new_page()
@@ -171,12 +219,17 @@ def examine(context: BrowserContext, site: Site, name: str, address: str, axe: s
             page.set_viewport_size({"width": width, "height": 900})
             where = f"{name}, {look}, {width} pixels wide"
             assert page.evaluate(OVERFLOWS) == [], where
+            if width == 1920 and status == 200 and address.startswith(("/logs", "/audit")):
+                used = page.locator("main").evaluate("element => element.getBoundingClientRect().width")
+                assert used > 1900, f"{where}, of which {used} are used"
             if width in WIDTHS:
                 found = page.evaluate("options => axe.run(options)", options | {"resultTypes": ["violations"]})
                 assert found["violations"] == [], f"{where}: {json.dumps(found['violations'], indent=1)[:3000]}"
                 options = {"runOnly": RULES_OF_STYLE}
     page.emulate_media(forced_colors="active")
-    assert page.evaluate(LOST_IN_FORCED_COLOURS) == [], f"{name}, forced colours"
+    lost, drawn = page.evaluate(LOST_IN_FORCED_COLOURS)
+    assert lost == [], f"{name}, forced colours"
+    assert drawn or name not in CHARTS, f"{name} has no chart"
     page.emulate_media(forced_colors="none", media="print")
     assert page.evaluate(PRINTED_IN_VAIN) == [], f"{name}, printed"
     page.close()
@@ -384,7 +437,18 @@ def test_times_are_the_readers(browser: Browser, state: StorageState, site: Site
     page.goto(f"{site.url}/logs")
     assert page.locator("tbody time").all_text_contents() == expected
     expect(page.get_by_text("times are yours (UTC+9), hover for UTC")).to_have_count(1)
-    assert f"{moments[0]['created_at'][11:19]}." in (page.locator("[data-clock]").first.get_attribute("title") or "")
+    age, utc = (page.locator("[data-clock]").first.get_attribute("title") or "").split("\n")
+    assert re.fullmatch(r"\d+ (s|min|h) ago", age)
+    assert utc.endswith(f" {moments[0]['created_at'][11:19]}.{moments[0]['created_at'][20:23]} UTC")
+    changes = page.request.get(f"{site.url}/audit.json").json()["entries"]
+    page.goto(f"{site.url}/audit")
+    times = page.locator("tbody time[data-clock]")
+    there = [datetime.fromisoformat(each["created_at"]).astimezone(ZoneInfo("Asia/Tokyo")) for each in changes]
+    assert times.all_text_contents() == [f"{moment:%H:%M:%S.%f}"[:-3] for moment in there]
+    _, utc = (times.first.get_attribute("title") or "").split("\n")
+    assert utc.startswith(f"{changes[0]['created_at'][:10]} {changes[0]['created_at'][11:19]}.")
+    assert page.locator("tbody time[data-day]").first.text_content() == f"{there[0]:%A} {there[0].day} {there[0]:%B}"
+    expect(page.get_by_text("times are yours (UTC+9), hover for UTC")).to_have_count(1)
     page.goto(f"{site.url}/logs/problems")
     assert " UTC+9" in (page.locator(".ui-rows time").first.get_attribute("title") or "")
     context.close()

@@ -495,6 +495,14 @@ def test_detail(app: Flask, viewer: FlaskClient) -> None:
     assert viewer.get("/logs/999999999.json").status_code == 404
 
 
+def test_extra_values_are_as_json_has_them(app: Flask, viewer: FlaskClient) -> None:
+    """On one line, unless they have parts."""
+    [number] = put(app, row(extra={"text": "3", "number": 3, "truth": True, "nothing": None, "list": [1]}))
+    page = viewer.get(f"/logs/{number}").text
+    assert re.findall(r"<dd><bdi>(\w+)</bdi></dd></div>", below(page, "Extra")) == ["3", "3", "true", "null"]
+    assert below(page, "Extra").count("<pre") == 1
+
+
 def below(page: str, heading: str) -> str:
     """What stands on a page below a heading."""
     found = re.search(rf"<h2>{heading}.*?</section>", page, re.DOTALL)

@@ -219,6 +219,17 @@ def test_what_its_request_did(app: Flask, viewer: FlaskClient) -> None:
     assert "All of this request (4)" in page
 
 
+def test_a_request_without_an_id_leads_nowhere(app: Flask, viewer: FlaskClient) -> None:
+    put(app, row(method="GET", path="/pour"))
+    assert section(see(app, viewer), "What this request did") == "GET /pour"
+
+
+def test_a_request_that_takes_long(app: Flask, viewer: FlaskClient) -> None:
+    asked = {"request_id": "r-1", "method": "GET", "path": "/"}
+    put(app, row(age=95 * SECOND, **asked), row(age=SECOND, **asked))
+    assert "What this request did in 1 min" in words(see(app, viewer))
+
+
 def test_a_message_that_only_repeats_the_request_is_left_out(app: Flask, viewer: FlaskClient) -> None:
     for message, shown in (("Exception on /pour [POST]", 0), ("No coffee for table 7", 1)):
         columns = ERROR | {"fingerprint": f"1-{shown}", "exception_text": "none left", "title": "shop.OutOfCoffee: *"}
