@@ -451,6 +451,10 @@ def test_times_are_the_readers(browser: Browser, state: StorageState, site: Site
     expect(page.get_by_text("times are yours (UTC+9), hover for UTC")).to_have_count(1)
     page.goto(f"{site.url}/logs/problems")
     assert " UTC+9" in (page.locator(".ui-rows time").first.get_attribute("title") or "")
+    problem = page.request.get(f"{site.url}/logs/problems.json").json()["problems"][0]
+    page.goto(f"{site.url}/logs/problems/{problem['id']}")
+    since = datetime.fromisoformat(problem["first_seen"]).astimezone(ZoneInfo("Asia/Tokyo"))
+    expect(page.locator(".log-figures dt", has_text="since").first).to_have_text(re.compile(f"{since: %H:%M}$"))
     context.close()
 
 
