@@ -1,4 +1,4 @@
-"""What gunicorn reads by itself; what is given on its command line goes first."""
+"""gunicorn's settings. It reads this file by itself; options on its command line take precedence."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# An empty package stands in for `app`, whose own __init__.py would import the whole application for this.
+# An empty package takes the place of `app`, whose own __init__.py would import the whole application.
 READ_SETTINGS = """
 import json, sys, types
 sys.modules["app"] = package = types.ModuleType("app")
@@ -19,12 +19,11 @@ print(json.dumps([config["BIND_HOST"], config["PORT"], config["WEB_CONCURRENCY"]
 
 
 def checked_settings() -> tuple[str, int, int, bool]:
-    """Return address, port, number of workers, and whether the site knows its names.
+    """Return address, port, number of workers, and whether TRUSTED_HOSTS names the site or debug is on.
 
-    It ends with one message if anything in the configuration is wrong.
+    If anything in the configuration is wrong, gunicorn ends with one message.
 
-    The settings are read in a process of its own: what is imported in this one gevent's workers could not make
-    cooperative any more.
+    Another process reads the settings: gevent's workers cannot make modules cooperative that this process has imported.
     """
     command = [sys.executable, "-c", READ_SETTINGS]
     ended = subprocess.run(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True, check=False)
@@ -36,11 +35,11 @@ def checked_settings() -> tuple[str, int, int, bool]:
 
 host, port, workers, has_names = checked_settings()
 bind = f"{host}:{port}"
-# While one connection is slow or idle, a worker's other threads serve.
+# While one connection is slow or idle, the worker's other threads serve the others.
 worker_class = "gthread"
 threads = 4
-# What a proxy may say is for app/proxies.py alone to believe. By itself gunicorn believes every neighbour on this
-# machine, which a proxy that passes on the visitor's own headers is, too.
+# Only app/proxies.py decides which headers of a proxy are believed. By default gunicorn believes every program on this
+# machine, even a proxy that passes on the visitor's own headers.
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 

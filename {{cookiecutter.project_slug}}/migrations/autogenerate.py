@@ -1,6 +1,6 @@
-"""What `flask db migrate` writes: revisions that run up and down on SQLite, PostgreSQL and MariaDB alike.
+"""Makes `flask db migrate` write revisions that run up and down on SQLite, PostgreSQL and MariaDB alike.
 
-Where a revision could not, the command says so instead, and what to write in the model.
+Where that is impossible, the command ends and says what to write in the model.
 """
 
 import enum
@@ -20,9 +20,9 @@ RenderItem = Callable[[str, Any, Any], str | Literal[False]]
 
 
 def render_item(given: RenderItem | None) -> RenderItem:
-    """Return what writes column types of the project's own, with their import.
+    """Return the function that writes the project's own column types, with their imports, into revisions.
 
-    :param given: is asked first; it returns False for what it does not know
+    :param given: a function that is asked first; it returns False for what it does not know
     """
 
     def render(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
@@ -32,9 +32,9 @@ def render_item(given: RenderItem | None) -> RenderItem:
         if kind != "type":
             return False
         if isinstance(item, sa.Enum) and not item.native_enum and not item.create_constraint:
-            return f"sa.String(length={item.length})"  # the database knows no more of it
+            return f"sa.String(length={item.length})"  # the database knows nothing else about the type
         if isinstance(item, sa.DateTime) and type(item) is not sa.DateTime:
-            # What a database calls the column of a table that is dropped; others do not know the name.
+            # The type was read from a database, for a table that is dropped; other databases do not know its name.
             autogenerate.imports.add("from app.database import UTCDateTime")
             return "UTCDateTime()"
         if module.startswith("sqlalchemy."):
@@ -46,10 +46,10 @@ def render_item(given: RenderItem | None) -> RenderItem:
 
 
 def mend(script: ops.MigrationScript, say: Callable[[str], object]) -> None:
-    """Change what a revision is about to do where a database would refuse it.
+    """Change the operations of a new revision that one of the databases would refuse.
 
-    :param say: is given sentences about what the revision cannot do by itself
-    :raises CommandError: if there is no way for the revision to work on each database
+    :param say: a function that prints a sentence about what the revision cannot do by itself
+    :raises CommandError: if the revision cannot work on every database
     """
     for operations in (*script.upgrade_ops_list, *script.downgrade_ops_list):
         leave_out_indexes_of_dropped_tables(operations)
@@ -83,7 +83,7 @@ def flat(operations: ops.OpContainer) -> Iterator[ops.MigrateOperation]:
 
 
 def new_columns(operations: ops.OpContainer) -> Iterator[tuple[Any, str]]:
-    """Yield every column that gets a type, in new tables and in others, and its name."""
+    """Yield every column that gets a new type, in new tables and in existing ones, and its name."""
     for operation in flat(operations):
         if isinstance(operation, ops.CreateTableOp):
             for column in operation.columns:
@@ -97,7 +97,8 @@ def new_columns(operations: ops.OpContainer) -> Iterator[tuple[Any, str]]:
 
 
 def order_dropped_tables(operations: ops.OpContainer) -> None:
-    """Let tables go before those that their foreign keys name, and come back after them: alembic has them in any order.
+    """Drop tables before those that their foreign keys name, and make them again after those; alembic does not order
+    them.
 
     Tables that refer to each other stay as they are.
     """
@@ -121,7 +122,9 @@ def tables_named_by(operation: Any) -> set[str]:
 
 
 def take_types_of_every_database(operations: ops.OpContainer) -> None:
-    """A downgrade that brings back what was dropped has the types as the database at hand spells them."""
+    """Give the columns that a downgrade brings back types of every database; alembic takes those of the database at
+    hand.
+    """
     for operation in flat(operations):
         if isinstance(operation, ops.CreateTableOp):
             for column in operation.columns:
@@ -134,7 +137,7 @@ def take_types_of_every_database(operations: ops.OpContainer) -> None:
 
 
 def type_of_every_database(column_type: Any) -> Any:
-    """Return what a type that MariaDB or PostgreSQL alone has is elsewhere; the type itself if it is nothing there."""
+    """Return the general type for a type that only MariaDB or PostgreSQL has, or the type itself if there is none."""
     if isinstance(column_type, postgresql.JSONB | sa.DateTime) or ".dialects." not in type(column_type).__module__:
         return column_type
     if isinstance(column_type, mysql.TINYINT) and column_type.display_width == 1:
@@ -150,12 +153,12 @@ def type_of_every_database(column_type: Any) -> Any:
         return generic
     if generic.length is None:
         return sa.Text()
-    # The names of MariaDB's collations mean nothing elsewhere, but for what the project's own type says with one.
+    # Other databases do not know MariaDB's collations. One that ends in _bin stands for the project's own exact text.
     return exact_text(generic.length) if str(generic.collation).endswith("_bin") else sa.String(generic.length)
 
 
 def added_columns(operations: ops.OpContainer) -> Iterator[tuple[ops.AddColumnOp, str]]:
-    """Yield what adds a column that the rows which are there have no value for, and the column's name."""
+    """Yield each operation that adds a column for which existing rows have no value, and the column's name."""
     for operation in flat(operations):
         if isinstance(operation, ops.AddColumnOp):
             column = operation.column
@@ -164,9 +167,9 @@ def added_columns(operations: ops.OpContainer) -> Iterator[tuple[ops.AddColumnOp
 
 
 def fill_existing_rows(operation: ops.AddColumnOp, place: str) -> None:
-    """Let rows that are there have the model's own default.
+    """Give existing rows the model's own default.
 
-    :raises CommandError: if that is none that a database could know
+    :raises CommandError: if the model has no default, or one that a database cannot evaluate
     """
     column = operation.column
     value: Any = column.default.arg if isinstance(column.default, sa.ColumnDefault) else None
@@ -176,17 +179,19 @@ def fill_existing_rows(operation: ops.AddColumnOp, place: str) -> None:
         value = value.name
     elif isinstance(value, int | float | Decimal):
         value = str(value)
-    elif not isinstance(value, str):  # none, or a function, a Sequence, SQL
+    elif not isinstance(value, str):  # no default, or a function, a Sequence, SQL
         raise CommandError(
             f"{place} may not be NULL, and rows that are there have no value for it. Give its mapped_column a"
             " server_default, or a default that is a constant; or allow NULL, fill the rows, and forbid it later."
         )
-    # The operation has the model's own column, which must stay as it is.
+    # The operation refers to the model's own column, which must not be changed.
     operation.column = sa.Column(column.name, column.type, nullable=False, server_default=value, comment=column.comment)
 
 
 def leave_out_indexes_of_dropped_tables(operations: ops.OpContainer) -> None:
-    """A table's indexes go with it, and MariaDB refuses to drop one first that a foreign key needs."""
+    """Do not drop the indexes of dropped tables: they go with the table, and MariaDB refuses if a foreign key needs
+    one.
+    """
     dropped = {(each.schema, each.table_name) for each in operations.ops if isinstance(each, ops.DropTableOp)}
 
     def goes_anyway(operation: ops.MigrateOperation) -> bool:

@@ -1,4 +1,4 @@
-"""What alembic does otherwise on each database. It takes the class whose `__dialect__` names the database."""
+"""Changes what alembic does on each database: it takes the class whose `__dialect__` names the database."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ from alembic.ddl.mysql import MariaDBImpl, MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
 
-#: alembic's own 32 are too few for a number and a sentence.
+#: alembic allows 32, which are too few for a number and a sentence.
 REVISION_ID_CHARACTERS = 128
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class SQLite(LongRevisionIds, SQLiteImpl):
     __dialect__ = "sqlite"
 
     def create_table(self, table: sa.Table, **options: Any) -> None:
-        """A table that is made anew to be altered keeps AUTOINCREMENT, and remembers the ids that it has given."""
+        """Let the copy that replaces an altered table keep AUTOINCREMENT, and the highest id that was ever used."""
         name = table.name.removeprefix("_alembic_tmp_")
         connection = self.connection
         if name == table.name or connection is None:
@@ -49,8 +49,10 @@ class SQLite(LongRevisionIds, SQLiteImpl):
 
 
 class KeepsIndexes(LongRevisionIds):
-    """MariaDB and MySQL refuse to drop an index that a foreign key uses, though they make another by themselves for a
-    foreign key that comes without one. So the foreign key is taken away and made again.
+    """Drops a foreign key before the index that it uses, and makes it again afterwards.
+
+    MariaDB and MySQL refuse to drop an index that a foreign key uses. When the foreign key is made again without an
+    index, they add one by themselves.
     """
 
     def drop_index(self, index: sa.Index, **options: Any) -> None:
@@ -70,7 +72,7 @@ class KeepsIndexes(LongRevisionIds):
             self._exec(sa.schema.AddConstraint(user))
 
     def users_of(self, table: sa.Table | None, name: Any) -> list[sa.ForeignKeyConstraint]:
-        """Return the table's foreign keys whose columns are the first ones of the index of that name."""
+        """Return the table's foreign keys that use the index of that name: it begins with their columns."""
         if self.connection is None or table is None:  # with --sql there is no database to ask
             return []
         found = sa.Table(table.name, sa.MetaData(), schema=table.schema, autoload_with=self.connection)

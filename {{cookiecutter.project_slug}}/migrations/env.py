@@ -1,8 +1,8 @@
 """Runs the revisions on one database after the other: the application's, then the log's.
 
-A revision's `upgrade` and `downgrade` are for the application's database, `upgrade_log` and
-`downgrade_log`, where it has them, for the log's. Each database counts the revisions in a table of
-its own and sees only its own tables, so both may be one.
+A revision's `upgrade` and `downgrade` are for the application's database; `upgrade_log` and `downgrade_log`, if it has
+them, are for the log's. Each database records its revision in a table of its own, and its revisions see only its own
+tables, so both may be the same database.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ import migrations.dialects  # noqa: F401  # alembic takes its classes by the nam
 from migrations.autogenerate import mend, render_item
 
 LOCK_SECONDS = 60
-#: PostgreSQL's advisory locks are numbers; this one is as good as any that nothing else uses.
+#: PostgreSQL identifies advisory locks by numbers; any number that nothing else uses will do.
 LOCK_NUMBER = 7_236_501_837
-#: MySQL's are named, for the whole server, in at most 64 characters.
+#: MySQL identifies its locks by names of at most 64 characters, which hold for the whole server.
 LOCK_NAME = "CONCAT('migrate ', MD5(DATABASE()))"
 
 migrate = current_app.extensions["migrate"]
@@ -31,13 +31,13 @@ db = migrate.db
 
 
 def look_at_what_is_there() -> None:
-    """Refuse what could only end half-way, before any database is changed."""
+    """Refuse, before any database is changed, a command that would fail half-way."""
     if nowhere := set(db.metadatas) - set(db.engines):
         names = ", ".join(sorted(map(repr, nowhere)))
         raise CommandError(f"Models have the __bind_key__ {names}, which no database in SQLALCHEMY_BINDS has.")
     try:
         context.get_revision_argument()
-    except (CommandError, KeyError) as error:  # KeyError: a command that moves no database
+    except (CommandError, KeyError) as error:  # KeyError: the command runs no revisions
         if isinstance(error.__cause__, MultipleHeads):
             raise CommandError(
                 "Two revisions are the newest, each without the other: run `flask db merge heads`, then"
@@ -78,7 +78,7 @@ def run(bind: str | None) -> None:
 
 def use_functions_for(bind: str | None) -> None:
     def skip() -> None:
-        """This revision has nothing to do there."""
+        """Do nothing: the revision has no part for this database."""
 
     if bind:
         for revision in context.script.walk_revisions():
@@ -90,9 +90,9 @@ def use_functions_for(bind: str | None) -> None:
 def configure(bind: str | None, **target: Any) -> None:
     dialect = db.engines[bind].dialect.name
     suffix = f"_{bind}" if bind else ""
-    # What is given to Migrate goes first, but for the names that tell the databases apart.
+    # Options given to Migrate take precedence, except for the names that tell the databases apart.
     options: dict[str, Any] = {
-        # SQLite can roll a failed migration back too; alembic does not expect that.
+        # SQLite can roll back a failed migration, too; alembic assumes that it cannot.
         "transactional_ddl": dialect in {"postgresql", "sqlite"},
         "include_name": tables_of(bind),
         **migrate.configure_args,
@@ -116,16 +116,16 @@ def tables_of(bind: str | None) -> Any:
     shared = any(db.engines[bind].url == db.engines[key].url for key in db.engines if key != bind)
 
     def include_name(name: str, kind: str, _parents: object) -> bool:
-        # In a shared database a table that no model has is taken for the application's.
+        # If both share a database, a table without a model counts as the application's.
         return kind != "table" or (name in own if bind and shared else name not in foreign)
 
     return include_name
 
 
 def look_at_revision(migration_context: Any, revision: Any, scripts: list[Any]) -> None:
-    """Mend what is to be written, or write nothing when no database has anything to change.
+    """Mend the revision that is about to be written, or write none if no database has anything to change.
 
-    alembic asks after each database, with what it found in all of them so far.
+    alembic calls this after each database, with what it has found in all of them so far.
     """
     if given := migrate.configure_args.get("process_revision_directives"):
         given(migration_context, revision, scripts)
@@ -152,7 +152,7 @@ def connect(engine: Engine) -> Connection:
 
 
 def make_missing_schema(connection: Connection) -> None:
-    """For a PostgreSQL URL whose search_path names a schema that is not there yet."""
+    """Create the schema that a PostgreSQL URL names in its search_path, if it does not exist yet."""
     if connection.dialect.name == "postgresql" and not connection.dialect.default_schema_name:
         path = connection.scalar(text("SHOW search_path"))
         name = str(path).partition(",")[0].strip(' "')
@@ -163,15 +163,16 @@ def make_missing_schema(connection: Connection) -> None:
 
 @contextmanager
 def foreign_keys_off(connection: Connection) -> Iterator[None]:
-    """SQLite alters a table by copying and dropping it, which would delete the rows of its children."""
+    """Turn off SQLite's foreign keys: alembic alters a table by dropping the original, which would delete child rows.
+    """
     if connection.dialect.name != "sqlite":
         yield
         return
-    # The driver's own connection, since inside a transaction this has no effect.
+    # The pragma has no effect inside a transaction, so it goes to the driver's own connection.
     sqlite: Any = connection.connection.dbapi_connection
     (wait,) = sqlite.execute("PRAGMA busy_timeout").fetchone()
     sqlite.execute("PRAGMA foreign_keys=OFF")
-    connection.info["foreign_keys"] = "off"  # for sessions in a revision
+    connection.info["foreign_keys"] = "off"  # sessions in a revision leave them off, too
     sqlite.execute(f"PRAGMA busy_timeout={LOCK_SECONDS * 1000}")
     try:
         yield
@@ -183,9 +184,9 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def one_at_a_time(connection: Connection) -> Iterator[None]:
-    """Let one process at a time migrate a database, from whichever machine.
+    """Let only one process at a time migrate a database, on whatever machine it runs.
 
-    alembic reads which revisions to run before it writes, so whoever comes second waits here and finds none left.
+    alembic reads which revisions to run before it writes, so a second process waits here and then finds none left.
     """
     try:
         take_lock(connection)
@@ -199,7 +200,7 @@ def one_at_a_time(connection: Connection) -> Iterator[None]:
 
 
 def take_lock(connection: Connection) -> None:
-    """Wait for the lock up to LOCK_SECONDS. On SQLite and PostgreSQL it ends with the transaction."""
+    """Wait up to LOCK_SECONDS for the lock. SQLite and PostgreSQL release it at the end of the transaction."""
     sqlite: Any = connection.connection.dbapi_connection
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
@@ -207,7 +208,7 @@ def take_lock(connection: Connection) -> None:
     elif connection.dialect.name != "sqlite":
         if not connection.scalar(text(f"SELECT GET_LOCK({LOCK_NAME}, {LOCK_SECONDS})")):
             raise CommandError(f"Another process has been migrating {connection.engine.url!r} for too long.")
-        # alembic begins a transaction of its own for each revision; the lock is the connection's.
+        # alembic begins a transaction of its own for each revision; the lock belongs to the connection.
         connection.commit()
     elif not sqlite.in_transaction:  # an in-memory database has one connection, and so one transaction, for all
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,7 +1,7 @@
-"""What the tests share.
+"""The fixtures and functions that all tests share.
 
-They run on the database that DATABASE_URL names: SQLite in a temporary folder, or scratch databases
-on the server it names, which are dropped at the end. The named database itself is never touched.
+DATABASE_URL chooses where the tests run: on SQLite files in a temporary folder, or in scratch databases on the server
+that it names, which are dropped at the end. The tests never touch the named database itself.
 """
 
 import os
@@ -17,11 +17,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# What is in .env is for the site, not for its tests.
+# The variables in .env are for the site, not for its tests.
 os.environ["FLASK_SKIP_DOTENV"] = "1"
 os.environ.pop("FLASK_DEBUG", None)
 
-# A shell lets what it starts in the background ignore Ctrl-C, and so would all programs that the tests start.
+# Programs that a shell starts in the background ignore Ctrl-C, and so would all programs that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -40,7 +40,7 @@ from app.database import db
 
 PASSWORD = "correct horse battery staple"
 KEY = "uQ3v-0nly-4-t3sts-8hXk2pLw9ZrTfYbNcJ"
-# Kept under another name: pytest-xdist starts its workers after this process has taken DATABASE_URL away.
+# This process removes DATABASE_URL before pytest-xdist starts its workers; they find it under another name.
 SERVER = os.environ.setdefault("TESTS_DATABASE_URL", os.environ.pop("DATABASE_URL", "") or "sqlite://")
 os.environ.pop("LOG_DATABASE_URL", None)
 
@@ -55,7 +55,7 @@ def on_server(url: URL, statement: str) -> None:
 
 
 def empty(url: URL) -> None:
-    """Make a PostgreSQL database as good as new, whoever is still connected to it."""
+    """Delete everything in a PostgreSQL database, even while somebody is still connected to it."""
     on_server(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'")
     engine = create_engine(url)
     with engine.begin() as connection:
@@ -67,7 +67,7 @@ def empty(url: URL) -> None:
 
 @pytest.fixture(scope="session")
 def used() -> Iterator[list[URL]]:
-    """Databases that earlier tests have left empty: PostgreSQL takes a hundred times longer to make one."""
+    """Return databases that earlier tests have emptied: to make a new one takes PostgreSQL a hundred times longer."""
     urls: list[URL] = []
     yield urls
     for url in urls:
@@ -76,7 +76,7 @@ def used() -> Iterator[list[URL]]:
 
 @pytest.fixture
 def scratch(tmp_path: Path, used: list[URL]) -> Iterator[Callable[[], str]]:
-    """Gives an empty database at each call, by its URL."""
+    """Return a function that returns the URL of another empty database at each call."""
     server = make_url(database_url(SERVER))
     given: list[URL] = []
 
@@ -102,13 +102,13 @@ def scratch(tmp_path: Path, used: list[URL]) -> Iterator[Callable[[], str]]:
 
 @pytest.fixture
 def database_urls(scratch: Callable[[], str]) -> dict[str, str]:
-    """The application's database and the log's, both still without tables."""
+    """Return the URLs of the application's database and of the log's, both still without tables."""
     return {"DATABASE_URL": scratch(), "LOG_DATABASE_URL": scratch()}
 
 
 @pytest.fixture
 def make_app(database_urls: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Flask]]:
-    """Makes applications for tests, by default on `database_urls`, and closes what they opened."""
+    """Return a function that makes applications, by default on `database_urls`, and close what they opened."""
     made: list[Flask] = []
 
     def make(**config: object) -> Flask:
@@ -122,7 +122,7 @@ def make_app(database_urls: dict[str, str], tmp_path: Path) -> Iterator[Callable
         app.extensions["dblog"].writer.close(timeout=1)
     for thread in threading.enumerate():
         if thread.name == "dblog-writer":
-            thread.join(timeout=30)  # a writer that is late may still hold a connection
+            thread.join(timeout=30)  # a slow writer may still hold a connection
     for app in made:
         with app.app_context():
             for engine in db.engines.values():
@@ -131,7 +131,7 @@ def make_app(database_urls: dict[str, str], tmp_path: Path) -> Iterator[Callable
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """For SQLite, files that have their tables: copying them is quicker than the revisions, test after test."""
+    """Return SQLite files that have their tables: to copy them for each test is quicker than to run the revisions."""
     if make_url(database_url(SERVER)).get_backend_name() != "sqlite":
         return {}
     folder = tmp_path_factory.mktemp("migrated")
@@ -146,9 +146,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask], database_urls: dict[str, str], migrated: dict[str, Path]) -> Flask:
-    """An application whose databases have their tables."""
+    """Return an application whose databases have their tables."""
     copies = {database_urls[name]: path for name, path in migrated.items()}
-    copied = len(copies) == 2  # one file for both databases takes the revisions' way
+    copied = len(copies) == 2  # if both databases are one file, the revisions make the tables
     if copied:
         for url, path in copies.items():
             shutil.copy(path, make_url(url).database or "")
@@ -161,7 +161,7 @@ def app(make_app: Callable[..., Flask], database_urls: dict[str, str], migrated:
 
 @pytest.fixture
 def _push_request_context() -> None:
-    """Takes the place of pytest-flask's, where that is installed, which holds one request open for a whole test."""
+    """Replace pytest-flask's fixture of this name, if there is one: it keeps a request open for a whole test."""
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def runner(app: Flask) -> FlaskCliRunner:
 
 @pytest.fixture
 def make_user(app: Flask) -> Callable[..., User]:
-    """Saves an account with PASSWORD; the user returned is detached, its columns loaded."""
+    """Return a function that saves an account with PASSWORD; it returns a detached user with loaded columns."""
 
     def make(username: str, **columns: object) -> User:
         with app.app_context():
@@ -203,7 +203,7 @@ def admin(make_user: Callable[..., User]) -> User:
 
 @pytest.fixture
 def environment(database_urls: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """For processes: empty databases, and nothing written into the project's folder."""
+    """Return variables for processes: they use empty databases and write nothing into the project's folder."""
     return os.environ | {
         **database_urls,
         "SECRET_KEY": KEY,
@@ -215,7 +215,7 @@ def environment(database_urls: dict[str, str], tmp_path: Path) -> dict[str, str]
 
 
 class Command:
-    """Runs Python modules such as flask in the project's folder, or in a copy of it."""
+    """Runs Python modules, such as flask, in the project's folder or in a copy of it."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -241,7 +241,7 @@ def command(environment: dict[str, str]) -> Command:
 
 @pytest.fixture
 def copied(command: Command, tmp_path: Path) -> Path:
-    """A copy of the project to change; `command` works in it from now on."""
+    """Return a copy of the project that the test may change; `command` works in it from now on."""
     command.folder = tmp_path / "site"
     kept = shutil.ignore_patterns("instance", ".*cache", "__pycache__", ".env", ".venv", "tests")
     shutil.copytree(PROJECT, command.folder, ignore=kept)
@@ -257,7 +257,7 @@ class Server:
 
 @pytest.fixture
 def serve(command: Command) -> Callable[..., AbstractContextManager[Server]]:
-    """Starts `python -m MODULE …`, waits until it names its address, and stops it at the end."""
+    """Return a function that starts `python -m MODULE …` and waits until it names its address; stop it at the end."""
 
     @contextmanager
     def start(*module: str, **changes: str) -> Iterator[Server]:
@@ -291,7 +291,7 @@ def serve(command: Command) -> Callable[..., AbstractContextManager[Server]]:
 
 
 def csrf_token(page: str) -> str:
-    """The token of the page's first form."""
+    """Return the CSRF token of the page's first form."""
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
     assert found, "the page has no form with a CSRF token"
     return found[1]

@@ -1,7 +1,7 @@
-"""Texts with a secret, and texts that look like some of them and have none.
+"""Texts with a secret, and similar texts without one.
 
-The secrets are made up, and in pieces, so that no scanner of repositories takes them for real ones. ``§`` stands for
-the secret in its text.
+The secrets are made up and written in pieces, so that no scanner of repositories takes them for real ones. ``§`` stands
+for the secret in its text.
 """
 
 WORD = "hun" + "ter2"
@@ -856,7 +856,7 @@ auth.token.issued:1|c|#env:prod,region:eu
 token_type=bearer expires_in=3600
 """.splitlines()
 
-#: Repeated, each makes an expression begin over and over.
+#: A text that repeats one of these makes a regular expression begin over and over.
 REPEATED = (
     *(
         "password=",

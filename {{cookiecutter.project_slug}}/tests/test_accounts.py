@@ -206,7 +206,7 @@ def test_pages_of_someone_logged_in_are_not_kept_by_caches(client: FlaskClient, 
 
 @pytest.fixture
 def token(monkeypatch: pytest.MonkeyPatch) -> str:
-    """What `flask run` prints if there is no account."""
+    """Return the token that `flask run` prints while there is no account."""
     monkeypatch.setenv(first_admin.TOKEN, "a-token")
     return "a-token"
 
@@ -241,7 +241,7 @@ def test_nobody_else_makes_the_first_admin(debug_client: FlaskClient, token: str
 
 
 def test_there_is_no_first_admin_without_a_token(debug_client: FlaskClient) -> None:
-    """A server that `flask run` did not start has printed none."""
+    """A server that was not started by `flask run` prints no token."""
     page = create_first_admin(debug_client)
     assert "first admin" not in page
     assert "flask user create" in page
@@ -374,7 +374,7 @@ def test_names_that_differ_in_an_accent_are_two(app: Flask) -> None:
 
 
 def test_what_is_stored_is_the_one_spelling(app: Flask) -> None:
-    """This capital and its second accent are two characters; the small letter with both accents is one."""
+    """The capital with its second accent is two characters; the small letter with both accents is one."""
     typed = "\u03aa\u0301ada"
     with app.app_context():
         made = create_user(typed, PASSWORD)
@@ -540,7 +540,7 @@ def test_the_role_of_an_admin_is_given_and_taken(runner: FlaskCliRunner, app: Fl
 
 def test_nobody_waits_while_somebody_types_a_password(app: Flask, runner: FlaskCliRunner, user: User) -> None:
     class Typing(io.RawIOBase):
-        """A terminal at which, before the password is there, a visitor of the site writes."""
+        """A terminal at which a visitor of the site writes to the database before the password is typed."""
 
         def __init__(self) -> None:
             self.left = [PASSWORD[::-1].encode() + b"\n"]

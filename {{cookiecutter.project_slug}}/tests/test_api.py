@@ -1,4 +1,4 @@
-"""A blueprint for programs: JSON whatever they accept, and a user whom the log knows."""
+"""A blueprint for programs answers in JSON, whatever they accept, and the log knows their user."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""A glance at the trail; its own tests are in tests/audit."""
+"""A short test of the trail; tests/audit has the thorough ones."""
 
 import re
 
@@ -32,7 +32,7 @@ def test_the_trail_is_in_the_transaction_of_the_change(app: Flask, client: Flask
 
 
 def test_a_login_does_not_end_the_old_sessions_of_others(app: Flask, client: FlaskClient, admin: User) -> None:
-    """They are over, and the login only clears their rows away."""
+    """These sessions have ended before; the login only deletes their rows."""
     with app.app_context():
         long_ago = utcnow() - 2 * app.permanent_session_lifetime
         db.session.add(UserSession(user_id=admin.id, token_hash="0" * 64, browser="", created_at=long_ago))

@@ -18,14 +18,14 @@ from .conftest import csrf_token, login
 
 @pytest.fixture
 def author(client: FlaskClient, user: User) -> User:
-    """Somebody logged in at `client`."""
+    """Return a user who is logged in at `client`."""
     login(client, user)
     return user
 
 
 @pytest.fixture
 def write(app: Flask) -> Callable[..., int]:
-    """Saves a post of somebody's and returns its id."""
+    """Return a function that saves a post of another user and returns its id."""
 
     def save(author: User, title: str = "A title", body: str = "A text") -> int:
         with app.app_context():
@@ -43,7 +43,7 @@ def count_posts(app: Flask) -> int:
 
 
 def send(client: FlaskClient, path: str, **fields: str) -> str:
-    """Fill in the form at the path as a browser would, and return the page that follows."""
+    """Send the form at the path as a browser would, and return the page that follows."""
     token = csrf_token(client.get(path).text)
     return client.post(path, data={"csrf_token": token, **fields}, follow_redirects=True).text
 

@@ -59,7 +59,7 @@ def test_a_distance_is_in_its_largest_unit(age: timedelta, words: str) -> None:
 
 @pytest.fixture
 def bare() -> Iterator[None]:
-    """A context of an application that has the components and nothing else of this one."""
+    """Enter a context of an application that has the components and nothing else of this one."""
     app = Flask("bare")
     components.init_app(app)
     with app.test_request_context():

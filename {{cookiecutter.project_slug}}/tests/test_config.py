@@ -17,7 +17,7 @@ from .conftest import KEY
 
 
 def mistakes(**config: object) -> dict[str, str]:
-    """What load() complains of, by variable."""
+    """Return the mistakes that load_config() reports, by variable."""
     with pytest.raises(ConfigError) as raised:
         load_config({"SECRET_KEY": KEY, **config})
     return dict(re.findall(r"^  (\w+): (.+)$", str(raised.value), re.MULTILINE))
@@ -30,7 +30,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sqlite(path: str, **options: str) -> str:
-    """The URL of a file, some of whose folders' names may have to be quoted."""
+    """Return the URL of a SQLite file; the names of its folders are quoted where necessary."""
     return str(URL.create("sqlite", database=path, query=options))
 
 
@@ -226,7 +226,7 @@ def test_sqlite_urls(tmp_path: Path) -> None:
 
 
 def test_debugging_and_testing_need_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Libraries warn of keys of fewer than 32 bytes, and tests turn warnings into errors.
+    # Libraries warn about keys of fewer than 32 bytes, and the tests turn warnings into errors.
     assert len(str(load_config({"TESTING": True})["SECRET_KEY"])) >= 64
     monkeypatch.setenv("FLASK_DEBUG", "1")
     assert load_config()["SECRET_KEY"]
@@ -265,7 +265,7 @@ def test_keys_as_they_are_made_are_taken() -> None:
     for make in (secrets.token_urlsafe, secrets.token_hex):
         for _ in range(100):
             load_config({"SECRET_KEY": make(32)})
-    assert load_config({"SECRET_KEY": secrets.token_hex(16)})  # 32 characters, as many a generator makes
+    assert load_config({"SECRET_KEY": secrets.token_hex(16)})  # many generators make keys of 32 characters
 
 
 def test_the_cookie_is_secure_outside_debug_and_tests(monkeypatch: pytest.MonkeyPatch) -> None:

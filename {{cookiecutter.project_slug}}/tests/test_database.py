@@ -151,7 +151,7 @@ def test_connections_that_the_server_ended_are_replaced(
 
 
 def end_connections(url: str) -> None:
-    """What an administrator, a firewall or the server's own time limit does overnight."""
+    """Close all connections of a database, as an administrator, a firewall or the server's own time limit may."""
     engine = create_engine(url)
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
@@ -193,7 +193,7 @@ def test_foreign_keys_hold_in_every_session(app: Flask, user: User, database_url
             assert foreign_keys(session) == 1
     engine.dispose()
     with Session(engine) as session, pytest.raises(IntegrityError):
-        session.execute(text("INSERT INTO children VALUES (99)"))  # and nothing of the ORM before
+        session.execute(text("INSERT INTO children VALUES (99)"))  # the session's first statement, and no ORM statement
     engine.dispose()
     with Session(engine) as session:
         session.execute(text("INSERT INTO children VALUES (:id)"), {"id": user.id})

@@ -1,4 +1,4 @@
-"""The demo, with the log in a database of its own and in the application's."""
+"""The demo works with the log in a database of its own and in the application's."""
 
 import re
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def press(client: FlaskClient, path: str) -> TestResponse:
 
 
 def linked_row(client: FlaskClient, page: str) -> str:
-    """The page of the log row that the page links to."""
+    """Return the page of the log row that this page links to."""
     link = re.search(r'href="(/logs/\d+)"', page)
     assert link, page
     return client.get(link[1]).text

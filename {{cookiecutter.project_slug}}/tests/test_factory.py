@@ -1,4 +1,4 @@
-"""create_app, again and again, and what is found in it."""
+"""create_app can be called again and again, and the application that it makes has all its parts."""
 
 import gc
 import logging
@@ -19,9 +19,9 @@ from .conftest import Command
 
 
 def open_things() -> tuple[int, int, int]:
-    """How many handlers, threads and files there are."""
+    """Return how many handlers, threads and files are open."""
     gc.collect()
-    gc.collect()  # the engines, which the first round let go of
+    gc.collect()  # collects the engines of the first round
     files = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc") else 0
     return len(logging.getLogger().handlers), threading.active_count(), files
 
@@ -43,13 +43,13 @@ def test_a_hundred_applications_leave_nothing_behind(
         if number == 50:
             logging.getLogger("shop").warning("what starts a writer")
     del made
-    make_app(LOG_FILE=tmp_path / "app.log")  # whose pipeline takes the place of the last one's
+    make_app(LOG_FILE=tmp_path / "app.log")  # the new application's log replaces that of the last one
     assert open_things() == before
     assert [thing() for thing in left if thing()] == []
 
 
 def test_a_writer_that_is_late_closes_its_connection_itself(app: Flask) -> None:
-    """The pool that it returns the connection to is thrown away by then."""
+    """By then the pool to which the writer returns the connection has been discarded."""
     entered, proceed = threading.Event(), threading.Event()
     with app.app_context():
         engine = db.engines[LOG]
@@ -75,7 +75,7 @@ def test_a_writer_that_is_late_closes_its_connection_itself(app: Flask) -> None:
 
 @pytest.mark.parametrize("given", [{"SQLALCHEMY_DATABASE_URI": "sqlite:///:memory:"}, {}])
 def test_an_ordinary_test_of_flask_sqlalchemy_spares_the_sites_data(command: Command, given: dict[str, str]) -> None:
-    """The databases of the environment are those of the site."""
+    """The databases that the environment names are the site's."""
     assert command("flask", "db", "upgrade").returncode == 0
     ended = command("-c", f"GIVEN = {given}\n{ORDINARY_TEST}")
     assert ended.stdout == "200\n", ended.stderr

@@ -1,4 +1,4 @@
-"""What the application writes is for its own user, from the first byte on, and links lead nowhere."""
+"""Only the application's own user can read its files, from the first byte on, and it follows no links."""
 
 import os
 import subprocess
@@ -23,8 +23,7 @@ from .conftest import SERVER, Command
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="about users and modes of POSIX")
 
 
-# Make every kind of file while nothing but the application itself keeps others out, and tell of each right that it
-# takes away only later.
+# Make every kind of file under a umask that lets everybody in, and report each file that is closed only later.
 MAKE_FILES = """
 import logging, os, stat, sys
 from flask_migrate import upgrade
@@ -51,14 +50,14 @@ os._exit(0)
 
 @pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about files only")
 def test_no_other_user_can_read_what_is_written(command: Command) -> None:
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+    with tempfile.TemporaryDirectory() as name:  # only their user may enter pytest's own folders
         base, instance = Path(name), Path(name, "instance")
         settings = {"LOG_FILE": str(instance / "app.log"), "LOG_FILE_MAX_MB": "1", "LOG_DB_LEVEL": "ERROR"}
         settings |= {"LOG_JOURNAL_DIR": str(instance / "journal"), "LOG_LEVEL": "CRITICAL"}
         settings |= {name: f"sqlite:///{instance / name.lower()}.db" for name in ("DATABASE_URL", "LOG_DATABASE_URL")}
         ended = command("-c", MAKE_FILES, **settings)
         assert ended.returncode == 0, ended.stderr
-        # concurrent-log-handler makes each new app.log under another name, and gives it its own once it is closed.
+        # concurrent-log-handler makes each new app.log under another name, and renames it when it is complete.
         assert [line for line in ended.stdout.splitlines() if "/.app.log." not in line] == []
         made = [instance, *instance.rglob("*")]
         names = {path.name for path in made}

@@ -52,7 +52,7 @@ def form_with(**members: object) -> type[FlaskForm]:
 
 
 def labels(page: str) -> dict[str, str]:
-    """The labels by the id of the field that each is for."""
+    """Return each label by the id of its field."""
     found = re.findall(r'<label for="([^"]+)">(.*?)</label>', page, re.DOTALL)
     return {field: " ".join(re.sub("<[^>]+>", "", text).split()) for field, text in found}
 
@@ -164,7 +164,7 @@ KINDS = [kind for name in fields.__all__ if isinstance(kind := getattr(fields, n
 
 @pytest.mark.usefixtures("context")
 @pytest.mark.parametrize(
-    # Those of several fields are tried above, and the last one is obsolete.
+    # The test above tries those that have several fields; the last one is obsolete.
     "kind",
     [kind for kind in KINDS if kind not in (Field, FormField, FieldList, SelectFieldBase, DateTimeField)],
 )
@@ -183,7 +183,7 @@ def test_every_other_field_is_shown_once_and_has_one_label(kind: Any) -> None:
 
 
 class Numbers(Pagination):
-    """Pages of the numbers up to a hundred."""
+    """A pagination of the numbers up to a hundred."""
 
     def _query_items(self) -> list[int]:
         return list(range(100))[self._query_offset :][: self.per_page]

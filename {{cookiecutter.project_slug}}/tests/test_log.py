@@ -1,4 +1,4 @@
-"""A glance at the log; its own tests are in tests/dblog."""
+"""A short test of the log; tests/dblog has the thorough ones."""
 
 import pytest
 from flask import Flask

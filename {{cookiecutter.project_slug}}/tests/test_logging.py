@@ -83,7 +83,7 @@ def test_the_id_of_a_proxy_is_taken(make_app: Callable[..., Flask]) -> None:
     client = make_app(PROXY_HOPS=1).test_client()
     for sent in ("a1b2-c3", "Root=1-67891233-abcdef012345678912345678", "x" * 128):
         assert client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"] == sent
-    # What stands for jobs, commands and scripts in the trail may come from nobody.
+    # No visitor may send an id that stands for jobs, commands or scripts in the trail.
     causes = ("system", "System", "cli:user create", "cli:user", "job:send_mail")
     for sent in ("", "x" * 129, "two words", "<script>", "a\u00e4", *causes):
         answer = client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"]
@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_written_is_one_warning(
 def test_a_lock_file_that_cannot_be_written_is_one_warning(
     tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the start; and later, when the first process that opened it may have been another user's."""
+    """The warning comes at the start, and also later, if a process of another user has opened the file first."""
     lock = tmp_path / ".__app.lock"
     lock.mkdir()
     for first in ("at the start", "later"):
@@ -194,7 +194,7 @@ def test_a_record_is_one_line_that_a_terminal_does_not_obey(
 def test_colours_are_in_neither(
     tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Werkzeug and structlog colour their messages, other people's formatters levels and tracebacks."""
+    """Werkzeug and structlog colour their messages; formatters of other libraries colour levels and tracebacks."""
     make_app(LOG_FILE=tmp_path / "app.log")
     red, bold, end = "\x1b[31m", "\x1b[1;38:5:9m", "\x1b[0m"
     record = logging.LogRecord("shop", logging.ERROR, "", 1, f"{bold}paid{end} %s", (f"{red}late{end}",), None)
@@ -238,7 +238,7 @@ class Login(NamedTuple):
 def test_what_stands_under_a_secrets_name_is_in_neither(
     tmp_path: Path, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The names of keys hide values that no form and no text would: numbers, plain words, own names."""
+    """The names of keys hide values that have no form of a secret: numbers, plain words, names of your own."""
     make_app(LOG_FILE=tmp_path / "app.log", LOG_REDACT="tax-file")
     shop = logging.getLogger("shop")
     for value in ({"otp": 123}, {"auth": "swordfish"}, {"tax_file": "swordfish"}, Card(5, 987), Login("ada", "open")):
@@ -254,7 +254,7 @@ def connect(password: str) -> None:
 
 
 class Interrupts:
-    """A value whose text ends the process, or so it tries."""
+    """A value that tries to end the process when it is turned into text."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -268,7 +268,7 @@ class Interrupts:
 def test_the_debuggers_pin_is_on_the_console_alone(
     make_app: Callable[..., Flask], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without it nobody can use the debugger's prompt; any other logger's PIN is hidden."""
+    """Developers need it for the debugger's prompt. A PIN that another logger logs is hidden."""
     make_app(LOG_FILE=tmp_path / "app.log")
     logging.getLogger("werkzeug").info(" * Debugger PIN: %s", "123-456-789")
     logging.getLogger("shop").info(" * Debugger PIN: %s", "987-654-321")
@@ -281,7 +281,7 @@ def test_the_debuggers_pin_is_on_the_console_alone(
 def test_what_a_value_raises_stays_within_the_log_call(
     app: Flask, capsys: pytest.CaptureFixture[str], error: BaseException
 ) -> None:
-    # pytest's own handlers let it through.
+    # pytest's own handlers do not catch it.
     shop = logging.Logger("shop")
     shop.handlers = [each for each in logging.getLogger().handlers if each.name in ("console", "file", "database")]
     shop.error("before %s", Interrupts(error), extra={"value": [Interrupts(error)]})
@@ -292,7 +292,7 @@ def test_what_a_value_raises_stays_within_the_log_call(
         shop.exception("after")
     said = capsys.readouterr().err
     assert "before %s" in said
-    # The first line says it of the message and of the argument.
+    # The first line has it twice: in the message and in the argument.
     assert said.count(f"[raised {type(error).__name__}]") == 3
     assert said.count("Traceback") == 1
 

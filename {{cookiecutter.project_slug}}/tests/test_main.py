@@ -101,7 +101,7 @@ def test_a_journal_that_cannot_be_read_takes_no_site_down(
 
 @pytest.fixture
 def failing(app: Flask) -> FlaskClient:
-    """A client of the application with pages that fail in every way."""
+    """Return a client of the application, with pages that fail in every way."""
 
     @app.get("/fail/<int:code>")
     @app.get("/fail/<int:code>.json")

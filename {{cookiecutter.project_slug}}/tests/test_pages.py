@@ -1,4 +1,4 @@
-"""What holds for every page and every form, those included that nobody has thought of yet."""
+"""These rules hold for every page and every form, also for those that are added later."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 def pages(app: Flask) -> list[str]:
-    """The path of every page that takes no arguments."""
+    """Return the path of every page that takes no arguments."""
     with app.test_request_context():
         return [
             url_for(rule.endpoint)
@@ -58,7 +58,7 @@ def test_every_page_keeps_to_the_content_policy(app: Flask, client: FlaskClient,
 
 
 def test_every_form_is_the_projects_own() -> None:
-    """Flask-WTF's own would fail at JSON that is no object of texts."""
+    """Flask-WTF's own form fails on JSON that is not an object of texts."""
     for form in FlaskForm.__subclasses__():
         assert form is Form or not form.__module__.startswith("app."), form
 
@@ -66,7 +66,7 @@ def test_every_form_is_the_projects_own() -> None:
 def test_no_page_fails_at_a_parameter_that_url_for_takes(app: Flask, client: FlaskClient, admin: User) -> None:
     login(client, admin)
     with app.app_context():
-        # More of both than a page holds, so that there are links to the pages beside.
+        # Both have more rows than a page holds, so that their pages have links to others.
         for number in range(60):
             admin_again = db.session.merge(admin)
             admin_again.email = f"{number}@example.org"

@@ -1,4 +1,4 @@
-"""Which site this is: hosts, ports, prefixes and schemes, as visitors, servers and proxies say them."""
+"""The application knows its host, port, prefix and scheme, whether visitors, servers or proxies name them."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ EVIL = {
 
 
 def add_facts(app: Flask) -> Flask:
-    """Give the application a page that says what it takes itself and its visitor for."""
+    """Give the application a page that shows its own address and its visitor's, as it knows them."""
 
     @app.get("/facts")
     def facts() -> list[str | None]:
@@ -49,7 +49,7 @@ def add_facts(app: Flask) -> Flask:
             {"X-Forwarded-Port": "8443", "X-Forwarded-Proto": "https"},
             ["https://localhost:8443/facts", "127.0.0.1"],
         ),
-        # Two proxies: what the visitor sent comes before what they add.
+        # With two proxies the visitor's own values come before those that the proxies add.
         ({"PROXY_HOPS": 2}, {"X-Forwarded-For": "evil, 192.0.2.1, 10.0.0.1"}, ["http://localhost/facts", "192.0.2.1"]),
         ({"PROXY_HOPS": 1}, {"X-Forwarded-Proto": "javascript"}, ["http://localhost/facts", "127.0.0.1"]),
     ],
@@ -72,7 +72,7 @@ def test_a_prefix_is_segments_of_a_path_or_refused(app: Flask, make_app: Callabl
         assert answer.status_code == 400
         assert "/shop" in answer.text
         assert 'href="/"' in answer.text
-        # The same from the server.
+        # The server names the prefix instead.
         assert client.get(path, environ_overrides={"SCRIPT_NAME": prefix}).status_code == 400
 
 
@@ -138,7 +138,7 @@ def test_missing_names_are_warned_of_once_outside_debug_and_tests(
 
 @pytest.fixture(params=["the server's SCRIPT_NAME", "X-Forwarded-Prefix and -Port", "X-Forwarded-Prefix and -Host"])
 def below(request: pytest.FixtureRequest, app: Flask, make_app: Callable[..., Flask]) -> Callable[..., TestResponse]:
-    """Opens pages of the site below its prefix; the paths that it is given are those without."""
+    """Return a client that opens pages of the site below its prefix; it is given their paths without the prefix."""
     settings = {"TRUSTED_HOSTS": "shop.example", "PROXY_HOPS": 1, "SESSION_COOKIE_SECURE": True}
     proxy = {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_HOST": "shop.example:8443"}
     if request.param == "the server's SCRIPT_NAME":
@@ -184,7 +184,7 @@ def test_a_site_below_a_prefix(below: Callable[..., TestResponse], admin: User) 
 
 
 def test_a_cookie_may_be_kept_below_the_prefix(make_app: Callable[..., Flask], app: Flask, user: User) -> None:
-    """So that other sites on the same host do not get it."""
+    """Other sites on the same host do not get it then."""
     client = make_app(APPLICATION_ROOT="/shop").test_client(use_cookies=False)
     page = client.get("/login", base_url="http://localhost/shop")
     [session] = SimpleCookie(page.headers["Set-Cookie"]).values()

@@ -1,4 +1,4 @@
-"""What is hidden and what is not, by the texts of redaction_texts.py."""
+"""Secrets are hidden and other texts are not; redaction_texts.py has both kinds."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def test_harmless_texts_stay() -> None:
 
 
 def test_no_text_is_refused() -> None:
-    """Of whatever script: "Basic" in front of letters that base64 does not have raised."""
+    """The search works in every script: once it raised at "Basic" in front of letters that base64 does not have."""
     cyrillic = str.maketrans("aceopxyBKMH", "асеорхуВКМН")
     for text in (*HARMLESS, *REPEATED, *(text for text, _ in SECRETS)):
         for each in (text.translate(cyrillic), text.upper(), f"{text}İ\ud800", f"Basic {text.translate(cyrillic)}"):
@@ -53,7 +53,7 @@ def test_names() -> None:
 
 
 def test_source_lines() -> None:
-    """Code stays, what it has for a secret does not."""
+    """Code stays; a secret in it is hidden."""
     stays = "    user = login(password=form.password.data, token=make_token(user))"
     assert redact_code(stays) == stays
     assert "hunter" not in redact_code('    connect(password="hunter", dsn=f"host=db password=hunter")')
@@ -62,7 +62,7 @@ def test_source_lines() -> None:
 
 
 def repeats(parsed: Any) -> Iterator[int]:
-    """Yield how often each repetition repeats that can give back what it took."""
+    """Yield the upper limit of each repetition that may backtrack."""
     for operation, argument in parsed:
         if str(operation) in ("MAX_REPEAT", "MIN_REPEAT"):
             yield argument[1]
@@ -73,7 +73,7 @@ def repeats(parsed: Any) -> Iterator[int]:
 
 
 def test_the_time_grows_with_the_length() -> None:
-    """No repetition that gives back what it took is long; those that take any number give nothing back."""
+    """Every repetition that may backtrack is short; those of any length are possessive."""
     parser = re._parser  # type: ignore[attr-defined]  # the standard library's own, public as sre_parse until 3.11
     patterns = [each for module in MODULES for each in vars(module).values() if type(each) is re.Pattern]
     assert len(patterns) > 15
@@ -83,5 +83,5 @@ def test_the_time_grows_with_the_length() -> None:
             redaction._GROUPS,
             redaction._BY_PART,
             names_of_secrets._NO_SECRET,
-        ):  # of short texts
+        ):  # they see short texts only
             assert [most for most in repeats(parser.parse(pattern.pattern, pattern.flags)) if most > 512] == [], pattern

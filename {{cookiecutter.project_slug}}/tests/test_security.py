@@ -1,4 +1,4 @@
-"""Bodies, texts and headers of visitors who are up to no good, and what they leave of the application."""
+"""The application withstands hostile bodies, texts and headers."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 @pytest.fixture
 def normalised(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The length of each text that is normalised."""
+    """Collect the length of each text that is normalised."""
     lengths: list[int] = []
     normalize = unicodedata.normalize
 
@@ -47,7 +47,7 @@ def normalised(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_text_is_bounded_before_it_is_normalised(
     app: Flask, client: FlaskClient, user: User, normalised: list[int]
 ) -> None:
-    """To normalise combining marks takes time with the square of their number."""
+    """Normalising combining marks takes time that grows with the square of their number."""
     marks = "a" + "\u0323\u0301" * 20_000
     token = csrf_token(client.get("/login").text)
     answer = client.post("/login", data={"csrf_token": token, "username": marks, "password": "x"})
@@ -65,7 +65,7 @@ def test_a_text_is_bounded_before_it_is_normalised(
 
 @pytest.fixture
 def bodies(app: Flask, client: FlaskClient) -> FlaskClient:
-    """A client of the application with views that take bodies."""
+    """Return a client of the application, with views that take bodies."""
 
     @app.post("/raw")
     def raw() -> str:
@@ -101,7 +101,7 @@ def bodies(app: Flask, client: FlaskClient) -> FlaskClient:
 
 
 def post_file(client: FlaskClient, path: str, size: int, **fields: str) -> TestResponse:
-    """Send a file of so many bytes, from memory: the client itself would leave it open on disk."""
+    """Send a file of so many bytes from memory: the client would leave a file on disk open."""
     boundary, body = encode_multipart({**fields, "file": FileStorage(BytesIO(b"x" * size), "file.bin")})
     return client.post(path, data=body, content_type=f"multipart/form-data; boundary={boundary}")
 
@@ -115,7 +115,7 @@ def test_a_body_is_bounded_at_every_address(bodies: FlaskClient) -> None:
 
 
 def test_no_body_is_read_that_nobody_wants(bodies: FlaskClient) -> None:
-    """An address that is not there, and a view that does not look, leave the body where it is."""
+    """An address that does not exist, and a view that ignores the body, leave the body unread."""
     for path, status in (("/absent", 404), ("/unread", 200), ("/", 405)):
         stream = BytesIO(b"a=b&" * MB)
         answer = bodies.post(path, input_stream=stream, content_type=FORM)
@@ -133,7 +133,7 @@ def test_a_view_that_is_exempt_finds_its_body_as_it_was_sent(bodies: FlaskClient
 
 @pytest.mark.parametrize(("path", "kind"), [("/raw", FORM), ("/raw", "text/plain"), ("/login", FORM)])
 def test_a_body_of_unknown_length_is_refused_not_cut(bodies: FlaskClient, path: str, kind: str) -> None:
-    """Its server says where the body ends, as gunicorn does for one in chunks."""
+    """The server tells where the body ends, as gunicorn does for a body in chunks."""
     chunked = {"wsgi.input_terminated": True}
 
     def send(size: int) -> int:
@@ -149,7 +149,7 @@ def test_a_view_says_how_much_it_takes(bodies: FlaskClient, user: User) -> None:
     assert post_file(bodies, "/upload", 3 * MB, csrf_token=token).text == str(3 * MB)
     assert post_file(bodies, "/upload", 5 * MB, csrf_token=token).status_code == 413
     assert post_file(bodies, "/login", 3 * MB, csrf_token=token).status_code == 413
-    # It is refused for want of a token, not for its size.
+    # It is refused because it has no token, not because of its size.
     assert post_file(bodies, "/upload", 3 * MB).status_code == 400
 
 
@@ -243,7 +243,7 @@ def test_json_nested_without_end_is_a_mistake_of_the_sender(bodies: FlaskClient)
 
 @pytest.fixture
 def served(make_app: Callable[..., Flask], app: Flask) -> FlaskClient:
-    """A client of the application as a server would make it, with the tables."""
+    """Return a client of the application as a server makes it, with tables."""
     return make_app(TESTING=False, DEBUG=False, SECRET_KEY=KEY, LOG_FILE="", TRUSTED_HOSTS="localhost").test_client()
 
 
@@ -265,7 +265,7 @@ def test_no_strict_transport_where_it_is_off_or_in_debug(make_app: Callable[...,
 
 
 def test_a_page_says_what_to_set_when_a_secure_cookie_cannot_come_back(served: FlaskClient, user: User) -> None:
-    """Over http a browser sends no secure cookie, so the session has no token, for ever."""
+    """Over http a browser never sends a secure cookie, so the session never has a token."""
     answer = served.post("/login", data={"csrf_token": "x", "username": "ada", "password": PASSWORD})
     assert answer.status_code == 400
     for way in ("over https", "PROXY_HOPS=1", "X-Forwarded-Proto", "SESSION_COOKIE_SECURE=0"):

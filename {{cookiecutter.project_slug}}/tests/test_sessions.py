@@ -1,4 +1,4 @@
-"""One session for each application context, whoever runs it, and none left over."""
+"""Each application context has one session, whatever runs it, and no session is left over."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -73,12 +73,12 @@ def test_uncommitted_work_is_gone_in_the_next_request(app: Flask, client: FlaskC
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
-    """Where a server with a thread for each request serves the application."""
+    """Return the address of a server that serves the application with a thread for each request."""
 
     @app.post("/write")
     @login_required
     def write() -> list[str]:
-        # Reads before it writes, which is what fails when others write in between.
+        # The view reads before it writes: this fails if others write in between.
         number = db.session.scalar(select(func.count()).select_from(User))
         db.session.add(User(username=f"{current_user.username}-{number}", password_hash="-"))
         db.session.commit()
@@ -134,7 +134,7 @@ def test_one_session_reads_both_databases_before_either_is_written(site: Flask) 
     @site.post("/both")
     def both() -> list[int]:
         counts = [db.session.scalar(select(func.count()).select_from(model)) or 0 for model in (User, LogEntry)]
-        # As the log's own pages do when a problem is resolved.
+        # The log's own pages do the same when a problem is resolved.
         with db.engines["log"].begin() as log:
             log.execute(delete(LogEntry))
         db.session.add(User(username="new", password_hash="-"))

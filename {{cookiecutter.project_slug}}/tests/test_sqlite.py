@@ -1,4 +1,4 @@
-"""SQLite's settings, and which statements begin a transaction and take the write lock."""
+"""SQLite has the right settings, and only some statements begin a transaction or take the write lock."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about S
 
 
 class Base(DeclarativeBase):
-    """Not the application's, or `flask db check` would find this table."""
+    """A base of these tests' own: in the application's, `flask db check` would find this table."""
 
 
 class Thing(Base):
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(path: Path) -> Iterator[Engine]:
-    """A database with one thing, whose connections do not wait for locks."""
+    """Return an engine whose connections do not wait for locks, for a database with one thing."""
     url = f"sqlite:///{path}?timeout=0"
     engine = create_engine(url, **engine_options(url))
     set_up_sqlite(engine)
@@ -62,13 +62,13 @@ def session(engine: Engine) -> Iterator[Session]:
 
 
 def names(engine: Engine) -> list[str]:
-    """What other connections see."""
+    """Return the names that other connections see."""
     with Session(engine) as session:
         return list(session.scalars(select(Thing.name).order_by(Thing.id)))
 
 
 def is_locked(path: Path) -> bool:
-    """Whether no other connection could write now."""
+    """Return whether other connections are kept from writing now."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
         try:
             other.execute("BEGIN IMMEDIATE")
@@ -78,7 +78,7 @@ def is_locked(path: Path) -> bool:
 
 
 def slip_in(path: Path) -> None:
-    """Commit a change of somebody else's."""
+    """Commit a change over another connection."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
         other.execute("UPDATE things SET name = 'of another'")
 
@@ -271,7 +271,7 @@ READS_TO_WRITE: list[Callable[[Session], Any]] = [
 
 @pytest.mark.parametrize("number", range(len(READS_TO_WRITE)))
 def test_a_query_for_update_begins_with_the_lock(session: Session, path: Path, number: int) -> None:
-    # A second time with the statement from SQLAlchemy's cache, and after the same one without the lock.
+    # The statement runs a second time from SQLAlchemy's cache, and after the same statement without the lock.
     for _ in range(2):
         session.execute(select(Thing))
         assert not is_locked(path)
@@ -343,7 +343,7 @@ def test_autocommit_begins_nothing(engine: Engine, path: Path) -> None:
         assert not is_locked(path)
         connection.execute(text("VACUUM"))
     assert names(engine) == ["first", "x"]
-    # The connection that goes back to the pool begins again.
+    # The next user of the pooled connection can begin a transaction again.
     with engine.connect() as connection:
         connection.execute(insert(Thing).values(name="y"))
         with connection.begin_nested():
@@ -357,7 +357,7 @@ def test_a_database_in_memory(make_app: Callable[..., Flask]) -> None:
         upgrade()
         db.session.add(User(username="ada", password_hash="a hash"))
         db.session.flush()
-        # There is one connection for all: what else uses it meanwhile joins its transaction.
+        # All share one connection: whoever uses it meanwhile joins its transaction.
         upgrade()
         with Session(db.engine) as other:
             assert other.scalars(select(User.username)).all() == ["ada"]
@@ -391,7 +391,7 @@ def test_two_binds_of_one_file(make_app: Callable[..., Flask], database_urls: di
     with app.app_context():
         upgrade()
         db.session.execute(update(User).values(email=None))
-        # Readers are served, a second writer would wait for the first, which is itself.
+        # Readers are served; a second writer would wait for the first, which belongs to the same thread.
         assert db.session.scalar(select(func.count()).select_from(LogEntry)) == 0
         with pytest.raises(OperationalError, match="database is locked"):
             db.session.execute(delete(LogEntry))

@@ -1,4 +1,4 @@
-"""Browsers keep style sheets and scripts, and a changed one is seen at once."""
+"""Browsers keep style sheets and scripts, and yet get a changed one at once."""
 
 import os
 import re
@@ -19,7 +19,7 @@ FOR_A_YEAR = "max-age=31536000, immutable"
 
 @pytest.fixture
 def site(tmp_path: Path) -> Flask:
-    """Another application, with one style sheet."""
+    """Return another application, with one style sheet."""
     (tmp_path / "site.css").write_text("a { color: red }")
     (tmp_path / "folder").mkdir()
     (tmp_path.parent / "outside.css").write_text("a { color: red }")

@@ -1,4 +1,4 @@
-"""What commands print is shown by a terminal, and by any terminal."""
+"""Every terminal can show what commands print."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -34,14 +34,14 @@ ROWS: list[Sequence[Cell]] = [
 def printed(
     monkeypatch: pytest.MonkeyPatch, width: int | None, rows: Sequence[Sequence[Cell]] = ROWS, **options: int
 ) -> list[str]:
-    """The lines that a terminal of this width gets, or a pipe."""
+    """Return the lines that a terminal of this width, or a pipe, receives."""
     monkeypatch.setattr(terminal, "terminal_width", lambda: width)
     command = click.Command("show", callback=lambda: print_table(COLUMNS, rows, empty="Nothing.", **options))
     return CliRunner().invoke(command, color=width is not None).stdout.splitlines()
 
 
 def places(line: str) -> int:
-    """How many places of a terminal the line takes, by a rule of its own: no letter here is wide but the Chinese."""
+    """Return how many columns the line takes in a terminal; of the letters here only the Chinese take two."""
     plain = unicodedata.normalize("NFC", click.unstyle(line))
     return len(plain) + sum(character >= "\u4e00" for character in plain)
 
@@ -55,7 +55,7 @@ def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) 
     assert title.startswith("  ID  WHO")
     start = title.index("WHAT")
     assert lines[1] == "   7  ada".ljust(start) + "short"
-    # The next cell begins below its title, though the name takes two places a letter.
+    # The next cell begins below its title, although each letter of the name takes two columns.
     assert lines[2].startswith("1234  王小明王小明 ")
     assert places(lines[2].partition(r"a\x1b[31mb\nnext")[0]) == start
     assert lines[3].startswith("   8  -  ")

@@ -28,7 +28,7 @@ ELSEWHERE = "198.51.100.7"
 
 @pytest.fixture
 def site(app: Flask) -> Flask:
-    """An application behind one proxy."""
+    """Return an application behind one proxy."""
     app.config |= {"PROXY_HOPS": 1, "WTF_CSRF_ENABLED": False}
     return app
 
@@ -43,7 +43,7 @@ def test_ten_failures_at_one_account_are_enough(site: Flask, user: User, admin: 
     assert Counter(guess(client) for _ in range(150)) == {200: 10, 429: 140}
     assert guess(client, " ADA ") == 429
     assert guess(client, password=PASSWORD) == 429
-    # Neither another account nor another address is locked out.
+    # Other accounts and other addresses can still log in.
     assert guess(site.test_client(), "grace", password=PASSWORD) == 302
     assert guess(site.test_client(), ip="203.0.113.9", password=PASSWORD) == 302
 
@@ -84,7 +84,7 @@ def test_guesses_at_once_are_counted_as_those_one_by_one(
 
     def slow(password: bytes, **cost: Any) -> bytes:
         hashed.append(password)
-        # Those who are let in at once all wait here until the last is in.
+        # All guesses that are let in together wait here for the last of them.
         with suppress(threading.BrokenBarrierError):
             together.wait(0.5)
         return scrypt(password, **cost)
@@ -113,7 +113,7 @@ def test_visitors_behind_an_unnamed_proxy_do_not_lock_each_other_out(site: Flask
     client = site.test_client()
     assert {guess(client, f"name{number}", "127.0.0.1") for number in range(40)} == {200}
     assert guess(client, password=PASSWORD, ip="127.0.0.1") == 302
-    # One account still has its ten.
+    # The limit of ten for one account still holds.
     assert Counter(guess(site.test_client(), "grace", "127.0.0.1") for _ in range(12)) == {200: 10, 429: 2}
 
 
@@ -199,7 +199,7 @@ def test_a_store_that_is_away_locks_nobody_out(
     make_app: Callable[..., Flask], app: Flask, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("redis")
-    # The limiter is one for all applications of a process, and goes on believing it for a while.
+    # All applications of a process share one limiter, which for a while still believes that the store is away.
     monkeypatch.setattr(limiter, "_storage_dead", False)
     away = make_app(RATELIMIT_STORAGE_URI="redis://127.0.0.1:1", WTF_CSRF_ENABLED=False)
     client = away.test_client()
@@ -214,7 +214,7 @@ def test_a_store_that_is_unknown_is_a_mistake_in_the_configuration(make_app: Cal
 
 
 def test_several_processes_count_together(make_app: Callable[..., Flask], app: Flask, user: User) -> None:
-    """Two applications stand for two processes; without a Redis there is nothing to be tried."""
+    """Two applications stand for two processes; the test needs a Redis."""
     redis = pytest.importorskip("redis")
     uri = "redis://127.0.0.1:6379/15"
     try:

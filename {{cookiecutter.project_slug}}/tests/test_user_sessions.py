@@ -219,7 +219,7 @@ def test_a_session_ends_after_fourteen_days_however_it_is_used(app: Flask, clien
         db.session.commit()
     assert not logged_in(client)
     login(client, user)
-    assert len(rows(app)) == 1  # the old one is gone
+    assert len(rows(app)) == 1  # the row of the old session is deleted
 
 
 @pytest.mark.parametrize("days", [13.9, 14.1])

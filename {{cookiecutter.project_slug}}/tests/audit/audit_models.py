@@ -1,4 +1,4 @@
-"""Models that only the tests of the trail have, and the comparison of a trail with its tables."""
+"""Models for the tests of the trail, and functions that compare a trail with its tables."""
 
 import enum
 from datetime import datetime
@@ -17,7 +17,7 @@ SECRET = "do-not-tell"
 
 
 class Base(DeclarativeBase):
-    """Not the application's, or `flask db check` would find these tables."""
+    """A base of these tests' own: in the application's, `flask db check` would find these tables."""
 
     metadata = MetaData()
 
@@ -78,7 +78,7 @@ State = tuple[dict[str, dict[str, Any]], set[tuple[int, int]]]
 
 
 def present(session: Session) -> State:
-    """The books by primary key without what is masked, excluded or null, and which tag is on which."""
+    """Return the books by primary key, without values that are masked, excluded or null, and which tag each has."""
     columns = [column for column in Book.__table__.columns if column.key not in {"secret", "views"}]
     books = {}
     for row in session.execute(select(*columns)).mappings():
@@ -87,7 +87,7 @@ def present(session: Session) -> State:
 
 
 def rebuilt(session: Session) -> State:
-    """The same from nothing but the trail; fails where an entry's old value is not what was there."""
+    """Return the same, rebuilt from the trail alone; fail if an entry's old value differs from the value before it."""
     books: dict[str, dict[str, Any]] = {}
     tagged: set[tuple[int, int]] = set()
     for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id)):

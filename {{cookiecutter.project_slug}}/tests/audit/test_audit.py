@@ -1,4 +1,4 @@
-"""The trail agrees with the data, whatever becomes of a transaction."""
+"""The trail agrees with the data, however a transaction ends."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -54,14 +54,14 @@ def engine(scratch: Callable[[], str]) -> Iterator[Engine]:
 
 @pytest.fixture
 def session(engine: Engine) -> Iterator[Session]:
-    """SQLAlchemy's own, without Flask; in the end the trail tells what the tables hold."""
+    """Return a session of plain SQLAlchemy; at the end compare the trail with the tables."""
     with Session(engine) as session:
         yield session
         assert rebuilt(session) == present(session)
 
 
 def trail(session: Session, action: str | None = None) -> list[dict[str, Any]]:
-    """The changes that were recorded, in their order."""
+    """Return the recorded changes, oldest first."""
     entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id))
     return [entry.changes for entry in entries if action in (None, entry.action)]
 
@@ -166,7 +166,7 @@ def test_all_of_an_expired_object_that_is_deleted(session: Session) -> None:
 def test_a_change_that_was_never_written_before_the_object_goes(session: Session) -> None:
     book = saved(session, price=Decimal("2.00"))
     with session.no_autoflush:
-        book.price = Decimal("3.00")  # expired by the commit, so that SQLAlchemy does not know the old price
+        book.price = Decimal("3.00")  # the commit has expired the book, so SQLAlchemy does not know the old price
         assert book.title, "the rest is loaded"
         session.delete(book)
     session.commit()
@@ -183,7 +183,7 @@ def test_an_expression_is_recorded_with_its_outcome(session: Session) -> None:
 def test_json_that_was_changed_in_place(session: Session) -> None:
     book = saved(session, facts={"pages": 1})
     assert book.facts is not None
-    book.facts["pages"] = 2  # SQLAlchemy does not see it, so it is not written
+    book.facts["pages"] = 2  # SQLAlchemy does not notice this change, so it does not write it
     session.flush()
     book.facts = {"pages": 3}
     session.commit()
@@ -191,7 +191,7 @@ def test_json_that_was_changed_in_place(session: Session) -> None:
 
 
 def test_a_new_object_in_the_place_of_a_deleted_one(session: Session) -> None:
-    """SQLAlchemy makes one UPDATE of it, which leaves alone what the new object does not set."""
+    """SQLAlchemy turns both into one UPDATE, which leaves columns alone that the new object does not set."""
     book = saved(session, price=Decimal("1.00"))
     again = Book(id=book.id, title="Sphereland")
     session.delete(book)
@@ -382,7 +382,7 @@ def test_bulk_by_key_of_more_objects_than_one_statement_can_name(session: Sessio
 
 
 def test_rows_of_a_bulk_statement_wait_for_it(session: Session, engine: Engine, books: list[Book]) -> None:
-    """Between the look at them and the statement nobody else may change them."""
+    """Nobody else may change the rows between the trail's SELECT and the statement."""
 
     def change_them(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         if statement.startswith("SELECT") and not looked:
@@ -410,7 +410,7 @@ def test_bulk_tells_the_true_old_values_while_others_write(session: Session, eng
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, range(3)))
-    # The fixture compares each old value with what the entry before it says.
+    # The fixture compares each old value with the entry before it.
     assert len(trail(session, "update")) == 3 * 10 * len(books)
 
 
@@ -446,7 +446,7 @@ def test_excluded_fields_are_not_looked_at(session: Session) -> None:
 
 
 def test_what_is_named_like_a_secret_is_masked() -> None:
-    """Without a word from the model; within an object of JSON, too."""
+    """The model need not say so; fields within a JSON object are masked, too."""
 
     class Device(DeclarativeBase):
         pass
@@ -571,7 +571,7 @@ def add_error_page(app: Flask) -> None:
 
 
 def test_an_error_half_way_through_a_request(app: Flask, client: FlaskClient, user: User) -> None:
-    """The opposite on purpose: what was logged stays, what was changed goes, and so does its entry."""
+    """The log record stays; the change and its entry are rolled back."""
     add_error_page(app)
     app.config.update(PROPAGATE_EXCEPTIONS=False, WTF_CSRF_ENABLED=False)
     app.config["PROXY_HOPS"] = 1

@@ -1,4 +1,4 @@
-"""A person is taken out of the trail, and with the account out of everything that is to be forgotten."""
+"""A person is removed from the trail, and together with the account from all other places, too."""
 
 import json
 import logging
@@ -42,7 +42,8 @@ def test_a_deleted_account_is_forgotten(app: Flask, client: FlaskClient, runner:
     found = entries(app)
     values = json.dumps([entry.changes for entry in found])
     assert '"ada' not in values.lower()
-    assert values.count("[forgotten]") == 4  # made and deleted, each with name and address
+    # an entry for the insert and one for the delete, each with name and address
+    assert values.count("[forgotten]") == 4
     assert {(entry.user_id, entry.ip) for entry in found if entry.user_id == ada.id} == set()
     assert {entry.ip for entry in found} == {None}
     assert "grace" in values
@@ -78,7 +79,7 @@ def test_where_a_part_cannot_be_forgotten_the_same_command_finishes(
 def test_a_deletion_names_nobody_at_any_moment(
     app: Flask, runner: FlaskCliRunner, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is left to do after the account is gone: what would fail then could not be repeated."""
+    """The account is deleted last: a step that failed after it could not be repeated."""
     monkeypatch.setattr("app.accounts.cli.forget_person", lambda _user_id, _names: [])
     runner.invoke(args=["user", "delete", "ada", "--forget"])
     assert entries(app)[-1].changes["username"] == ["[forgotten]", None]

@@ -1,4 +1,4 @@
-"""Who changed something, and through what: a request from its beginning to its end, or a job."""
+"""An entry names who made a change and in which request or job, from the request's beginning to its end."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def add(app: Flask, name: str) -> None:
 
 
 def origins(app: Flask) -> dict[str, tuple[str | None, int | None, str | None]]:
-    """Request, user and address of each account's entry, by the account's name."""
+    """Return request, user and address of each account's entry, by the account's name."""
     with app.app_context():
         found = db.session.scalars(select(AuditEntry).filter_by(action="insert", model="User"))
         return {each.changes["username"][1]: (each.request_id, each.user_id, each.ip) for each in found}

@@ -1,4 +1,4 @@
-"""Who may see the trail, how it is found, and the same in a terminal."""
+"""Only admins see the trail; its filters find entries, on pages and in a terminal."""
 
 import json
 import re
@@ -26,14 +26,14 @@ PAGES = ["/audit", "/audit.json", "/audit/User/1", "/audit/User/1.json"]
 
 @pytest.fixture
 def visitor(client: FlaskClient, admin: User) -> FlaskClient:
-    """An admin who is logged in."""
+    """Return an admin who is logged in."""
     login(client, admin)
     return client
 
 
 @pytest.fixture
 def entries(app: Flask) -> list[int]:
-    """120 changes of three objects by two users, a minute apart, the newest first."""
+    """Store 120 changes of three objects by two users, a minute apart; return them newest first."""
     now = utcnow()
     with app.app_context():
         db.session.execute(delete(AuditEntry))
@@ -60,7 +60,7 @@ def entries(app: Flask) -> list[int]:
 def test_a_search_is_stopped_at_its_time_limit(
     app: Flask, visitor: FlaskClient, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A value that looks like the field over and over costs a database the product of their lengths."""
+    """If a value repeats what looks like the field, a search costs the database the product of their lengths."""
     with app.app_context():
         for _ in range(300):
             changes = {"a": [None, '"' * 20_000]}
@@ -264,7 +264,7 @@ def test_the_history_of_what_is_gone(visitor: FlaskClient, app: Flask, user: Use
 
 
 def test_between_the_log_and_the_trail(app: Flask, client: FlaskClient, admin: User) -> None:
-    """One click from a record of the log to what its request changed, and back."""
+    """One click leads from a record of the log to the changes of its request, and back."""
 
     @app.post("/work")
     def work() -> str:
@@ -320,7 +320,7 @@ def test_list(runner: FlaskCliRunner, entries: list[int]) -> None:
 def test_a_field_s_changes_however_they_were_written(
     visitor: FlaskClient, app: Flask, runner: FlaskCliRunner, entries: list[int]
 ) -> None:
-    """A number of more than 64 bits is written by another library; a value that looks like a change is none."""
+    """Another library writes numbers of more than 64 bits. A value that looks like a change does not count as one."""
     changes: list[dict[str, list[Any]]] = [
         {"email": ["a@x", "b@x"]},
         {"size": [1, 2**70], "email": [None, "c@x"]},
@@ -348,7 +348,9 @@ def test_a_search_without_an_index_reads_a_bounded_number_of_entries(
     monkeypatch: pytest.MonkeyPatch,
     query: str,
 ) -> None:
-    """It says how far it came, and goes on from there; together its pages have every entry, in both directions."""
+    """A page says how far it searched and continues from there; together the pages have every entry, in both
+    directions.
+    """
     expected = ids(visitor, f"/audit.json?{query}")
     monkeypatch.setattr("app.audit.queries.SEARCH_ROWS", 7)
     url, back, pages = f"/audit.json?{query}", "", 0
@@ -394,7 +396,7 @@ def test_nothing_found_so_far(
 
 
 def test_names_stand_for_numbers(visitor: FlaskClient, runner: FlaskCliRunner, admin: User, entries: list[int]) -> None:
-    assert admin.id == 1  # entries of user 2 have an account that is gone
+    assert admin.id == 1  # user 2 has no account any more
     first, second, *_rest = run(runner, "list").splitlines()
     assert (first.split("\t")[4], second.split("\t")[4]) == ("grace", "user 2")
     assert "  update  grace  r-0" in run(runner, "show", "Shelf", "0").splitlines()[0]
@@ -474,7 +476,7 @@ def test_prune(app: Flask, runner: FlaskCliRunner, entries: list[int]) -> None:
 
 
 def test_prune_asks_before_it_takes_every_entry(app: Flask, runner: FlaskCliRunner, entries: list[int]) -> None:
-    """A clock that is ahead makes every entry old."""
+    """With a clock that is ahead every entry would be old."""
     for answer in ("", "n\n"):
         asked = runner.invoke(args=["audit", "prune", "--days", "0"], input=answer)
         assert asked.exit_code == 1

@@ -1,4 +1,4 @@
-"""Random work on random books: whatever is done and undone, the trail alone rebuilds the tables."""
+"""After random work on random books, the trail alone rebuilds the tables, whatever was rolled back."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -41,7 +41,7 @@ whole = st.integers(0, 99)
 
 
 class Work(RuleBasedStateMachine):
-    """One session at work; `whole` numbers choose among what is there."""
+    """Random work in one session; `whole` numbers choose among the objects that exist."""
 
     engine: Engine
 
@@ -49,10 +49,10 @@ class Work(RuleBasedStateMachine):
         super().__init__()
         self.session = Session(self.engine)
         self.savepoints: list[SessionTransaction] = []
-        self.objects: list[Any] = []  # held, or those that are expired would be gone
+        self.objects: list[Any] = []  # keeps expired objects alive, which the session itself would let go of
 
     def pick(self, model: type[Any], number: int) -> Any:
-        """One of those in the session, loaded or not, flushed or not."""
+        """Return an object of the session, which may be expired or not yet flushed."""
         busy = [each for each in self.objects if each in self.session and each not in self.session.deleted]
         found = [each for each in busy if isinstance(each, model)]
         return found[number % len(found)] if found else None
@@ -85,7 +85,7 @@ class Work(RuleBasedStateMachine):
         self.session.flush()
         if found := self.pick(model, number):
             self.session.delete(found)
-            self.expire()  # or it stays in the collections that are loaded, and comes back from there
+            self.expire()  # otherwise it would stay in loaded collections, and come back from there
 
     @rule(number=whole, columns=values)
     def replace(self, number: int, columns: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ class Work(RuleBasedStateMachine):
     def delete_many(self, low: str) -> None:
         self.session.flush()
         self.session.expire_all()
-        # Not evaluated in Python, which sorts texts otherwise than the database.
+        # The database evaluates this, because Python sorts texts differently.
         fetch = {"synchronize_session": "fetch"}
         self.session.execute(delete(Book).where(Book.title >= low, ~Book.tags.any()), execution_options=fetch)
 
@@ -168,7 +168,7 @@ class Work(RuleBasedStateMachine):
             savepoint.commit()
         else:
             savepoint.rollback()
-            self.forget()  # objects that were loaded since then may have no row now
+            self.forget()  # objects that were loaded since then may have no row any more
         self.compare()
 
     @rule()
@@ -194,7 +194,7 @@ class Work(RuleBasedStateMachine):
             self.session.rollback()
             self.compare()
             assert SECRET not in repr(self.session.execute(select(AuditEntry.__table__)).all())
-        finally:  # or the next example would fail because of this one
+        finally:  # otherwise the next example would fail because of this one
             self.session.close()
             with self.engine.begin() as connection:
                 for table in reversed(Base.metadata.sorted_tables):

@@ -1,4 +1,4 @@
-"""The trail of models that are more than one table with a number for a key."""
+"""The trail also records models with unusual tables, keys and columns."""
 
 import enum
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ ticket_seats = Table(
 
 
 class Folded(TypeDecorator[str]):
-    """Text in which upper case counts for nothing."""
+    """Text whose upper and lower case are equal."""
 
     impl = String(10)
     cache_ok = True
@@ -137,7 +137,7 @@ class Ticket(Base):
 
 
 class Account(Base):
-    """Much of its row is the database's or SQLAlchemy's own doing."""
+    """A model whose row is filled in part by the database and by SQLAlchemy."""
 
     __tablename__ = "accounts"
     __audit__ = True

@@ -1,4 +1,4 @@
-"""What the tests of revisions share."""
+"""The tests of revisions share this function."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from ..conftest import Command
 @pytest.fixture
 def flask_db(command: Command) -> Callable[..., str]:
     def run(*args: str, fails: bool = False) -> str:
-        """Run `flask db …` as a process and return what it said."""
+        """Run `flask db …` as a process and return what it printed."""
         result = command("flask", "db", *args)
         assert (result.returncode != 0) is fails, result.stderr
         assert "Traceback" not in result.stderr

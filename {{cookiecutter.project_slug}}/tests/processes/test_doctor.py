@@ -1,4 +1,4 @@
-"""`flask doctor`: what a deployment lacks, as its operator asks it."""
+"""`flask doctor` says what a deployment lacks."""
 
 from ..conftest import KEY, Command
 
@@ -11,7 +11,7 @@ READY = {
 
 
 def test_a_new_project_lacks_much(command: Command) -> None:
-    # With debug on, as `.flaskenv` has it for commands: a server would start without.
+    # `.flaskenv` turns debug on for commands; a server starts without it.
     ended = command("flask", "doctor", SECRET_KEY="", FLASK_DEBUG="1", SESSION_COOKIE_SECURE="0", HSTS_SECONDS="0")
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr

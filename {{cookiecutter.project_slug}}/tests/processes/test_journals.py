@@ -1,4 +1,4 @@
-"""Journals of processes that fork, are killed, or lose their files while they run."""
+"""Journals survive processes that fork, are killed, or lose their files while they run."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ from ..conftest import Command
 
 UNREACHABLE = "postgresql://nobody@127.0.0.1:9/nothing"
 
-# A worker that forks a child for each job; the child logs and is gone, without a word to its parent.
+# A worker that forks a child for each job. The child logs and exits, and tells its parent nothing.
 FORKS = """
 import logging, os, signal, sys
 from app import create_app, dblog
@@ -35,7 +35,7 @@ print("ended", flush=True)
 sys.stdin.readline()
 print(len(listings), flush=True)
 """
-# Logs as many records as it is told, and says when it has.
+# A program that logs as many records as it is told, and reports when it has.
 SPEAKER = """
 import logging, sys
 from app import create_app, dblog
@@ -56,7 +56,7 @@ Start = Callable[..., AbstractContextManager["subprocess.Popen[str]"]]
 
 @pytest.fixture
 def start(command: Command) -> Start:
-    """Starts a program that is spoken to over its standard input and output; it is killed at the end of the block."""
+    """Start a program that the test talks to over standard input and output; kill it at the end of the block."""
 
     @contextmanager
     def program(text: str, **changes: str) -> Iterator["subprocess.Popen[str]"]:
@@ -78,7 +78,7 @@ def start(command: Command) -> Start:
 
 
 def tell(process: "subprocess.Popen[str]", line: str) -> str:
-    """Say a line to the program; returns its answer."""
+    """Write a line to the program; return its answer."""
     assert process.stdin
     process.stdin.write(line + "\n")
     process.stdin.flush()
@@ -100,12 +100,12 @@ def rows(urls: dict[str, str]) -> list[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 def test_a_parent_ships_what_its_ended_children_logged(start: Start, database_urls: dict[str, str]) -> None:
-    """Nobody else is there to do so, and the parent neither logs nor lists the folder for it."""
+    """No other process is there to ship them; for this the parent neither logs nor lists the folder."""
     with start(FORKS) as parent:
         assert hear(parent) == "ended"
         end = time.monotonic() + 25
         while len(rows(database_urls)) < 5:
-            # Before the folder is looked at for other reasons.
+            # The limit is shorter than the interval at which the parent lists the folder anyway.
             assert time.monotonic() < end
             time.sleep(0.1)
         assert tell(parent, "and?") == "0"

@@ -1,4 +1,4 @@
-"""Where the database stands, and what AUTO_MIGRATE does about it."""
+"""The application knows which revision its database has, and AUTO_MIGRATE applies those that are pending."""
 
 import logging
 from collections.abc import Callable
@@ -148,7 +148,7 @@ def test_outside_debug_nothing_happens_by_itself(serve: Serve, database_urls: di
     assert not tables(database_urls["DATABASE_URL"])
 
 
-#: A test's application does not look at the revisions.
+#: An application under TESTING does not look at the revisions.
 NO_TEST = {"TESTING": False, "SECRET_KEY": KEY, "LOG_FILE": ""}
 
 
@@ -177,7 +177,7 @@ def test_ahead_is_served(make_app: Callable[..., Flask], caplog: pytest.LogCaptu
 def test_two_heads_change_nothing(
     serve: Serve, copied: object, command: Command, database_urls: dict[str, str]
 ) -> None:
-    """As where a project has a revision of its own and gets one with the template's next release."""
+    """A project gets two heads if it has a revision of its own and the template's next release brings another."""
     assert command("flask", "db", "revision", "-m", "another beginning", "--head", "base").returncode == 0
     with serve(*RUN, **DEBUG) as server:
         status, page = get(server)

@@ -1,4 +1,4 @@
-"""Revisions on two databases, and on one that both share."""
+"""Revisions run on two databases, and on one that application and log share."""
 
 import ast
 from collections.abc import Callable
@@ -203,7 +203,7 @@ def test_three_who_upgrade_at_once(command: Command, database_urls: dict[str, st
 
 @pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
 def test_the_version_is_read_under_the_write_lock(make_app: Callable[..., Flask]) -> None:
-    """Or of two who upgrade at once both find the same revisions to run."""
+    """Otherwise two processes that upgrade at once would both find the same revisions to run."""
     first: dict[object, str] = {}
     with make_app().app_context():
         for bind, engine in db.engines.items():

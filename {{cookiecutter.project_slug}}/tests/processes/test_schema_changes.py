@@ -1,4 +1,4 @@
-"""What developers do to a schema, with the commands that README names, up and down, on whichever database."""
+"""The commands that README names take the schema changes of developers up and down, on every database."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +74,7 @@ with create_app().app_context():
 
 @pytest.fixture
 def shop(copied: Path, command: Command) -> Path:
-    """The module of the models, in a copy of the project with a migrated database."""
+    """Return the module of the models, in a copy of the project with a migrated database."""
     with (copied / "app/accounts/models.py").open("a") as file:
         file.write("\nimport app.shop\n")
     models = copied / "app/shop.py"
@@ -85,7 +85,7 @@ def shop(copied: Path, command: Command) -> Path:
 
 @pytest.fixture
 def migrate(flask_db: Callable[..., str], command: Command) -> Callable[..., str]:
-    """Writes a revision, lints it, and takes it up, down and up again."""
+    """Return a function that writes a revision, lints it, and runs it up, down and up again."""
 
     def run(message: str, change: Callable[[str], str] = str) -> str:
         said = flask_db("migrate", "-m", message)
@@ -110,7 +110,7 @@ def add_rows(command: Command, code: str) -> str:
 
 @pytest.fixture
 def elsewhere(command: Command, tmp_path: Path) -> Callable[[], None]:
-    """Takes all revisions up, the last one down and up again, and all of them down, on a SQLite database."""
+    """Return a function that runs all revisions up, the last one down and up again, and all of them down, on SQLite."""
 
     def run() -> None:
         urls = {name: f"sqlite:///{tmp_path}/{name}" for name in ("DATABASE_URL", "LOG_DATABASE_URL")}
@@ -156,7 +156,7 @@ def test_what_was_dropped_comes_back_on_another_database(
     command: Command,
     database_urls: dict[str, str],
 ) -> None:
-    """The revision was written where the types have names of their own, such as MariaDB's LONGTEXT."""
+    """The revision was written on a database whose types have names of their own, such as MariaDB's LONGTEXT."""
     if database_urls["DATABASE_URL"].startswith("sqlite"):
         pytest.skip("SQLite's types have the names that every database knows")
     exact = "    exact: Mapped[str] = mapped_column(exact_text(40))\n"
@@ -168,7 +168,7 @@ def test_what_was_dropped_comes_back_on_another_database(
     [written] = (command.folder / "migrations/versions").glob("*_nothing_left.py")
     back = written.read_text().partition("def downgrade()")[2]
     assert "postgresql." not in back
-    # Beside the type of every database there is one for MariaDB.
+    # A type of MariaDB is only ever the variant of a general type.
     assert back.count("mysql.") == back.count("with_variant(mysql.")
 
 
@@ -199,7 +199,7 @@ def test_changes_below_rows(
     db.session.commit()
 """,
     )
-    # An enum, and columns that may not be NULL, have a value in the rows that are there.
+    # The existing rows get values for an enum and for columns that may not be NULL.
     new = [
         "status: Mapped[Status] = mapped_column(default=Status.NEW)",
         "tame: Mapped[bool] = mapped_column(default=True)",
@@ -208,10 +208,10 @@ def test_changes_below_rows(
     ]
     replace(shop, "    owner_id", "".join(f"    {line}\n" for line in new) + "    owner_id")
     migrate("not null")
-    # An index that the foreign key then uses.
+    # The foreign key uses this index once it is there.
     replace(shop, 'ondelete="CASCADE")', 'ondelete="CASCADE"), index=True')
     migrate("index")
-    # A column gets another name, which is for a person to say.
+    # A column is renamed; only a person can tell that it is the same column.
     replace(shop, "    town:", "    city:")
     migrate("city", rename)
     shown = add_rows(
@@ -225,7 +225,7 @@ def test_changes_below_rows(
 """,
     )
     assert shown == "1 Status.NEW True 4 here York\nTrue\n", "the tables were made anew, and remember the ids"
-    # A parent's column goes, then a child's with its foreign key and index, then both tables.
+    # The test drops a parent's column, then a child's with its foreign key and index, then both tables.
     replace(shop, "    city: Mapped[str | None] = mapped_column(String(20), index=True)\n", "")
     migrate("no city")
     assert "1 Status.NEW" in add_rows(
@@ -246,8 +246,8 @@ def test_changes_below_rows(
 
 
 def rename(revision: str) -> str:
-    """The revision that README shows, in the place of a new column and a lost one."""
-    # Written on MariaDB, the old body has types of its own.
+    """Write the revision that README shows in place of the one with a new column and a dropped one."""
+    # A body that was written on MariaDB imports MariaDB's types.
     code = revision.partition("def upgrade()")[0].replace("from sqlalchemy.dialects import mysql\n", "")
     for name, old, new in (("upgrade", "town", "city"), ("downgrade", "city", "town")):
         code += f"""def {name}() -> None:

@@ -1,4 +1,4 @@
-"""Servers as they are found: made for fewer characters than there are, or behind a pooler."""
+"""The application works on servers with an encoding of few characters, and behind a pooler."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ TEXT = "Grüße 😀"
 
 
 def store_everywhere(app: Flask, name: str) -> None:
-    """A user, whom the trail notes, too, and a record."""
+    """Store a user, and with it an entry of the trail, and a log record."""
     with app.app_context():
         db.session.add(User(username=name, password_hash="a hash"))
         db.session.commit()
@@ -55,7 +55,7 @@ def test_tables_say_their_character_set(
 
 @pytest.fixture
 def encoded() -> Iterator[Callable[[str], str]]:
-    """Makes PostgreSQL databases of an encoding; returns the URL of each."""
+    """Return a function that makes a PostgreSQL database of an encoding and returns its URL."""
     server = make_url(database_url(SERVER))
     names: list[str] = []
 
@@ -101,7 +101,7 @@ def test_an_encoding_is_said_once(
 
 @pytest.mark.skipif(not SERVER.startswith("postgres"), reason="about PostgreSQL only")
 def test_prepared_statements_of_another_connection(app: Flask) -> None:
-    """What a pooler in transaction mode makes of them says what to do, and is no fault of the records."""
+    """The error that a pooler in transaction mode causes says what to do, and no record is refused because of it."""
     with app.app_context():
         engine = db.engines["log"]
     with engine.connect() as connection:
@@ -116,7 +116,7 @@ def test_prepared_statements_of_another_connection(app: Flask) -> None:
 
 @pytest.mark.skipif(not SERVER.startswith("postgres"), reason="about PostgreSQL only")
 def test_the_limit_of_lock_waits_ends_with_the_transaction(app: Flask) -> None:
-    """In transaction mode the next user of the connection is somebody else."""
+    """In transaction mode another client uses the connection next."""
     with app.app_context(), db.engines["log"].connect() as connection:
         assert connection.scalar(text("SHOW lock_timeout")) == "2s"
         connection.rollback()

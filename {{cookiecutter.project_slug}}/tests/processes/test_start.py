@@ -1,4 +1,4 @@
-"""Commands and servers as processes of their own: how they start, and how a mistake ends them."""
+"""Commands and servers start as processes of their own, and a mistake in the configuration ends them."""
 
 import socket
 import time
@@ -54,7 +54,7 @@ def test_debug_is_for_the_flask_command_alone(copied: Path, command: Command, se
 
 def status(url: str) -> int:
     try:
-        # Less than gunicorn leaves a worker that one connection holds up, and enough for a busy machine.
+        # This is shorter than gunicorn's timeout for a worker that hangs, and long enough for a busy machine.
         with urlopen(url, timeout=20) as response:
             return int(response.status)
     except HTTPError as error:
@@ -77,7 +77,7 @@ def test_gunicorn_obeys_what_is_set(copied: Path, command: Command, serve: Serve
 
 
 def test_the_first_start_says_what_to_open(command: Command, serve: Serve, tmp_path: Path) -> None:
-    """And the file has what the server says without the colours that werkzeug gives it."""
+    """The log file has the server's lines without werkzeug's colours."""
     file = tmp_path / "app.log"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
@@ -111,7 +111,7 @@ MODULES = ("config", "cookies", "engines", "parsers", "private_files", "release"
 
 
 def test_the_check_of_the_configuration_leaves_the_application_alone(command: Command) -> None:
-    """Importing all of it a second time doubled what gunicorn's start costs."""
+    """Importing the whole application a second time doubled the time of gunicorn's start."""
     script = "import runpy; exec(runpy.run_path('gunicorn.conf.py')['READ_SETTINGS']); print(*sys.modules)"
     ended = command("-c", script, PORT="8123", WEB_CONCURRENCY="3")
     settings, modules = ended.stdout.splitlines()
