@@ -151,7 +151,7 @@ def test_mute_a_bot(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/logs")
     expect(page.locator(".ui-row").first).to_be_visible()
     expect(page.locator(".ui-row", has_text=refused)).to_have_count(0)
-    hidden = re.search(r"(\d+) rows of 1 muted problem are hidden", page.locator(".log-hint").inner_text())
+    hidden = re.search(r"(\d+) rows of 1 problem", page.get_by_role("link", name="Hide muted").inner_text())
     assert hidden
     assert before - int(total.inner_text()) == int(hidden[1]) > 0
 

@@ -44,6 +44,17 @@ def shown(page: str) -> list[str]:
     return re.findall(r'class="ui-row"[^>]*>(?:<strong>[^<]*</strong> )?<bdi>(.*?)</bdi>', page)
 
 
+def chips(page: str) -> dict[str, tuple[str, str | None, bool]]:
+    """Of the chips of levels, loggers and muted problems, by label: where each leads, its number, and if it is on."""
+    [nav] = re.findall(r'<nav class="ui-chips" aria-label="Levels, loggers.*?</nav>', page, re.DOTALL)
+    found = {}
+    for address, attributes, content in re.findall(r'href="([^"]*)"([^>]*)>(.*?)</a>', nav):
+        number = re.search(r'<span class="ui-muted">([^<]*)</span>', content)
+        label = re.sub(r"<span.*?</span>|<[^>]*>", "", content).strip()
+        found[label] = unescape(address), number and number[1], "aria-current" in attributes
+    return found
+
+
 def log_addresses(app: Flask) -> list[tuple[str, str]]:
     with app.test_request_context():
         addresses = []
@@ -257,7 +268,7 @@ def test_a_bar_ends_before_the_next_begins(app: Flask, viewer: FlaskClient) -> N
     assert [(start, levels) for _, start, levels in bars_of(page)] == [(f"{hour:%d %b %H:%M}", {"ERROR": 3})]
     assert "<strong>3</strong>" in page
     assert ">ERROR 3</a>" in page
-    assert "shop (3)" in viewer.get(f"{address}&logger=tea").text
+    assert chips(viewer.get(f"{address}&logger=tea").text)["shop"][1] == "3"
     assert re.search(rf'title="{hour + HOUR:%Y-%m-%d %H:%M:%S} UTC">[^<]*</time></span>\s*</figcaption>', page)
     page = viewer.get(f"/logs?since={at(hour + HOUR)}&until={at(hour + HOUR)}").text
     assert shown(page) == []
@@ -312,21 +323,64 @@ def test_mistakes_are_named(viewer: FlaskClient) -> None:
 
 
 def test_a_level_stays_chosen_however_it_was_written(viewer: FlaskClient) -> None:
-    for term, chosen in {"Error": "ERROR and above", "040": "ERROR and above", "": "All levels"}.items():
+    for term, chosen in {"Error": "Errors", "040": "Errors", "": "All levels"}.items():
         page = viewer.get(f"/logs?level={term}", follow_redirects=True).text
-        assert re.findall(r'class="ui-chip"[^>]* aria-current="true">([^<]*?) ?<', page) == [chosen], term
+        assert [label for label, (_, _, is_current) in chips(page).items() if is_current] == [chosen], term
     assert "<bdi>Level 25 and above</bdi>" in viewer.get("/logs?level=25").text
+
+
+def test_levels_are_chips_with_short_names(app: Flask, viewer: FlaskClient) -> None:
+    put(app, row(level=30), row(level=40), row(level=50), row(level=20))
+    page = viewer.get("/logs?logger=shop&level=WARNING").text
+    found = chips(page)
+    assert [*found] == ["All levels", "Warnings", "Errors", "Critical", "shop"]
+    assert found["All levels"] == ("/logs?logger=shop", "4", False)
+    assert found["Warnings"] == ("/logs?logger=shop&level=WARNING", "3", True)
+    assert found["Errors"] == ("/logs?logger=shop&level=ERROR", "2", False)
+    assert found["Critical"][1] == "1"
+    assert 'title="ERROR and above">Errors<span class="ui-hidden">, ERROR and above</span>' in page
+
+
+def test_the_loggers_with_most_rows_are_chips(app: Flask, viewer: FlaskClient) -> None:
+    """A list has the others; the chosen one stays chosen in the form, wherever it is."""
+    for number, name in enumerate(("a", "b", "c", "d", "e<"), 1):
+        put(app, *(row(logger=name, level=20 + number % 2 * 20) for _ in range(number)))
+
+    def choices(query: str) -> tuple[list[tuple[str, str | None]], list[str], dict[str, bool]]:
+        page = viewer.get(f"/logs?{query}").text
+        options = re.findall(r"<option [^>]*>([^<]*)</option>", page)
+        sent = {
+            unescape(name): bool(selected) for name, selected in re.findall(r'<option value="(.+?)"( selected)?>', page)
+        }
+        return [(label, entry[1]) for label, entry in chips(page).items()][4:], options, sent
+
+    assert choices("") == (
+        [("e&lt;", "5"), ("d", "4"), ("c", "3")],
+        ["All loggers", "b (2)", "a (1)"],
+        {"b": False, "a": False},
+    )
+    loggers, options, sent = choices("logger=e%3C")
+    assert chips(viewer.get("/logs?logger=e%3C").text)["e&lt;"] == ("/logs", "5", True)
+    assert chips(viewer.get("/logs?logger=e%3C").text)["d"] == ("/logs?logger=d", "4", False)
+    assert sent == {"e<": True, "b": False, "a": False}
+    assert choices("logger=a")[2] == {"a": True, "b": False}
+    loggers, options, sent = choices("level=ERROR")
+    assert (loggers, options) == ([("e&lt;", "5"), ("c", "3"), ("a", "1")], [])
+    assert (
+        '<input type="hidden" name="logger" value="c" form="log-find">' in viewer.get("/logs?level=ERROR&logger=c").text
+    )
+    assert choices("q=cold&logger=a") == ([], ["All loggers", "a"], {"a": True})
 
 
 def test_chips_take_one_filter_away(app: Flask, viewer: FlaskClient) -> None:
     put(app, row("a", **ERROR))
     page = viewer.get("/logs?level=ERROR&logger=shop").text
-    chips = re.findall(r'href="([^"]*)"><[^>]*>Remove the filter</span> <[^>]*>(\w+)<', page)
-    assert chips == [("/logs?logger=shop", "level"), ("/logs?level=ERROR", "logger")]
+    filters = re.findall(r'href="([^"]*)"><[^>]*>Remove the filter</span> <[^>]*>(\w+)<', page)
+    assert filters == [("/logs?logger=shop", "level"), ("/logs?level=ERROR", "logger")]
     assert "ERROR and above" in page
     page = viewer.get("/logs?since=24h&problem=1").text
-    chips = re.findall(r'href="([^"]*)"><[^>]*>Remove the filter</span> <[^>]*>(\w+)<', page)
-    assert chips == [("/logs?problem=1", "since"), ("/logs", "problem")]
+    filters = re.findall(r'href="([^"]*)"><[^>]*>Remove the filter</span> <[^>]*>(\w+)<', page)
+    assert filters == [("/logs?problem=1", "since"), ("/logs", "problem")]
 
 
 def test_totals_and_facets_are_exact(app: Flask, viewer: FlaskClient) -> None:
@@ -346,9 +400,12 @@ def test_totals_and_facets_are_exact(app: Flask, viewer: FlaskClient) -> None:
         legend = dict(re.findall(r'<a class="ui-\w+" href="[^"]*">(\w+) ([^<]*)</a>', page))
         names = {30: "WARNING", 40: "ERROR"}
         assert legend == {name: str(sum(each["level"] == n for each in inside)) for n, name in names.items()}
-        facets = dict(re.findall(r'<option value="(\w+)">\w+ \((\d+)\)', page))
+        facets = {label: number for label, (_, number, _) in chips(page).items() if label in loggers}
         shown_loggers = Counter(each["logger"] for each in inside if each["level"] >= level)
-        assert facets == {name: str(number) for name, number in shown_loggers.items()}
+        # One logger alone is no choice.
+        assert facets == (
+            {name: str(number) for name, number in shown_loggers.items()} if len(shown_loggers) > 1 else {}
+        )
 
 
 def test_where_a_filter_takes_a_part_of_an_hour_no_number_is_claimed(app: Flask, viewer: FlaskClient) -> None:
@@ -366,7 +423,7 @@ def test_where_a_filter_takes_a_part_of_an_hour_no_number_is_claimed(app: Flask,
         assert shown(page) == expected
         assert not re.search(r"<strong>[^<]*</strong> row", page), query
         assert ">ERROR</a>" in page
-        assert ">shop</option>" in viewer.get(f"/logs?{query}&logger=tea").text
+        assert chips(viewer.get(f"/logs?{query}&logger=tea").text)["shop"][1] is None
         # Each bar is a whole hour, and leads to it.
         counted = [levels for _, _, levels in bars_of(page)][:2]
         assert counted == [{"ERROR": 3}, {"ERROR": 2}], query

@@ -369,12 +369,16 @@ def test_what_is_muted_is_said_and_can_be_shown(app: Flask, viewer: FlaskClient)
     put(app, row("bot"), row("bot"), row("seen", fingerprint="1-seen"))
     with app.app_context(), db.engines["log"].begin() as connection:
         connection.execute(update(LogProblem).where(LogProblem.fingerprint == "1-shop").values(status=MUTED))
-    page = re.sub(r"\s+", " ", viewer.get("/logs").text)
+    page = viewer.get("/logs?level=ERROR").text
     assert shown(page) == ["seen"]
-    assert '2 rows of 1 muted problem are hidden · <a href="/logs?muted=show">show</a>' in page
-    assert 'Rows of 1 muted problem are hidden · <a href="/logs?q=o&amp;muted=show">' in re.sub(
-        r"\s+", " ", viewer.get("/logs?q=o").text
-    )
+    on = 'aria-current="true" title="Not shown: {0}. Show them">Hide muted <span aria-hidden="true">✓</span> '
+    on += '<span class="ui-muted">{0}<'
+    assert f'href="/logs?level=ERROR&amp;muted=show" {on.format("2 rows of 1 problem")}' in page
+    assert f'href="/logs?q=o&amp;muted=show" {on.format("1 problem")}' in viewer.get("/logs?q=o").text
+    page = viewer.get("/logs?q=o&muted=show").text
+    assert 'href="/logs?q=o" title="Rows of muted problems are shown. Hide them">Hide muted</a>' in page
+    assert 'Remove the filter</span> <span class="ui-muted">muted' not in page
+    assert "Hide muted" not in viewer.get("/logs?logger=cafe").text
     assert shown(viewer.get("/logs?muted=show").text) == ["seen", "bot", "bot"]
 
 

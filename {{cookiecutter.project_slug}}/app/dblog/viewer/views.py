@@ -18,13 +18,15 @@ from .addresses import CURSORS, FILTERS, is_default_since, log_link, query_args
 from .blueprint import as_response, bp
 from .charts import paths
 from .counts import CAP, Overview, overview
-from .filters import ALL, LEVELS, Filters
+from .filters import ALL, LEVELS, SHOW, Filters
 from .format import as_json, first_line, level_name, level_tone
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, page, reading
 from .status import report
 
 #: The levels that the page offers; the address takes others, too.
 CHOICES = {name: LEVELS[name] for name in ("WARNING", "ERROR", "CRITICAL")}
+#: So many loggers are chips, those with the most rows; a list has the others.
+LOGGER_CHIPS = 3
 #: The labels of the time buttons, and the ages they ask for.
 AGES = {"1 h": "1h", "24 h": "24h", "7 d": "7d", "30 d": "30d", "All": ALL}
 
@@ -60,12 +62,14 @@ def index() -> ResponseReturnValue:
         hidden_terms={name: terms[name] for name in FILTERS if name in terms and name not in ("q", "logger")},
         summary=summary,
         levels=_level_chips(terms, filters, summary),
+        loggers=_logger_chips(terms, summary),
+        other_loggers=summary.loggers[LOGGER_CHIPS:] if summary else (),
+        muted=_muted_chip(terms, summary, muted_problems),
         legend=_legend(terms, summary) if summary else [],
         ages=_ages(terms, filters),
         bars=_bar_links(terms, summary) if summary else [],
         paths=[(level_tone(level), path) for level, path in paths(summary.bars)] if summary else [],
         cap=CAP,
-        muted_problems=muted_problems,
         titled=titled,
         as_text=search_box.as_text(terms),
         account=search_box.account(filters.q),
@@ -144,7 +148,8 @@ def _active_filters(terms: dict[str, str], problem: LogProblem | None) -> list[t
     """Return name, value and the link without it for each filter but the default time."""
     chips = []
     for name in FILTERS:
-        if (term := terms.get(name)) and not (name == "since" and is_default_since(terms)):
+        # Whether muted rows are shown has a chip of its own.
+        if (term := terms.get(name)) and name != "muted" and not (name == "since" and is_default_since(terms)):
             label = "message" if name == "q" else name
             chips.append((label, _filter_label(name, term, problem), log_link(terms, **{name: None})))
     return chips
@@ -166,12 +171,38 @@ def _filter_label(name: str, term: str, problem: LogProblem | None) -> str:
 def _level_chips(terms: dict[str, str], filters: Filters, summary: Overview | None) -> list[Link]:
     """Return the choices of the lowest level, and how many rows each has where that is known."""
     counted = summary is not None and summary.total is not None
-    choices = [("All levels", None, 0), *((f"{name} and above", name, level) for name, level in CHOICES.items())]
     links = []
-    for label, name, lowest in choices:
+    for name, lowest in {None: 0, **CHOICES}.items():
         rows = sum(rows for level, rows in summary.levels.items() if level >= lowest) if summary and counted else None
-        links.append(Link(label, log_link(terms, level=name), rows, lowest == (filters.level or 0)))
+        links.append(Link(name or "", log_link(terms, level=name), rows, lowest == (filters.level or 0)))
     return links
+
+
+def _logger_chips(terms: dict[str, str], summary: Overview | None) -> list[Link]:
+    """Return the loggers with the most rows; the one that is chosen already leads back to all."""
+    chosen = terms.get("logger")
+    if not summary or (len(summary.loggers) == 1 and not chosen):
+        return []
+    links = []
+    for logger, rows in summary.loggers[:LOGGER_CHIPS]:
+        address = log_link(terms, logger=None if logger == chosen else logger)
+        links.append(Link(logger, address, None if summary.total is None else rows, logger == chosen))
+    return links
+
+
+def _muted_chip(terms: dict[str, str], summary: Overview | None, problems: int) -> Link | None:
+    """Return the link that shows the rows of muted problems, or hides them again; its label says what is hidden.
+
+    :param problems: how many problems are muted, for a filter by which nothing is counted
+    """
+    if "muted" in terms:
+        return Link("", log_link(terms, muted=None), None, False)
+    rows, problems = (summary.hidden, summary.hidden_problems) if summary else (None, problems)
+    if not problems:
+        return None
+    label = "" if rows is None else f"{rows:,} row{'' if rows == 1 else 's'} of "
+    label += f"{problems:,} problem{'' if problems == 1 else 's'}"
+    return Link(label, log_link(terms, muted=SHOW), rows, True)
 
 
 def _ages(terms: dict[str, str], filters: Filters) -> list[Link]:
