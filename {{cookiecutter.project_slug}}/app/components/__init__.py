@@ -82,10 +82,15 @@ def minute(moment: datetime | None) -> Markup:
     return _clock(moment, "minute") if moment else Markup()
 
 
+def hour_minute(moment: datetime) -> Markup:
+    """Return the time of day to the minute, as :func:`clock` does."""
+    return _clock(moment, "short")
+
+
 def _clock(moment: datetime, kind: str) -> Markup:
     iso = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     date, time = iso[:10], iso[11:23]
-    text = {"time": time, "dated": f"{date} {time} UTC", "minute": f"{date} {time[:5]} UTC"}[kind]
+    text = {"time": time, "short": time[:5], "minute": f"{date} {time[:5]} UTC"}.get(kind, f"{date} {time} UTC")
     title = f"{distance(moment)}\n{date} {time} UTC"
     return Markup(f'<time datetime="{date}T{time}Z" title="{title}" data-clock="{kind}">{text}</time>')
 

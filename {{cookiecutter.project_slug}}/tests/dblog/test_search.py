@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -18,7 +19,7 @@ from app.dblog.viewer.filters import PARSERS
 from app.dblog.viewer.search import ROW, Known, combine, in_utc, recognise, zone_of
 
 from ..conftest import login
-from .log_rows import ERROR, put, row
+from .log_rows import ERROR, problem_id, put, row
 
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)
 TOKYO = timezone(timedelta(hours=9))
@@ -340,6 +341,86 @@ def test_a_row_says_what_where_and_who(app: Flask, viewer: FlaskClient, user: Us
     assert f'<a class="ui-over" href="/logs?user={user.id}">{user.username}</a>' in error
     assert re.search(r'href="/logs/problems/\d+">×2<', error)
     assert "<code>app.shop.api</code>" in plain
+
+
+def folds(page: str) -> list[tuple[str, str, list[str]]]:
+    """Of each row the text, the line below it if there is one, and the texts that are folded into it."""
+    found = []
+    for line in re.findall(r'<tr id="row-\d+".*?</tr>', page, re.DOTALL):
+        first, *others = shown(line)
+        summary = re.search(r"<summary>(.*?)</summary>", line, re.DOTALL)
+        found.append((first, re.sub("<[^>]*>", "", summary[1]) if summary else "", others))
+    return found
+
+
+def at_minute(minute: int, **columns: Any) -> dict[str, Any]:
+    """A row of a problem, so many minutes after noon on a day that has no other rows."""
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC) + timedelta(minutes=minute)
+    return row(f"m{minute}", created_at=moment, **columns)
+
+
+def test_rows_of_one_problem_in_a_row_are_one_line(app: Flask, viewer: FlaskClient) -> None:
+    """Three that follow are enough; a row of another problem, of another level or of another day ends the run."""
+    put(
+        app,
+        *(at_minute(minute, ip=f"192.0.2.{minute % 4}") for minute in range(9)),
+        at_minute(20, fingerprint="1-other"),
+        *(at_minute(minute) for minute in range(30, 33)),
+        at_minute(40, level=30),
+        *(at_minute(minute, fingerprint="1-tea") for minute in (718, 719, 720, 721, 722, 723)),
+    )
+    address = "/logs?since=2026-11-20&until=2026-11-22"
+    assert folds(viewer.get(address).text) == [
+        ("m723", "and 3 more like it until 00:00", ["m722", "m721", "m720"]),
+        ("m719", "", []),
+        ("m718", "", []),
+        ("m40", "", []),
+        ("m32", "", []),
+        ("m31", "", []),
+        ("m30", "", []),
+        ("m20", "", []),
+        ("m8", "and 8 more like it until 12:00 · 4 addresses", [f"m{minute}" for minute in range(7, -1, -1)]),
+    ]
+
+
+def test_a_folded_row_has_time_text_link_and_whose_it_is(app: Flask, viewer: FlaskClient, user: User) -> None:
+    """The address only where no two users have the rows; nothing where all have the same."""
+    columns = {**ERROR, "exception_text": "none <left>"}
+    ids = put(
+        app,
+        *(at_minute(minute, **columns | {"ip": f"192.0.2.{minute}", "fingerprint": "1-a"}) for minute in range(4)),
+        *(at_minute(10 + each, user_id=[user.id, 99][each % 2], ip=f"::{each}") for each in range(4)),
+        *(at_minute(20 + each, fingerprint="1-c", ip="::1", user_id=99) for each in range(4)),
+    )
+    page = viewer.get("/logs?since=2026-11-20&until=2026-11-21").text
+    assert [summary for _, summary, _ in folds(page)] == [
+        "and 3 more like it until 12:20",
+        "and 3 more like it until 12:10 · 2 users",
+        "and 3 more like it until 12:00 · 4 addresses",
+    ]
+    items = re.findall(r'<li class="ui-clip" dir="ltr">(.*?)</li>', page, re.DOTALL)
+    whose = [re.findall(r'"log-whose">(.*?)<', item) for item in items]
+    assert whose[:6] == [[], [], [], [user.username], ["99"], [user.username]]
+    title = re.sub(r' title="[^"]*"', "", items[6])
+    assert title == (
+        '<time datetime="2026-11-20T12:02:00.000Z" data-clock="time">12:02:00.000</time>'
+        f' <a class="ui-row" href="/logs/{ids[2]}"><strong>OutOfCoffee</strong> <bdi>m2</bdi></a>'
+        ' <span class="ui-muted">POST /pour</span> <span class="log-whose">192.0.2.2</span>'
+    )
+
+
+def test_where_every_row_is_meant_none_is_folded(app: Flask, viewer: FlaskClient) -> None:
+    """Of one problem, one request, around a row; nor for programs."""
+    [*_, last] = put(app, *(row(f"m{number}", request_id="r-1") for number in range(9)))
+    number = problem_id(app)
+    assert '<details class="log-like' in viewer.get("/logs?q=m").text
+    for query in (f"problem={number}", "request=r-1", f"around={last}"):
+        page = viewer.get(f"/logs?{query}").text
+        assert len(shown(page)) == 9, query
+        assert "log-like" not in page, query
+    assert "log-like" not in viewer.get(f"/logs/problems/{number}").text
+    assert len(viewer.get("/logs.json").get_json()["entries"]) == 9
+    assert viewer.get("/logs.csv").text.count("\n") == 10
 
 
 def test_the_histogram_draws_one_path_a_level(app: Flask, viewer: FlaskClient) -> None:

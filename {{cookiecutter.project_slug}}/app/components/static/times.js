@@ -35,6 +35,8 @@ for (const time of document.querySelectorAll(".ui time:not([data-day])")) {
   const [date, clock] = ownTime(moment).split("T");
   if (time.dataset.clock === "time") {
     time.textContent = clock;
+  } else if (time.dataset.clock === "short") {
+    time.textContent = clock.slice(0, 5);
   } else if (time.dataset.clock?.startsWith("near")) {
     time.textContent = nearTime(moment, time.dataset.clock === "near-timed");
   } else if (time.dataset.clock) {
@@ -53,7 +55,10 @@ for (const body of document.querySelectorAll("tbody:has(> .ui-day)")) {
   for (const time of body.querySelectorAll("time[data-clock]")) {
     const moment = new Date(time.dateTime);
     const [date] = ownTime(moment).split("T");
-    if (date !== before) {
+    if (time.closest("details")) {
+      // Rows that are folded into the one above: of another day than that one, they name it themselves.
+      if (date !== before) time.textContent = `${date} ${time.textContent}`;
+    } else if (date !== before) {
       const heading = model.cloneNode(true);
       const day = heading.querySelector("time");
       day.dateTime = date;

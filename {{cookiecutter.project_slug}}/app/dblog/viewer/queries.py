@@ -40,6 +40,7 @@ LIST_COLUMNS: tuple[Any, ...] = (
     LogEntry.fingerprint,
     LogEntry.method,
     func.substr(LogEntry.path, 1, LIST_TEXT_LIMIT).label("path"),
+    LogEntry.ip,
     LogEntry.user_id,
 )
 

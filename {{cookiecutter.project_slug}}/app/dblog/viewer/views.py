@@ -74,6 +74,8 @@ def index() -> ResponseReturnValue:
         as_text=search_box.as_text(terms),
         account=search_box.account(filters.q),
         known=known,
+        # Of one request, one problem or one moment every row is meant.
+        folds=not (filters.request or filters.problem is not None or "around" in terms),
         active_filters=_active_filters(terms, problem),
         empty=not newest,
         news=_new_rows_url(terms, newest),
@@ -172,9 +174,9 @@ def _level_chips(terms: dict[str, str], filters: Filters, summary: Overview | No
     """Return the choices of the lowest level, and how many rows each has where that is known."""
     counted = summary is not None and summary.total is not None
     links = []
-    for name, lowest in {None: 0, **CHOICES}.items():
+    for name, lowest in (("", 0), *CHOICES.items()):
         rows = sum(rows for level, rows in summary.levels.items() if level >= lowest) if summary and counted else None
-        links.append(Link(name or "", log_link(terms, level=name), rows, lowest == (filters.level or 0)))
+        links.append(Link(name, log_link(terms, level=name or None), rows, lowest == (filters.level or 0)))
     return links
 
 

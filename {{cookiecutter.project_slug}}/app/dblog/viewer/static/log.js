@@ -1,11 +1,13 @@
 // Conveniences only: the log's pages say and do everything without them.
 
 // Keys work unless somebody is typing.
-const rows = [...document.querySelectorAll(".ui-row")];
+const allRows = [...document.querySelectorAll(".ui-row")];
 const help = document.getElementById("log-keys");
 const helpButton = document.getElementById("log-keys-button");
 
 function move(step) {
+  // Rows that are folded into a line are not seen until it is opened.
+  const rows = allRows.filter((row) => row.checkVisibility());
   const at = rows.indexOf(document.activeElement);
   rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.focus();
 }
