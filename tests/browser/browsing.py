@@ -119,6 +119,8 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
         "rows": "/logs",
         "filtered": "/logs?level=WARNING&logger=shop.orders&since=12h",
         "search": "/logs?q=order&since=7d",
+        "folded": "/logs?logger=shop.mail",
+        "sought": "/logs/problems?q=order&level=INFO",
         "nothing": "/logs?level=CRITICAL&logger=shop.mail",
         "around": f"/logs?around={error['id']}",
         "detail": f"/logs/{error['id']}",

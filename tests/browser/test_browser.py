@@ -280,7 +280,8 @@ def test_nothing_is_offered_that_needs_a_script_which_is_not_there(
 
 def test_keys(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/logs")
-    first, second = page.locator(".ui-row").nth(0), page.locator(".ui-row").nth(1)
+    rows = page.locator(".ui-row").filter(visible=True)
+    first, second = rows.nth(0), rows.nth(1)
     page.keyboard.press("j")
     expect(first).to_be_focused()
     page.keyboard.press("j")
@@ -389,6 +390,81 @@ def test_times_are_typed_and_picked_in_the_readers_zone(browser: Browser, state:
     context.close()
 
 
+def test_rows_of_one_problem_in_a_row_are_one_line(browser: Browser, state: StorageState, site: Site, axe: str) -> None:
+    """It opens by a key or without JavaScript, shows what j and k go through, and is open on paper."""
+    address = f"{site.url}/logs?logger=shop.mail"
+    context = browser.new_context(storage_state=state, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(address)
+    line = page.locator("tr:has(.log-like)").first
+    rows = line.locator(".ui-row")
+    folded = int((re.search(r"and (\d+) more like it until", line.inner_text()) or [""])[1])
+    assert folded == rows.count() - 1 >= 3
+    expect(rows.nth(1)).to_be_hidden()
+    after = page.locator("tr:has(.log-like) + tr:not(.ui-day) .ui-row").first
+    after.focus()
+    page.keyboard.press("k")
+    expect(rows.first).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(line.locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(rows.nth(1)).to_be_visible()
+    page.evaluate(axe)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(OVERFLOWS) == [], width
+        assert page.evaluate('axe.run({rules: {"target-size": {enabled: true}}})')["violations"] == [], width
+    rows.first.focus()
+    for number in (1, 2):
+        page.keyboard.press("j")
+        expect(rows.nth(number)).to_be_focused()
+    target = rows.nth(2).get_attribute("href")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{site.url}{target}")
+    page.goto(address)
+    page.emulate_media(media="print")
+    expect(rows.nth(1)).to_be_visible()
+    context.close()
+    context = browser.new_context(storage_state=state, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.locator(".log-like summary").first.click()
+    item = page.locator(".log-like li").nth(1)
+    target = item.locator("a").get_attribute("href")
+    # All of its line is the link, as that of any row.
+    item.click(position={"x": 5, "y": 5})
+    expect(page).to_have_url(f"{site.url}{target}")
+    context.close()
+
+
+def test_a_folded_row_of_another_day_names_it(browser: Browser, state: StorageState, site: Site) -> None:
+    """The days above the rows are the reader's, and a line may fold rows from both sides of a midnight there."""
+    context = browser.new_context(storage_state=state, timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    script = page.request.get(f"{site.url}/components/static/times.js").text()
+
+    def time(clock: str, kind: str = "time") -> str:
+        return f'<time datetime="2026-11-20T{clock}.000Z" data-clock="{kind}"></time>'
+
+    page.set_content(
+        '<div class="ui"><table><tbody><tr class="ui-day"><th><time data-day></time></th></tr>'
+        f"<tr><td>{time('15:10:00')}</td><td><details open><summary>{time('14:30:00', 'short')}</summary>"
+        f"<p>{time('15:05:00')}</p><p>{time('14:30:00')}</p></details></td></tr>"
+        f"<tr><td>{time('14:20:00')}</td></tr></tbody></table></div>"
+    )
+    page.add_script_tag(content=script)
+    assert page.locator("time").all_text_contents() == [
+        "Saturday 21 November",
+        "00:10:00.000",
+        "2026-11-20 23:30",
+        "00:05:00.000",
+        "2026-11-20 23:30:00.000",
+        "Friday 20 November",
+        "23:20:00.000",
+    ]
+    context.close()
+
+
 def test_around_a_moment_lands_on_the_row(page: Page, site: Site) -> None:
     page.goto(site.url + addresses(page.context, site)["detail"])
     page.get_by_role("link", name="Around this moment").click()
@@ -429,12 +505,14 @@ def test_times_are_the_readers(browser: Browser, state: StorageState, site: Site
     """In clock times and in the days above them; titles keep the UTC, and the zone is named once."""
     context = browser.new_context(storage_state=state, timezone_id="Asia/Tokyo", locale="de-DE")
     page = context.new_page()
-    moments = page.request.get(f"{site.url}/logs.json?since=24h").json()["entries"]
+    # Around a row no rows are folded.
+    middle = page.request.get(f"{site.url}/logs.json").json()["entries"][-1]["id"]
+    moments = page.request.get(f"{site.url}/logs.json?around={middle}").json()["entries"]
     there = [datetime.fromisoformat(each["created_at"]).astimezone(ZoneInfo("Asia/Tokyo")) for each in moments]
     expected = []
     for day, group in groupby(there, lambda moment: f"{moment:%A} {moment.day} {moment:%B}"):
         expected += [day, *(f"{moment:%H:%M:%S.%f}"[:-3] for moment in group)]
-    page.goto(f"{site.url}/logs")
+    page.goto(f"{site.url}/logs?around={middle}")
     assert page.locator("tbody time").all_text_contents() == expected
     expect(page.get_by_text("times are yours (UTC+9), hover for UTC")).to_have_count(1)
     age, utc = (page.locator("[data-clock]").first.get_attribute("title") or "").split("\n")
@@ -467,7 +545,7 @@ def test_without_javascript(browser: Browser, state: StorageState, site: Site) -
     page.fill("[name=find]", "payment")
     page.get_by_role("button", name="Search").click()
     expect(page).to_have_url(f"{site.url}/logs?q=payment")
-    page.get_by_role("link", name="ERROR and above").click()
+    page.get_by_role("link", name="Errors").click()
     expect(page).to_have_url(f"{site.url}/logs?q=payment&level=ERROR")
     page.get_by_role("link", name="Remove the filter message").click()
     page.get_by_role("link", name="Clear all").click()
