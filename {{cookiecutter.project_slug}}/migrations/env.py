@@ -163,8 +163,7 @@ def make_missing_schema(connection: Connection) -> None:
 
 @contextmanager
 def foreign_keys_off(connection: Connection) -> Iterator[None]:
-    """Turn off SQLite's foreign keys: alembic alters a table by dropping the original, which would delete child rows.
-    """
+    """Turn off SQLite's foreign keys: alembic drops a table in order to alter it, which would delete child rows."""
     if connection.dialect.name != "sqlite":
         yield
         return

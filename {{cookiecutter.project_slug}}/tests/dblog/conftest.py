@@ -1,4 +1,4 @@
-"""Writers of journals, beside the application's own."""
+"""Fixtures for writers of journals beside the application's own."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ from .journals import MB
 
 @pytest.fixture(autouse=True)
 def _no_hour_ends() -> None:
-    """Rows are counted by the hour: a test waits out an hour's last minute, so that it sees one hour throughout."""
+    """Wait out an hour's last minute: rows are counted by the hour, and a test is to see one hour throughout."""
     while hour_of(utcnow()) != hour_of(utcnow() + timedelta(minutes=1)):
         time.sleep(0.5)
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_writer(app: Flask, folder: Path) -> Iterator[Callable[..., Writer]]:
-    """Makes writers beside the one of `app`, which hears no records of theirs."""
+    """Return a function that makes writers beside the one of `app`, which gets none of their records."""
     root = logging.getLogger()
     root.handlers = [each for each in root.handlers if not isinstance(each, DatabaseLogHandler)]
 

@@ -1,4 +1,4 @@
-"""Lines for journals, what becomes of them, and a process that dies."""
+"""Functions that make lines for journals, read what became of them, and let a process die."""
 
 import json
 import secrets
@@ -28,7 +28,7 @@ def write(writer: Writer, numbers: range, **fields: object) -> None:
 
 
 def crash(writer: Writer) -> None:
-    """End like a killed process: everything stays as it is, and the lock is free."""
+    """End like a killed process: the files stay as they are, and the lock is released."""
     writer.journal.after_fork(secrets.token_hex(8))
 
 
@@ -47,7 +47,7 @@ def numbers(log: Engine) -> list[int]:
 
 
 def counts(log: Engine) -> list[int | None]:
-    """The rows, and what each of the tables of counts makes of them."""
+    """Return the number of rows, and the number that each of the tables of counts has for them."""
     with log.connect() as connection:
         rows = connection.scalar(select(func.count()).select_from(LogEntry))
         sums = [connection.scalar(select(func.sum(table.count))) for table in (LogProblem, LogHour, LogProblemHour)]
@@ -59,6 +59,6 @@ def ship(writer: Writer) -> None:
 
 
 def ship_all(writer: Writer) -> None:
-    """Adopt and ship what is there."""
+    """Adopt and ship the journals that are there."""
     assert writer.flush(30)
     writer.close(20)

@@ -1,4 +1,4 @@
-"""Rows for the log, stored as the writer stores them, so that problems and counts are right."""
+"""Functions that store rows as the writer stores them, so that problems and counts are right."""
 
 from datetime import timedelta
 from itertools import count
@@ -34,7 +34,7 @@ def row(
 
 
 def put(app: Flask, *rows: dict[str, Any]) -> list[int]:
-    """Store rows; returns their ids, in the order given."""
+    """Store rows; return their ids in the order given."""
     with app.app_context(), db.engines["log"].begin() as connection:
         insert_and_count(connection, rows, replay=False)
         names = [each["event_id"] for each in rows]

@@ -1,4 +1,4 @@
-"""What a browser is called on the pages, and what stays as it was sent."""
+"""Pages name a browser if they know it, and otherwise show what it sent."""
 
 import pytest
 from flask import Flask

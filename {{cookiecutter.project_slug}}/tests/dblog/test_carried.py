@@ -1,4 +1,4 @@
-"""The log in an application that is not this one: whatever its data is in, and wherever its code is."""
+"""The log works in other applications, wherever their data and their code are."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

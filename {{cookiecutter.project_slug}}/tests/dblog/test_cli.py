@@ -1,4 +1,4 @@
-"""`flask log`, as a person at a terminal and a program behind a pipe see it."""
+"""`flask log` serves a person at a terminal and a program behind a pipe."""
 
 import json
 import logging
@@ -174,7 +174,7 @@ def test_a_code_page_that_lacks_a_character(app: Flask, environment: dict[str, s
             capture_output=True,
             check=True,
         )
-        # For a terminal that says ASCII, click writes UTF-8.
+        # click writes UTF-8, even for a terminal that claims to be ASCII.
         shown = done.stdout.decode(encoding if encoding != "ascii" else "utf-8")
         assert (as_text if encoding != "ascii" else "stock → 🎉") in shown, command
         if "json" in command:
@@ -263,7 +263,7 @@ def test_without_tables(app: Flask, runner: FlaskCliRunner) -> None:
 
 
 def test_following_misses_and_repeats_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server's transactions commit in another order than their ids."""
+    """Transactions on a server may commit in another order than that of their ids."""
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(follow, "POLL_ROWS", 4)
 
@@ -295,7 +295,7 @@ def test_following_misses_and_repeats_nothing(app: Flask, monkeypatch: pytest.Mo
 
 @pytest.mark.skipif(not SERVER.startswith("sqlite"), reason="about SQLite only")
 def test_following_reads_no_row_again(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a table with gaps, which SQLite would read from its beginning."""
+    """In a table with gaps, SQLite might read from the beginning."""
     put(app, *(row(f"m{number}") for number in range(1_200)))
     steps: list[None] = []
 
@@ -305,7 +305,7 @@ def test_following_reads_no_row_again(app: Flask, monkeypatch: pytest.MonkeyPatc
 
     with app.app_context(), db.engines["log"].begin() as connection:
         connection.execute(text("DELETE FROM log_entry WHERE id IN (1195, 1197, 1199)"))
-    # The readers' time limit looks at the clock after each step of SQLite's machine.
+    # The readers' time limit checks the clock after each instruction of SQLite's virtual machine.
     monkeypatch.setattr(time_limit, "SQLITE_STEPS", 1)
     monkeypatch.setattr(time_limit, "time", SimpleNamespace(monotonic=tick))
     with app.app_context():
@@ -316,7 +316,7 @@ def test_following_reads_no_row_again(app: Flask, monkeypatch: pytest.MonkeyPatc
         found = next(followed)
         assert not isinstance(found, Unreadable)
         assert found.message == "new"
-        # A row is at least one step of SQLite's machine.
+        # To read a row takes SQLite's virtual machine at least one instruction.
         assert 0 < len(steps) < 1_200
 
 
@@ -352,8 +352,8 @@ def test_long_work_shows_how_far_it_is(app: Flask, environment: dict[str, str], 
 
 
 def at_a_terminal(app: Flask, environment: dict[str, str], command: str) -> str:
-    """What a flask command shows there."""
-    from pty import openpty  # Windows has none
+    """Return what a flask command shows at a terminal."""
+    from pty import openpty  # Windows has no pty
 
     keyboard, screen = openpty()
     command = f"{sys.executable} -m flask {command}"
@@ -362,7 +362,7 @@ def at_a_terminal(app: Flask, environment: dict[str, str], command: str) -> str:
     os.close(screen)
     with open(keyboard, "rb", buffering=0) as shown:
         seen = b""
-        # At the end of what was shown Linux raises EIO.
+        # Linux raises EIO at the end of the output.
         with suppress(OSError):
             while part := shown.read(65_536):
                 seen += part

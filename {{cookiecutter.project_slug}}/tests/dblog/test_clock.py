@@ -1,4 +1,4 @@
-"""Clock times on the lists: UTC in the page, for components/static/times.js to show in the reader's own zone."""
+"""Lists have clock times in UTC, which components/static/times.js turns into the reader's own zone."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Totals, bars and facets are those of the rows, whichever tables they were added up from."""
+"""Totals, bars and facets agree with the rows, whichever tables of counts they are added up from."""
 
 import random
 from collections import Counter
@@ -61,7 +61,7 @@ def some_filters(hour: datetime, hours: int) -> list[Filters]:
 
 
 def check(app: Flask, filters: Filters, rows: list[dict[str, Any]]) -> None:
-    """Compare what is counted with the rows, each looked at."""
+    """Compare the counts with the rows, one by one."""
     with app.app_context(), reading() as log:
         found = overview(log, filters)
     assert found is not None
@@ -95,7 +95,7 @@ def test_what_is_counted_is_what_is_there(app: Flask, log: Engine) -> None:
     hour = hour_of(utcnow())
     hours = 20 * 24
     rows = some_rows(hour - hours * HOUR, hours, 1_200)
-    # On the edges: the first and the last moment of a day and of an hour, now, and a clock that is ahead.
+    # These are the edges: the first and last moment of a day and of an hour, now, and a clock that is ahead.
     midnight = day_of(hour) - 3 * DAY
     just = timedelta(microseconds=1)
     edges = (midnight, midnight - just, midnight + HOUR, midnight + HOUR - just, hour, hour + 30 * HOUR)
@@ -107,7 +107,7 @@ def test_what_is_counted_is_what_is_there(app: Flask, log: Engine) -> None:
 
 
 def test_a_week_and_a_month_are_added_up_by_the_day(app: Flask, log: Engine) -> None:
-    """Of hours only those before the first midnight and after the last are looked at."""
+    """The log reads only the hours before the first midnight and after the last."""
     hour = hour_of(utcnow())
     put(app, *some_rows(hour - 30 * DAY, 30 * 24, 2_000))
     mute(log)
@@ -123,7 +123,7 @@ def test_a_week_and_a_month_are_added_up_by_the_day(app: Flask, log: Engine) -> 
         assert overview(session, Filters(since=day_of(hour) - 6 * DAY))
         assert read == []
         assert overview(session, Filters(since=day_of(hour) - 28 * DAY - HOUR))
-    # Of all by level and by logger, and of the muted ones.
+    # The statements read the counts by level, the counts by logger, and those of muted problems.
     assert len(read) == 3
     assert all(".hour >= " in statement and ".hour < " in statement for statement in read)
 
@@ -141,7 +141,7 @@ def test_pruning_leaves_days_exact(app: Flask, log: Engine) -> None:
         assert sums(app, LogProblemDay) == len(rows)
         for since in (None, cutoff, cutoff - 2 * DAY, day_of(cutoff)):
             check(app, Filters(since=since), rows)
-    # A late record, of an hour that is gone already.
+    # A late record comes from an hour that has been deleted.
     late = [*some_rows(cutoff - DAY, 1, 20, seed=3), *rows]
     put(app, *late[:20])
     check(app, Filters(muted="show"), late)

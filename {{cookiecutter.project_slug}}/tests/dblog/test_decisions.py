@@ -1,4 +1,4 @@
-"""What people decide about problems, and what new records do to it; users and releases that the writer counts."""
+"""People decide about problems, and new records may reopen them; the writer counts users and releases."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def problem(app: Flask, fingerprint: str = "1-shop") -> LogProblem:
 
 
 def lines(app: Flask) -> list[tuple[str, str | None, int | None]]:
-    """The history, oldest first."""
+    """Return the history, oldest first."""
     with app.app_context(), Session(db.engines["log"]) as log:
         found = history(log, problem(app))
         return [(each.action, each.detail, each.user_id) for each in reversed(found)]
@@ -143,7 +143,7 @@ def test_a_problem_is_where_its_newest_record_was(app: Flask) -> None:
 
 
 def test_rows_name_their_release(make_app: Any, app: Flask) -> None:
-    """Whether or not the release logs anything it is noted, once."""
+    """The log notes a release once, even if the release logs nothing."""
     released = make_app(RELEASE="9f2c1ab")
     writer = released.extensions["dblog"].writer
     assert writer.flush(20)

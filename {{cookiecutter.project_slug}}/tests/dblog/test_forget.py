@@ -1,4 +1,4 @@
-"""A person is taken out of the log: rows, problems, what waits, and what no database took."""
+"""A person is removed from the log: from rows, problems, journals and the quarantine."""
 
 import json
 import logging
@@ -38,9 +38,9 @@ def everything(app: Flask) -> str:
 
 @pytest.fixture
 def talk(app: Flask, client: FlaskClient, user: User) -> int:
-    """Records, a problem and its history that name somebody, by her number, her name and her address.
+    """Make records, a problem and its history that name somebody by number, name and address; return the number.
 
-    The last record is still on its way. Returns the number.
+    The last record is not yet in the database.
     """
 
     @app.get("/talk/<name>")
@@ -64,7 +64,7 @@ def talk(app: Flask, client: FlaskClient, user: User) -> int:
 
 
 def test_nothing_names_the_person_any_more(app: Flask, talk: int) -> None:
-    """The records need not be in the database yet."""
+    """This includes records that are not yet in the database."""
     [sentence] = [each for each in forget(app, talk, NAMES) if "log" in each]
     assert "3 records" in sentence
     left = everything(app)

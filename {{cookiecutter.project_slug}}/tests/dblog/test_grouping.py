@@ -1,4 +1,4 @@
-"""Records of one logging call are one problem, however the call makes its message, and no others are."""
+"""All records of one logging call, and no others, are one problem, however the call makes its message."""
 
 import importlib.util
 import json
@@ -30,7 +30,7 @@ SHUT = "The shop in {} is shut"
 
 
 class Keep(logging.Handler):
-    """Makes rows of records as the log does, by way of the journal's format."""
+    """A handler that turns records into rows as the log does, by way of the journal's format."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -217,7 +217,7 @@ def log(logger, number):
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str], Callable[..., None]]:
-    """Writes a module whose function `log` is returned."""
+    """Return a function that writes a module and returns the module's function `log`."""
 
     def write(source: str) -> Callable[..., None]:
         file = tmp_path / "written.py"
@@ -261,7 +261,7 @@ def test_a_journal_that_is_adopted_after_a_deploy_keeps_its_problems(
     assert before["fingerprint"] == other["fingerprint"]
     for later in (
         f"import os\n\n{LATE}",
-        # Another call is on that line now; the function is the same.
+        # The line now has another call of the same function.
         LATE.replace("    logger", '    logger.error("Hello")\n    logger'),
     ):
         (tmp_path / "written.py").write_text(later, "utf-8")
@@ -345,7 +345,7 @@ def fail_in_a_library(text: str) -> None:
     try:
         json.loads("{")
     except ValueError as error:
-        # A library's thread has caught it, so no frame is the project's.
+        # A library's thread has caught the exception, so no frame is the project's.
         own = error.__traceback__
         logger.error(text, exc_info=error.with_traceback(own.tb_next if own else None))
 
@@ -434,7 +434,7 @@ def test_the_page_of_a_problem_says_why_its_records_are_one(app: Flask, client: 
 
 
 def test_a_batch_names_each_problem_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To look for secrets in the title of every row is most of the work of making rows."""
+    """The search for secrets in titles is most of the work of making rows, so it is done once for each problem."""
     cleaned: list[str] = []
     clean_text = upsert.clean_text
     monkeypatch.setattr(upsert, "clean_text", lambda *of: cleaned.append(of[0]) or clean_text(*of))

@@ -1,4 +1,4 @@
-"""What is handed over of a row and a problem: a link, Markdown, JSON and text."""
+"""Rows and problems can be handed over as a link, Markdown, JSON or text."""
 
 import html
 import re
@@ -22,14 +22,14 @@ def viewer(client: FlaskClient, admin: User) -> FlaskClient:
 
 
 def markdown(page: str) -> str:
-    """What a browser has in the text area: without the end of line that its tag begins with."""
+    """Return the text that a browser shows in the text area, without the line end after the tag."""
     found = re.search(r'<textarea id="log-markdown"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
     assert found
     return html.unescape(found[1])
 
 
 def outside_code(text: str) -> str:
-    """The Markdown without its blocks and spans of code, as CommonMark finds these."""
+    """Return the Markdown without its code blocks and code spans, as CommonMark defines them."""
     text = re.sub(r"^(`{3,})text\n.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", "", text)
 
@@ -133,7 +133,7 @@ def test_a_row_as_text(app: Flask, viewer: FlaskClient) -> None:
 
 
 def test_what_nobody_caught_is_named_by_its_exception(app: Flask, viewer: FlaskClient) -> None:
-    """Flask's message only repeats the request, and its place is a line of Flask."""
+    """Flask's message only repeats the request, and its source line is in Flask."""
     source = "flask.app:875 log_exception"
     columns = ERROR | {"exception_text": "none left", "source": source}
     [number] = put(app, row("Exception on /pour [POST]", **columns))

@@ -1,4 +1,4 @@
-"""What a job logs and raises has the job's name in the place of a request's id."""
+"""Records and exceptions of a job have the job's name in place of a request's id."""
 
 import logging
 
@@ -14,7 +14,7 @@ from app.dblog.models import LogEntry
 
 
 class TaskPredicate(Exception):
-    """By its name the base of what Celery's tasks raise to be tried again."""
+    """A class with the name of the base class of the exceptions that tell Celery to run a task again."""
 
 
 class Retry(TaskPredicate):
@@ -48,7 +48,7 @@ def test_records_name_the_job(app: Flask) -> None:
 def test_an_exception_is_recorded_once(app: Flask, error: BaseException) -> None:
     with pytest.raises(type(error)):
         send_mail("ada", error)
-    # RQ logs it while it is handled, Celery with it; both have seen it before.
+    # RQ and Celery log the exception again while they handle it; the log has recorded it before.
     try:
         raise error
     except BaseException:
@@ -92,7 +92,7 @@ def test_without_an_application_it_says_what_to_do(app: Flask, monkeypatch: pyte
 
 def test_a_coroutine_function_is_refused() -> None:
     async def later() -> None:
-        """It would have ended before it has begun."""
+        """The job would have ended before it began."""
 
     with pytest.raises(TypeError, match="later is a coroutine function"):
         dblog.job(later)

@@ -1,4 +1,4 @@
-"""The journal, its readers and the writer: what is damaged, full, lost, in the way, or there twice."""
+"""The journal, its readers and the writer cope with files that are damaged, full, lost, in the way, or there twice."""
 
 import logging
 import os
@@ -132,7 +132,7 @@ def test_a_damaged_state_costs_nothing(
     write(dead, range(1_000), extra={"padding": "x" * 250})
     crash(dead)
     (state,) = folder.glob("*.state")
-    # The first segments have been shipped and removed.
+    # The writer has shipped and removed the first segments.
     kept = 1_000
     for gone in sorted(folder.glob("*.jsonl"))[:2]:
         kept -= gone.read_bytes().count(b"\n")
@@ -146,7 +146,7 @@ def test_a_damaged_state_costs_nothing(
 def test_a_state_that_is_older_than_the_segments_costs_nothing(
     make_writer: Callable[..., Writer], folder: Path, log: Engine
 ) -> None:
-    """Saving it failed, or it did not survive power loss, and what had been shipped was removed all the same."""
+    """The state could not be saved, or a power loss undid it, but the shipped segments were removed."""
     dead = make_writer(max_bytes=400_000)
     write(dead, range(1_000), extra={"padding": "x" * 250})
     crash(dead)
@@ -244,7 +244,7 @@ def test_what_a_signals_handler_raises_neither_loses_nor_duplicates(
     monkeypatch: pytest.MonkeyPatch,
     raised: type[Exception],
 ) -> None:
-    """The interpreter runs a handler as soon as the write has returned."""
+    """The interpreter runs the signal's handler as soon as the write has returned."""
     writer = make_writer()
     write(writer, range(2))
 
@@ -329,7 +329,7 @@ def test_a_folder_that_cannot_be_written(
 
 
 def refused(number: int) -> dict[str, object]:
-    """An event that makes a row which no database takes: a server's column is too narrow, SQLite's must not be NULL."""
+    """Return an event whose row no database takes: too wide for a server's column, NULL where SQLite forbids it."""
     return {"endpoint": "e" * 300, "logger": None} if SERVER.startswith("sqlite") else {"logger": "x" * 300}
 
 
@@ -353,7 +353,7 @@ def test_one_bad_row_among_500(
 def test_a_row_that_costs_its_connection_goes_to_quarantine(
     make_writer: Callable[..., Writer], folder: Path, log: Engine
 ) -> None:
-    """Larger than a packet of MariaDB's server: its connection is lost, as if the server were away."""
+    """A row larger than MariaDB's packet limit costs the connection, as if the server were away."""
     writer = make_writer(max_bytes=100 * MB)
     write(writer, range(20))
     writer.journal.append(line(20, message="x" * 36_000_000))
@@ -369,7 +369,7 @@ def test_a_row_that_costs_its_connection_goes_to_quarantine(
 def test_a_server_that_comes_back_at_once_refuses_no_row(
     make_writer: Callable[..., Writer], folder: Path, log: Engine
 ) -> None:
-    """A connection that is lost again and again, with the database there each time, costs no other row."""
+    """If the connection is lost again and again, but the database is there each time, no other row is refused."""
     writer = make_writer()
     lost = 0
 
@@ -396,7 +396,7 @@ def test_a_server_that_comes_back_at_once_refuses_no_row(
 def test_a_row_goes_to_quarantine_after_three_losses_of_its_own(
     make_writer: Callable[..., Writer], log: Engine, losses: int, is_there: bool, refused: int
 ) -> None:
-    """After each loss a probe, a row that is rolled back, tells whether the database takes other rows."""
+    """After each loss the writer inserts a probe row and rolls it back, to learn whether other rows are taken."""
     writer = make_writer()
     tried: list[str] = []
 
@@ -447,7 +447,7 @@ READ_ONLY = {
 def test_a_database_that_was_read_only_takes_the_records_as_soon_as_it_is_writable(
     app: Flask, log: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A connection that was made meanwhile stays read-only. The driver's own words are said once, not at each try."""
+    """A connection that was made meanwhile stays read-only. The driver's message is reported once, not at each try."""
     read_only = True
 
     @event.listens_for(log, "connect")
@@ -474,7 +474,7 @@ def test_a_database_that_was_read_only_takes_the_records_as_soon_as_it_is_writab
 def test_what_a_driver_says_at_each_try_is_said_once_a_minute(
     app: Flask, log: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Each time with another address in it; neither the console nor the file has it besides."""
+    """The message has another address each time; neither the console nor the file repeats it."""
     driver = logging.getLogger("psycopg")
 
     @event.listens_for(log, "begin")
@@ -509,7 +509,7 @@ def test_tables_that_come_later(
 def test_what_an_ambiguous_commit_stored_is_not_stored_again(
     make_writer: Callable[..., Writer], folder: Path, log: Engine
 ) -> None:
-    """The batch went in, but its sender died before it heard so."""
+    """The database stored the batch, but the process died before it got the answer."""
     dead = make_writer()
     write(dead, range(600))
     (state,) = folder.glob("*.state")
@@ -529,7 +529,9 @@ def test_what_an_ambiguous_commit_stored_is_not_stored_again(
 def test_a_row_that_another_transaction_is_storing(
     make_writer: Callable[..., Writer], folder: Path, log: Engine
 ) -> None:
-    """A process is killed while the server commits its rows: its adopter meets them half-way."""
+    """A process is killed while the server commits its rows; the process that adopts its journal finds them
+    uncommitted.
+    """
     dead = make_writer()
     write(dead, range(1))
     name = dead.journal.name
@@ -584,7 +586,7 @@ def test_a_dead_journal_has_one_adopter(make_writer: Callable[..., Writer], fold
 def test_no_file_of_a_living_journal_is_ever_seen_without_its_lock(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An adopter comes at the worst moments, and somebody removes the lock file again and again."""
+    """Another process tries to adopt the journal at the worst moments, and the lock file is removed again and again."""
     lock, adopted = portalocker.lock, []
 
     def lock_late(fd: int, flags: portalocker.LockFlags) -> None:

@@ -1,4 +1,4 @@
-"""The journal's files: removed under a running process, without locks, by the thousand, of other versions, damaged."""
+"""The log copes with journal files that are removed, without locks, of other versions, damaged, or very many."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ from app.dblog.viewer.status import health
 
 from .journals import MB, adopt, counts, crash, line, messages, numbers, ship, ship_all, write
 
-# The files opened and folders listed, by thread. An audit hook cannot be taken away again, so there is one.
+# This has the files opened and folders listed, by thread. An audit hook cannot be removed, so there is only one.
 _work: Counter[tuple[str, int]] = Counter()
 
 
@@ -43,7 +43,7 @@ sys.addaudithook(_count)
 
 @contextmanager
 def work(of_this_thread: bool = False) -> Iterator[Counter[str]]:
-    """Gives the numbers of files opened and of folders listed in the block."""
+    """Count the files that are opened and the folders that are listed in the block."""
     before, done = _work.copy(), Counter[str]()
     yield done
     for (event, thread), count in (_work - before).items():
@@ -101,7 +101,7 @@ def test_files_that_are_removed_cost_nothing(
 def test_they_are_made_anew_with_what_is_not_shipped(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, remove: Callable[[Path], object]
 ) -> None:
-    """Part of the segment is in the database, which is then away; in the end the process is killed."""
+    """The database has part of the segment and goes away; at the end the process is killed."""
     living = make_writer()
     write(living, range(5))
     assert living.flush(20)
@@ -121,7 +121,7 @@ def test_they_are_made_anew_with_what_is_not_shipped(
 def test_a_hole_in_a_segment_that_was_made_anew_swallows_nothing(
     make_writer: Callable[..., Writer], folder: Path, log: Engine
 ) -> None:
-    """The state, which says where the hole ends, is removed in its turn."""
+    """The state, which says where the hole ends, is then removed, too."""
     living = make_writer()
     write(living, range(5))
     assert living.flush(20)
@@ -157,7 +157,7 @@ def test_a_closed_segment_that_is_removed_is_counted_and_told(
 def test_files_that_cannot_be_made_anew(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The descriptor is still open: what is written goes on to the database, and everybody is told."""
+    """The file's descriptor is still open, so its records reach the database; status and stderr report the error."""
     living = make_writer()
     write(living, range(5))
     shutil.rmtree(folder)
@@ -259,7 +259,7 @@ def test_a_journal_whose_lock_cannot_be_tried_is_left_alone(
 
 
 def leave_dead(folder: Path, names: range) -> None:
-    """As killed processes leave their journals, each with one record."""
+    """Leave journals as killed processes do, each with one record."""
     folder.mkdir(exist_ok=True)
     for number in names:
         name = f"{number:016x}"
@@ -442,12 +442,12 @@ def test_a_state_of_wrong_types_costs_nothing(
 def test_a_journal_that_cannot_be_read_is_told_and_stops_nothing(
     app: Flask, runner: FlaskCliRunner, log: Engine
 ) -> None:
-    """Mostly another user's. A flush does not say that everything is in the database."""
+    """Such a journal usually belongs to another user. A flush does not claim that all records are in the database."""
     folder = app.extensions["dblog"].journal.folder
     for name in (7, 8):
         (folder / f"{name:016x}.000001.jsonl").mkdir(parents=True)
         (folder / f"{name:016x}.lock").touch()
-    # Of this one the newest segment can be locked.
+    # In this journal the newest segment can be locked.
     (folder / f"{8:016x}.000002.jsonl").write_bytes(line(8))
     leave_dead(folder, range(1, 3))
     flushed = runner.invoke(args=["log", "flush", "--timeout", "1"])
@@ -511,7 +511,7 @@ def test_own_frames_stay_own_when_the_project_is_moved(
 
 
 def test_never_less_than_nothing_waits(make_writer: Callable[..., Writer], folder: Path) -> None:
-    """A disk that fills up: half a line with its newline was read, and was then taken back."""
+    """On a disk that fills up, the writer read half a line with its newline before the process took it back."""
     living = make_writer()
     write(living, range(3))
     living.journal.state.offset = living.journal.position[1] + 1
@@ -559,7 +559,7 @@ def test_what_was_shipped_from_memory_is_not_missed(
 
 
 def test_a_line_of_an_earlier_version_ships(make_writer: Callable[..., Writer], log: Engine) -> None:
-    """It has no query and no user agent."""
+    """The line has no query and no user agent."""
     dead = make_writer()
     facts = {"id": "r-1", "method": "GET", "path": "/tea", "ip": "192.0.2.7", "endpoint": "tea"}
     write(dead, range(1), request=facts)

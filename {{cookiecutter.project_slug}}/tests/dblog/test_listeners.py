@@ -1,4 +1,4 @@
-"""What an application listens to on every engine is no business of the log's engine, which has no request."""
+"""An application's listeners on every engine are not called for the log's engine, which has no request."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ EVENTS += ("engine_connect", "handle_error", "do_execute", "do_connect", "rollba
 
 @pytest.fixture
 def heard() -> Iterator[list[str]]:
-    """Listeners on all engines, each of which needs the request's `g`."""
+    """Add listeners to all engines, each of which needs the request's `g`."""
     names: list[str] = []
 
     def listener(name: str) -> Callable[..., None]:
@@ -41,7 +41,7 @@ def heard() -> Iterator[list[str]]:
 def test_listeners_on_every_engine_do_not_reach_the_logs(
     make_app: Callable[..., Flask], app: Flask, heard: list[str]
 ) -> None:
-    """Neither the one that was made before them nor the one that is made after them."""
+    """They reach neither a log's engine that was made before them nor one that is made after them."""
     for make in (lambda: app, make_app):
         site = make()
         heard.clear()
@@ -68,7 +68,7 @@ def test_listeners_on_every_engine_do_not_reach_the_logs(
 
 
 def test_what_raised_is_named_where_it_was_no_database(app: Flask) -> None:
-    """Of a listener on this very engine."""
+    """The listener here is on the log's engine itself."""
     with app.app_context():
         engine = db.engines["log"]
 

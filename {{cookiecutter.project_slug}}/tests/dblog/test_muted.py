@@ -40,11 +40,11 @@ def mute(log: Engine, *fingerprints: str, status: str = MUTED, until: datetime |
 
 
 def messages(viewer: FlaskClient, query: str = "") -> list[str]:
-    """What the JSON list has, after the page and the file were seen to have the same."""
+    """Return the messages of the JSON list, after checking that the page and the file have the same."""
     found = [entry["message"] for entry in viewer.get(f"/logs.json{query}").get_json()["entries"]]
     assert ("bot<" in viewer.get(f"/logs{query}").text) == ("bot" in found)
     lines = viewer.get(f"/logs.jsonl{query}").text.splitlines()
-    # A file has all rows, whatever a page begins with.
+    # A file has all rows, wherever a page begins.
     assert "around" in query or [json.loads(line)["message"] for line in lines] == found
     return found
 
@@ -93,7 +93,7 @@ def test_a_mute_ends_with_its_time(app: Flask, viewer: FlaskClient, log: Engine)
     mute(log, "1-bot", until=utcnow() + HOUR)
     assert messages(viewer) == ["sale"]
     assert counted(app).total == 1
-    # The writer notices with the next record only.
+    # The writer notices this only with the next record.
     mute(log, "1-bot", until=utcnow() - HOUR)
     assert messages(viewer) == ["sale", "bot"]
     assert counted(app).total == 2
@@ -203,7 +203,7 @@ def test_the_newest_row_is_the_newest_even_if_it_is_muted(app: Flask, viewer: Fl
 
 
 def plain(rows: list[dict[str, Any]], filters: Filters) -> list[str]:
-    """What a list is to have, newest first, each row looked at."""
+    """Return what a list should have, newest first, by looking at each row."""
     return [
         str(each["message"])
         for each in sorted(rows, key=lambda each: (each["created_at"], each["number"]), reverse=True)
@@ -219,14 +219,14 @@ def plain(rows: list[dict[str, Any]], filters: Filters) -> list[str]:
 
 
 def walk(app: Flask, filters: Filters, size: int) -> tuple[list[str], list[str]]:
-    """All rows by going from page to page, first back, then forth again."""
+    """Return all rows by going from page to page, first to older ones, then back to newer ones."""
     seen: dict[str, list[str]] = {"older": [], "newer": []}
     with app.app_context():
         found: Page | None = None
         for way, side in (("older", "before"), ("newer", "after")):
-            # The way back begins before the oldest row: one page further than the last.
+            # The way back begins one page beyond the last, before the oldest row.
             cursor = None if found is None else str(Cursor(datetime(2000, 1, 1, tzinfo=UTC), 0))
-            # A cursor that does not move ends the test, too.
+            # The test also ends if a cursor does not move.
             for _ in range(1_000):
                 with reading() as log:
                     found = page(log, filters, size=size, **({side: cursor} if cursor else {}))
@@ -243,7 +243,7 @@ def walk(app: Flask, filters: Filters, size: int) -> tuple[list[str], list[str]]
 def test_skipping_finds_what_a_plain_filter_finds(
     app: Flask, log: Engine, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """In both directions, with other filters, through hours that are all muted, mixed, dense and empty."""
+    """This holds in both directions, with other filters, through hours that are all muted, mixed, dense or empty."""
     chosen = random.Random(seed)
     for name, most in {"SEARCH_ROWS": 16, "DENSE_ROWS": 8, "UNMUTED_FIRST": 1, "SKIPS": 2}.items():
         monkeypatch.setattr(paging, name, most)
@@ -254,7 +254,7 @@ def test_skipping_finds_what_a_plain_filter_finds(
         share = chosen.choice((0.0, 0.5, 1.0, 1.0, 1.0))
         for _ in range(chosen.choice((0, 1, 4, 12))):
             number = len(rows)
-            # Some at the very same moment, some on the hour.
+            # Some rows share a moment, some are exactly on the hour.
             moment = start + hour * HOUR + chosen.choice((0, 0.25, chosen.random())) * HOUR
             columns = {
                 "fingerprint": f"1-{'m' if chosen.random() < share else 'a'}{chosen.randrange(5)}",
@@ -296,7 +296,7 @@ def test_a_page_does_not_wade_through_muted_rows(
 
     start = hour_of(utcnow()) - 40 * HOUR
     numbers = range(6_000)
-    # One in fifty, or the oldest fiftieth.
+    # The rows that are not muted are one in fifty, or the oldest fiftieth.
     left = [number for number in numbers if (number % 50 == 0 if order == "mixed" else number < 120)]
     rows = [
         row(f"m{number}", created_at=start + number * HOUR / 150, level=20, fingerprint="1-bot") for number in numbers
@@ -318,7 +318,7 @@ def test_a_page_does_not_wade_through_muted_rows(
                     rows_of_page = page(session, filters, before=before)
                 found += [entry.message for entry in rows_of_page.entries]
                 before = rows_of_page.older
-                # To read the muted rows alone takes 20 steps a row.
+                # To read the muted rows one by one would take 20 instructions a row.
                 assert len(steps) < 60, (filters, len(steps))
                 assert rows_of_page.searched_to is None
             assert found == expected[:100]

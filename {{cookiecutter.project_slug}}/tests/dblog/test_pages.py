@@ -1,4 +1,4 @@
-"""The log's pages and their JSON twins, as an admin, a user and a stranger see them."""
+"""An admin sees the log's pages and their JSON; a user and a stranger do not."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def viewer(client: FlaskClient, admin: User) -> FlaskClient:
 
 
 def shown(page: str) -> list[str]:
-    """The messages of a list, from top to bottom."""
+    """Return the messages of a list, from top to bottom."""
     return re.findall(r'class="ui-row"[^>]*>(?:<strong>[^<]*</strong> )?<bdi>(.*?)</bdi>', page)
 
 
@@ -66,7 +66,7 @@ def log_addresses(app: Flask) -> list[tuple[str, str]]:
 
 
 def test_every_address_is_for_admins(app: Flask, client: FlaskClient, user: User) -> None:
-    app.config["WTF_CSRF_ENABLED"] = False  # the guard itself is asked, not what stands before it
+    app.config["WTF_CSRF_ENABLED"] = False  # the check of the token would refuse the request before the guard is asked
     addresses = [*log_addresses(app), ("GET", "/logs.jsonl")]
     assert len(addresses) >= 12
     for method, address in addresses:
@@ -104,7 +104,7 @@ def test_pages_meet_without_gap_or_overlap(app: Flask, viewer: FlaskClient) -> N
     assert [entry["message"] for entry in viewer.get(newer).get_json()["entries"]] == messages[50:100]
 
 
-# What each query finds among the rows of the test below, newest first.
+# This has the rows that each query finds in the test below, newest first.
 FILTERS = {
     "level=ERROR": ["a", "b"],
     "level=50": ["b"],
@@ -145,12 +145,12 @@ def test_filters(app: Flask, viewer: FlaskClient) -> None:
 
 
 def links(page: str) -> dict[str, str]:
-    """Where the page's links lead, by their first word: Older, Newer, CSV."""
+    """Return the addresses of the page's links by their first word: Older, Newer, CSV."""
     return {word: unescape(address) for address, word in re.findall(r'href="([^"]*)">(?:← )?(\w+)', page)}
 
 
 def at(moment: datetime) -> str:
-    """A moment as it is written in an address."""
+    """Return a moment as it is written in an address."""
     return moment.isoformat().replace("+", "%2B")
 
 
@@ -211,7 +211,7 @@ def test_without_until_the_page_ends_now(app: Flask, viewer: FlaskClient) -> Non
 
 
 def bars_of(page: str) -> list[tuple[str, str, dict[str, int]]]:
-    """Of each bar of the histogram the address, when it begins, and how many rows of each level it stands for."""
+    """Return the address of each bar of the histogram, its beginning, and its number of rows of each level."""
     found = re.findall(r'href="([^"]*)" tabindex="-1" aria-label="(\d\d \w+ \d\d:\d\d) – \d\d:\d\d UTC([^"]*)"', page)
     return [
         (unescape(address), start, {level: int(count) for count, level in re.findall(r", (\d+) (\w+)", counts)})
@@ -220,7 +220,7 @@ def bars_of(page: str) -> list[tuple[str, str, dict[str, int]]]:
 
 
 def exported(viewer: FlaskClient, address: str) -> list[dict[str, Any]]:
-    """All rows of a page's filter."""
+    """Return all rows of a page's filter."""
     return [json.loads(line) for line in viewer.get(address.replace("/logs", "/logs.jsonl", 1)).text.splitlines()]
 
 
@@ -424,7 +424,7 @@ def test_where_a_filter_takes_a_part_of_an_hour_no_number_is_claimed(app: Flask,
         assert not re.search(r"<strong>[^<]*</strong> row", page), query
         assert ">ERROR</a>" in page
         assert chips(viewer.get(f"/logs?{query}&logger=tea").text)["shop"][1] is None
-        # Each bar is a whole hour, and leads to it.
+        # Each bar stands for a whole hour and links to it.
         counted = [levels for _, _, levels in bars_of(page)][:2]
         assert counted == [{"ERROR": 3}, {"ERROR": 2}], query
         assert shown(viewer.get(bars_of(page)[0][0]).text) == ["40", "10", "0"]
@@ -496,7 +496,7 @@ def test_a_search_tells_which_way_it_went(app: Flask, viewer: FlaskClient, monke
 
 
 def test_a_search_repeats_nothing_while_somebody_writes(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the search and the look for where it ended, which are two statements."""
+    """A row arrives between the search and the query for where it ended, which are two statements."""
     monkeypatch.setattr(paging, "SEARCH_ROWS", 10)
     rows = [row("needle" if number == 9 else "hay", age=(60 - number) * timedelta(minutes=1)) for number in range(60)]
     put(app, *rows)
@@ -553,7 +553,7 @@ def test_detail(app: Flask, viewer: FlaskClient) -> None:
 
 
 def test_extra_values_are_as_json_has_them(app: Flask, viewer: FlaskClient) -> None:
-    """On one line, unless they have parts."""
+    """A value is on one line, unless it has parts."""
     [number] = put(app, row(extra={"text": "3", "number": 3, "truth": True, "nothing": None, "list": [1]}))
     page = viewer.get(f"/logs/{number}").text
     assert re.findall(r"<dd><bdi>(\w+)</bdi></dd></div>", below(page, "Extra")) == ["3", "3", "true", "null"]
@@ -561,7 +561,7 @@ def test_extra_values_are_as_json_has_them(app: Flask, viewer: FlaskClient) -> N
 
 
 def below(page: str, heading: str) -> str:
-    """What stands on a page below a heading."""
+    """Return the part of a page below a heading."""
     found = re.search(rf"<h2>{heading}.*?</section>", page, re.DOTALL)
     return found[0] if found else ""
 
@@ -732,7 +732,7 @@ def check_inert(app: Flask, viewer: FlaskClient, text: str, fingerprint: str) ->
     for address in addresses:
         answer = viewer.get(address)
         assert answer.status_code == 200, address
-        # What goes into a filter again is in the attribute as it is.
+        # A value that goes into a filter again is unchanged in the attribute.
         page = re.sub(r' value="[^"]*"', "", answer.text)
         for live in ("<script>alert", "<img src=x", "\x1b", "\x9b", "\u202e", "\u2066", ">49"):
             assert live not in page, (address, live)
@@ -743,7 +743,7 @@ def check_inert(app: Flask, viewer: FlaskClient, text: str, fingerprint: str) ->
 
 @pytest.mark.parametrize("sign", [*"=+-@\t\r\n", *map(chr, (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20))], ids=ascii)
 def test_no_cell_is_a_formula(app: Flask, viewer: FlaskClient, sign: str) -> None:
-    """Excel takes the wide forms of East Asia for the signs themselves, and looks behind a line break."""
+    """Excel treats the wide forms of East Asia like the signs themselves, and also looks behind a line break."""
     put(app, row(f"{sign}1+1"))
     cell = next(csv.DictReader(io.StringIO(viewer.get("/logs.csv").text, newline="")))["message"]
     assert cell == f"'{sign}1+1"
@@ -803,7 +803,7 @@ def test_news(app: Flask, viewer: FlaskClient) -> None:
 
 
 def test_rows_of_other_times(make_app: Callable[..., Flask], app: Flask, admin: User) -> None:
-    """A row from the future hides none that come after it, and the links beside a row of any year are good."""
+    """A row from the future hides no row that arrives later, and the links beside a row of any year work."""
     viewer = make_app(LOG_RETENTION_DAYS=0).test_client()
     login(viewer, admin)
     put(app, *(row(f"{year}", created_at=datetime(year, 6, 1, tzinfo=UTC)) for year in (1000, 1969, 2100, 9999)))
@@ -872,7 +872,7 @@ def refuse(dialect: Dialect, *_: object) -> None:
 
 @contextmanager
 def away(*engines: Engine) -> Iterator[None]:
-    """Databases that nobody can connect to."""
+    """Return the URLs of databases to which nobody can connect."""
     for engine in engines:
         event.listen(engine, "do_connect", refuse)
         engine.dispose()
@@ -910,7 +910,7 @@ def test_while_the_database_is_away(app: Flask, viewer: FlaskClient) -> None:
 
 
 def test_ten_viewers_and_a_writer(make_app: Callable[..., Flask], admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not how long one waits is asked here, which is the machine's affair, but that everyone's turn comes.
+    # The test does not ask how long somebody waits, which depends on the machine, but that everybody's turn comes.
     def patient(url: str, *, for_log: bool = False) -> dict[str, Any]:
         return engine_options(url, for_log=for_log) | ({"pool_timeout": 300} if for_log else {})
 

@@ -1,4 +1,4 @@
-"""``flask log problems``: the list, and decisions by number."""
+"""``flask log problems`` lists problems and decides about them by number."""
 
 import json
 from datetime import timedelta
@@ -28,7 +28,7 @@ def run(runner: FlaskCliRunner, *arguments: object, exit_code: int = 0) -> Resul
 
 
 def stored(app: Flask, number: int) -> tuple[LogProblem, list[tuple[str, str | None, str | None]]]:
-    """The problem, and its history, newest first."""
+    """Return the problem, and its history, newest first."""
     with app.app_context(), Session(db.engines["log"]) as log:
         problem = log.get_one(LogProblem, number)
         return problem, [(each.action, each.detail, each.account) for each in history(log, problem)]

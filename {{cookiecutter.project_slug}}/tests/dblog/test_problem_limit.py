@@ -1,4 +1,4 @@
-"""How many problems are kept, which go, and that what is gone and seen again is not new."""
+"""The log keeps a limited number of problems, and one that was deleted and is seen again is not new."""
 
 import re
 import time
@@ -31,7 +31,7 @@ def problems(log: Engine) -> dict[str, LogProblem]:
 
 
 OPERATOR = Who(account="operator")
-#: What people do about a problem.
+#: The decisions that people make about a problem.
 DECISIONS = {
     "resolved": parse_change("resolved"),
     "muted": parse_change("muted"),
@@ -41,7 +41,7 @@ DECISIONS = {
 
 
 def decide(app: Flask, action: str, fingerprint: str) -> int:
-    """Decide as the pages do; returns the decision's number."""
+    """Decide as the pages do; return the decision's number."""
     with app.app_context():
         [number] = decisions.decide([problem_id(app, fingerprint)], DECISIONS[action], OPERATOR)
     return number
@@ -63,7 +63,7 @@ def test_the_fewest_rows_go_first_and_then_the_longest_unseen(app: Flask, log: E
     assert drop_problems(log, 2) == 3
     assert {*problems(log)} == {"2n-often", "2n-muted"}
     decide(app, "resolved", "2n-often")
-    # Decisions are kept, however many.
+    # Problems with a decision are kept, however many there are.
     assert drop_problems(log, 1) == 0
 
 
@@ -91,7 +91,7 @@ def test_a_flood_of_different_texts_drives_out_nothing_that_matters(
     for batch in range(5):
         put(app, *(row(user_id=7, fingerprint=f"2n-flood-{batch}-{number}") for number in range(500)))
     login(client, admin)
-    # Before the problems that are too many are dropped, and after it.
+    # The test looks before and after the problems beyond the limit are deleted.
     for seen_once in (2_500, 1_170):
         for order in ("seen", "rows", "users", "first"):
             page = client.get("/logs/problems", query_string={"sort": order}).text

@@ -1,4 +1,4 @@
-"""The list of problems: what it shows, and what is decided about many of them at once."""
+"""The list shows problems, and people decide there about many of them at once."""
 
 import re
 from datetime import timedelta
@@ -28,12 +28,12 @@ def viewer(client: FlaskClient, admin: User) -> FlaskClient:
 
 
 def shown(page: str) -> list[str]:
-    """The titles of a list, from top to bottom."""
+    """Return the titles of a list, from top to bottom."""
     return [re.sub("<[^>]*>", "", title) for title in re.findall(r'class="ui-row"[^>]*>(.*?)</a>', page)]
 
 
 def put_named(app: Flask, *names: str, **columns: Any) -> list[int]:
-    """Store a row of each problem; returns the problems' numbers."""
+    """Store a row of each problem; return the problems' numbers."""
     put(app, *(row(name, fingerprint=f"1-{name}", **columns) for name in names))
     return [problem_id(app, f"1-{name}") for name in names]
 
@@ -180,7 +180,7 @@ def test_decisions_need_a_token_and_an_admin(app: Flask, client: FlaskClient, us
 
 
 def names(viewer: FlaskClient, **terms: object) -> list[str]:
-    """The titles that the list has, read from its JSON page by page."""
+    """Return the titles of the list, read from its JSON page by page."""
     found, address = [], "/logs/problems.json"
     answer = viewer.get(address, query_string=terms)
     while True:
@@ -203,13 +203,13 @@ def change(app: Flask, number: int, **columns: object) -> None:
 
 
 def of_problem(page: str, name: str) -> str:
-    """The row of one problem."""
+    """Return the list's row of one problem."""
     return next(row for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if f">{name}<" in row)
 
 
 @pytest.fixture
 def month(app: Flask) -> Flask:
-    """A deploy of yesterday, and a problem of each kind."""
+    """Store a deploy of yesterday, and a problem of each kind."""
     deploy(app, 9 * DAY, "older")
     deploy(app, DAY)
     put_named(app, "quiet", "resolved", "muted", "lapsed", age=5 * DAY)
@@ -238,7 +238,7 @@ VIEWS = {
 
 
 def chips(page: str) -> dict[str, str]:
-    """How many problems each view has, by its address."""
+    """Return the number of problems in each view, by the view's address."""
     found = re.findall(r'class="ui-chip" href="([^"]*)"[^>]*>[^<]*<span class="ui-muted">([\d,]+)</span>', page)
     return {address.replace("&amp;", "&"): number for address, number in found}
 
@@ -264,13 +264,13 @@ def test_the_line_of_the_deploy(month: Flask, viewer: FlaskClient) -> None:
         "/logs/problems?status=quiet": "3 quiet since",
     }
     assert dict(re.findall(r'<a href="([^"]*)">([^<]*)</a>', line)) == links
-    # A line for each of the deploys, one bar of a day from each other at least.
+    # Each deploy has a line, at least one day's bar from the next.
     [marks] = set(re.findall(r'class="problems-deploy" d="([^"]*)"', page))
     assert marks.count("M") == 2
 
 
 def left_out(page: str) -> tuple[str, str] | None:
-    """The line that says how many problems are left out, and where it leads."""
+    """Return the line that says how many problems are left out, and the address of its link."""
     found = re.search(r'<p class="ui-muted">([\d,]+ problems that[^<]*)<a href="([^"]*)">show</a></p>', page)
     return (found[1], found[2].replace("&amp;", "&")) if found else None
 
@@ -312,7 +312,7 @@ def test_what_was_seen_once_is_listed_apart_if_it_is_too_much(app: Flask, viewer
     assert len(names(viewer, status="once")) == 1_001
     assert len(names(viewer, status="all")) == 1_005
     assert "/logs/problems?status=once" not in chips(viewer.get("/logs/problems?status=all").text)
-    # A search that finds few of them lists them.
+    # A search lists them if it finds few.
     assert names(viewer, q="once 99") == [f"once {number}" for number in (*range(999, 989, -1), 99)]
 
     change(app, problem_id(app, "1-often"), status="muted")
@@ -354,7 +354,7 @@ def test_what_a_row_shows(month: Flask, viewer: FlaskClient) -> None:
 
 
 def test_a_problem_that_older_rows_have_is_not_new(app: Flask, viewer: FlaskClient) -> None:
-    """It was dropped for want of room, and is seen again after a deploy."""
+    """The problem was deleted because there were too many, and is seen again after a deploy."""
     [number] = put_named(app, "a", age=5 * DAY)
     with app.app_context(), db.engines["log"].begin() as connection:
         connection.execute(LogProblem.metadata.tables["log_problem"].delete().where(LogProblem.id == number))
@@ -455,7 +455,7 @@ def test_the_work_does_not_grow_with_the_problems(app: Flask, viewer: FlaskClien
         return seen
 
     put_named(app, "a")
-    viewer.get("/logs/problems")  # the first request of all starts the writer
+    viewer.get("/logs/problems")  # the first request starts the writer
     one = statements()
     assert len(one) < 12
     put(app, *(row(f"m{number}", fingerprint=f"1-m{number}", user_id=number) for number in range(30)))

@@ -1,4 +1,4 @@
-"""The page of one problem: its facts, its rows, its history, and what is decided there."""
+"""The page of one problem has its facts, rows and history, and people decide there."""
 
 import re
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def words(html: str) -> str:
 
 
 def section(page: str, heading: str) -> str:
-    """What stands below a heading, as words."""
+    """Return the words below a heading."""
     found = re.search(rf"<h2>{heading}.*?</h2>(.*?)(?=<h2|</aside>|</section>)", page, re.DOTALL)
     assert found, heading
     return words(found[1])
@@ -60,7 +60,7 @@ def figures(page: str) -> dict[str, str]:
 
 
 def submit(viewer: FlaskClient, page: str, address: str, **form: Any) -> TestResponse:
-    """Send a form of the page; it leads back to that page."""
+    """Send a form of the page, and check that it leads back to the page."""
     back = re.search(r'name="back" value="([^"]*)"', page)
     assert back
     return viewer.post(address, data={"csrf_token": csrf_token(page), "back": back[1], **form})
@@ -111,7 +111,7 @@ def test_marks(app: Flask, viewer: FlaskClient) -> None:
 
 def test_more_than_usual_today(app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def mark(first_seen: timedelta, days: Mapping[int, int]) -> tuple[str, str] | None:
-        """The mark and its title of a problem with so many records so many days ago, and so many before all others."""
+        """Return mark and title of a problem with so many records so many days ago, and so many before those."""
         with app.app_context(), db.engines["log"].begin() as connection:
             connection.execute(LogProblem.metadata.tables["log_problem_day"].delete())
             today = now.replace(hour=0)

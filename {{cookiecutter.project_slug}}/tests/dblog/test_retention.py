@@ -1,4 +1,4 @@
-"""What the log does not keep goes by whole hours, its counts with it, a little at a time and by any process."""
+"""Any process deletes old rows with their counts, by whole hours, a few rows at a time."""
 
 import json
 import logging
@@ -48,20 +48,20 @@ SQLITE = SERVER.startswith("sqlite")
 
 @pytest.fixture(autouse=True)
 def _this_hour_is_this_tests(_no_hour_ends: None) -> None:
-    """The module may have been imported in an earlier hour than its tests run in."""
+    """Set the current hour anew: the module may have been imported in an earlier one."""
     global THIS_HOUR
     THIS_HOUR = hour_of(utcnow())
 
 
 @pytest.fixture(autouse=True)
 def _the_clock_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once, unless the test is about that."""
+    """Let the log trust the clock at once, unless the test is about that."""
     monkeypatch.setattr(retention, "EVEN_SECONDS", 0.0)
 
 
 @pytest.fixture
 def aged(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """Forty days of rows, of which 33 are older than thirty days; pruned by ten a transaction."""
+    """Store forty days of rows, of which 33 are older than thirty days; each transaction prunes ten."""
     monkeypatch.setattr(retention, "BATCH_ROWS", 10)
     ages = [number * 8 * HOUR - 4 * HOUR for number in range(120, 0, -1)]
     put(
@@ -90,7 +90,7 @@ def reading(app: Flask) -> Iterator[Session]:
 
 
 def check_counts(app: Flask) -> int:
-    """Compare the counts of every hour with the rows themselves; return how many rows there are."""
+    """Compare the counts of every hour with the rows; return how many rows there are."""
     with reading(app) as log:
         rows = log.execute(select(LogEntry.created_at, LogEntry.level, LogEntry.logger, LogEntry.fingerprint)).all()
         hours = {(each.hour, each.level, each.logger): each.count for each in log.scalars(select(LogHour))}
@@ -120,7 +120,7 @@ def count(app: Flask) -> int:
 
 
 def problems(app: Flask) -> dict[str, tuple[str, int]]:
-    """Status and count of each problem."""
+    """Return status and count of each problem."""
     with reading(app) as log:
         return {each.fingerprint: (each.status, each.count) for each in log.scalars(select(LogProblem))}
 
@@ -170,7 +170,7 @@ def test_a_step_is_few_rows_of_each_table(aged: Flask) -> None:
     counts = {"log_hour", "log_day", "log_problem_hour", "log_problem_day", "log_problem_user", "log_decision"}
     assert deleted.keys() == {"log_entry", "log_problem"} | counts
     assert max(deleted["log_entry"] + deleted["log_problem"]) == 10
-    # Of the last hour all that there is.
+    # The last hour has all its rows.
     assert max(deleted["log_hour"] + deleted["log_problem_hour"]) < 20
 
 
@@ -212,14 +212,14 @@ def test_keeping_all(app: Flask, runner: FlaskCliRunner) -> None:
 
 
 def test_longer_than_there_are_dates_does_not_end_the_writer(app: Flask) -> None:
-    """Where the log is carried to, another configuration may let this pass."""
+    """Another application's configuration may allow such a number."""
     forever = Retention(engine_of(app), 999_999, 0)
     forever.due = 0.0
     assert forever.step() > 0
 
 
 def run_now(pruner: Retention) -> float:
-    """Let it take its next step without its pause; return how long the pause after that is."""
+    """Let the pruner take its next step without its pause; return how long it pauses after the step."""
     pruner.due = 0.0
     return pruner.step()
 
@@ -244,7 +244,7 @@ def test_a_pause_follows_each_step(aged: Flask) -> None:
 def test_the_pace_follows_how_much_there_is_to_delete(
     aged: Flask, monkeypatch: pytest.MonkeyPatch, more: int, seconds: float
 ) -> None:
-    """By tens, what is old is gone at the end of the round: 33 rows in 3,300 s, or twice as many."""
+    """In steps of ten, all old rows are deleted by the end of the round: 33 rows in 3,300 s, or twice as many."""
     monkeypatch.setattr(retention, "REST", math.inf)
     monkeypatch.setattr(retention, "ROUND_SECONDS", 3_300.0)
     put(aged, *(row(created_at=THIS_HOUR - 50 * DAY) for _ in range(more)))
@@ -261,7 +261,7 @@ def test_it_does_not_rest_while_it_is_behind(aged: Flask, monkeypatch: pytest.Mo
 
 
 def test_a_problem_of_one_row_goes_with_it(aged: Flask) -> None:
-    """Not when its hour is over: by then there might be a million of them."""
+    """The problem is deleted with its row, not at the end of the hour, when there might be a million of them."""
     old = THIS_HOUR - 50 * DAY
     put(aged, *(row(created_at=old + number * HOUR / 25, fingerprint=f"1-own-{number}") for number in range(25)))
     cutoff = find_cutoff(engine_of(aged), 30, 0)
@@ -318,7 +318,7 @@ def test_status_says_that_there_are_too_many_rows(busy: Flask) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Moves the host's clock, by itself or together with the monotonic one."""
+    """Return a function that moves the host's clock, alone or together with the monotonic one."""
     wall, monotonic = time.time, time.monotonic
 
     def move(*, host: float = 0.0, both: float = 0.0) -> None:
@@ -336,7 +336,7 @@ YEARS = 400 * DAY.total_seconds()
 def test_a_host_whose_clock_is_wrong_deletes_nothing(
     aged: Flask, clock: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server's clock is believed; SQLite's host must have run evenly for ten minutes."""
+    """The log trusts a server's clock; with SQLite it trusts the host's after ten minutes of even running."""
     monkeypatch.setattr(retention, "EVEN_SECONDS", 600.0)
     pruner = Retention(engine_of(aged), 30, 0)
     clock(host=YEARS)
@@ -367,7 +367,7 @@ def test_prune_asks_before_it_takes_every_row(app: Flask, clock: Callable[..., N
     put(app, *(row(age=number * DAY) for number in range(1, 31)))
     clock(host=YEARS)
     prune_command = ["log", "prune", "--days", "50" if SQLITE else "1"]
-    if not SQLITE:  # by the server's clock there would be a row left
+    if not SQLITE:  # by the server's clock a row would be left
         with engine_of(app).begin() as connection:
             connection.execute(
                 text(
@@ -400,14 +400,14 @@ def test_an_error_is_no_end(aged: Flask) -> None:
 
 
 def another_engine(url: URL) -> Engine:
-    """As another process has it."""
+    """Return an engine like that of another process."""
     engine = create_engine(url, **engine_options(url, for_log=True))
     set_up_sqlite(engine)
     limit_lock_waits(engine)
     return engine
 
 
-# A process that prunes ten days' rows by ten a transaction once its standard input says so, and says how many went.
+# A process that waits for a line on stdin, prunes ten days' rows by ten a transaction, and prints how many it deleted.
 PRUNER = """
 import sys
 from app import create_app
@@ -421,7 +421,7 @@ done = runner.invoke(args=["log", "prune", "--days", "10"])
 print(done.output.splitlines()[-1])
 sys.exit(done.exit_code)
 """
-# Before that: it kills itself in the transaction of the third statement that begins so.
+# With this in front, the process kills itself in the transaction of the third statement that begins like this.
 SUICIDE = """
 import os, signal
 from itertools import count
@@ -443,7 +443,7 @@ cli.find_cutoff = find_cutoff
 
 
 def test_processes_share_the_work(aged: Flask, environment: dict[str, str]) -> None:
-    """Each row is deleted by one of them, and none of them fails."""
+    """Only one process deletes each row, and none of them fails."""
     put(aged, *(row(age=(20 + number / 40) * DAY, fingerprint=f"1-{number % 7}") for number in range(400)))
     processes = [
         subprocess.Popen(
@@ -471,7 +471,7 @@ def test_processes_share_the_work(aged: Flask, environment: dict[str, str]) -> N
 
 
 def test_threads_share_the_work(aged: Flask) -> None:
-    """With engines of their own, and without the pauses of the command: as close together as can be."""
+    """The threads have engines of their own and leave out the command's pauses, so they meet as often as possible."""
     url = engine_of(aged).url
     put(aged, *(row(age=(20 + number / 40) * DAY, fingerprint=f"1-{number % 7}") for number in range(400)))
     barrier = threading.Barrier(4)
@@ -501,7 +501,7 @@ def test_a_process_dies_and_the_next_goes_on(aged: Flask, command: Command, tabl
     assert killed.returncode == -9, killed.stderr
     left = count(aged)
     assert 30 < left < 123, "it had begun, and was not done"
-    # A server may take a moment to notice and to let go of the rows.
+    # A server may need a moment to notice that the process is gone, and to unlock the rows.
     end = time.monotonic() + 30
     while count(aged) > 30 and time.monotonic() < end:
         done = aged.test_cli_runner().invoke(args=["log", "prune", "--days", "10"])
@@ -510,7 +510,7 @@ def test_a_process_dies_and_the_next_goes_on(aged: Flask, command: Command, tabl
 
 
 def test_an_unfinished_pruning_leaves_one_hour_in_part(aged: Flask) -> None:
-    """The others are there with all their rows or not at all, so the histogram is right even if nobody goes on."""
+    """All other hours have either all their rows or none, so the histogram is right even if nobody continues."""
     put(aged, *(row(age=(20 + number / 40) * DAY) for number in range(400)))
     cutoff = find_cutoff(engine_of(aged), 10, 0)
     assert cutoff
@@ -526,7 +526,7 @@ def test_an_unfinished_pruning_leaves_one_hour_in_part(aged: Flask) -> None:
 
 
 def test_a_late_record_goes_next_time(aged: Flask) -> None:
-    """A journal that waited for long is shipped while, or after, its hour is pruned."""
+    """A journal that waited for long is shipped while its hour is pruned, or after that."""
     engine = engine_of(aged)
     cutoff = find_cutoff(engine, 30, 0)
     assert cutoff
@@ -534,12 +534,12 @@ def test_a_late_record_goes_next_time(aged: Flask) -> None:
     arrived: list[str] = []
 
     def arrive(statement: str = "") -> None:
-        arrived.append(statement)  # before the record is stored, which looks for its problem with a SELECT, too
+        arrived.append(statement)  # before the record is stored, because that also runs a SELECT for the problem
         put(aged, row("late", age=50 * DAY, fingerprint="1-late"))
 
     if engine.dialect.name == "postgresql":
-        # In the middle of a step, between its look for the oldest row and what it deletes after that. SQLite and
-        # MariaDB let the record wait for the end of the step.
+        # The record arrives in the middle of a step, between the query for the oldest row and the deletion. On SQLite
+        # and MariaDB it waits for the end of the step.
         @event.listens_for(engine, "before_cursor_execute")
         def in_the_middle(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
             if statement.startswith("SELECT log_problem.") and not arrived:
@@ -558,7 +558,7 @@ def test_a_late_record_goes_next_time(aged: Flask) -> None:
 
 
 def test_counts_without_a_row_go(aged: Flask) -> None:
-    """However they were left behind, and if no row is old."""
+    """It does not matter how they were left behind, and no row need be old."""
     prune_all(engine_of(aged), 30)
     hours = [hour_of(utcnow()) - 31 * DAY - number * HOUR for number in range(25)]
     with engine_of(aged).begin() as connection:
@@ -591,7 +591,7 @@ def wait_for_rows(app: Flask, rows: int) -> None:
 
 
 def test_a_record_is_counted_in_the_hour_of_its_row() -> None:
-    """A time is rounded to microseconds on its way to the row, here to the full hour."""
+    """A time is rounded to microseconds before it is stored, here to the full hour."""
     full_hour = 472_223 * 3_600.0
     event_row = make_row("id", internal("m") | {"time": math.nextafter(full_hour, 0)}, "")
     assert event_row["created_at"].timestamp() == full_hour
@@ -600,7 +600,7 @@ def test_a_record_is_counted_in_the_hour_of_its_row() -> None:
 
 @pytest.fixture
 def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """Rows of three hours: 5, 4 and, in the current one, 6. The clock stands still, or the hour could end meanwhile."""
+    """Store 5, 4 and, in the current hour, 6 rows. The clock stands still, so that the hour does not end meanwhile."""
     now = THIS_HOUR + HOUR / 2
     for module in (retention, status):
         monkeypatch.setattr(module, "current_time", lambda _session: now)
@@ -647,7 +647,7 @@ def test_the_writer_prunes(
     writer = second.extensions["dblog"].writer
     second.logger.error("it wakes")
     assert writer.flush(10)
-    # It goes on by itself, in all the time that it has nothing else to do.
+    # The writer continues by itself whenever it has nothing else to do.
     wait_for_rows(second, 2)
     assert check_counts(second) == 2
 
@@ -659,7 +659,7 @@ def site(
     database_urls: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Flask:
-    """It has old rows, which its writer prunes as soon as it starts: at the first request or record."""
+    """Return an application with old rows, which its writer prunes as soon as the first request or record starts it."""
     if request.param == "one database":
         database_urls["LOG_DATABASE_URL"] = database_urls["DATABASE_URL"]
     monkeypatch.setattr(retention, "START_SECONDS", 0.0)
@@ -685,7 +685,7 @@ def site(
 
 @contextmanager
 def held_in_its_transaction(app: Flask) -> Iterator[threading.Event]:
-    """The writer stops when it has deleted rows and not yet committed; the event says that it has got there."""
+    """Stop the writer after it has deleted rows and before it commits; the event is set when it gets there."""
     inside, go_on = threading.Event(), threading.Event()
 
     def hold(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
@@ -713,7 +713,7 @@ def test_requests_do_not_wait_for_pruning(site: Flask) -> None:
             if not one_file:
                 assert written.result(30).text == "written"
             assert count(site) == 5, "it was in its transaction all the time"
-        # An SQLite file takes one writer at a time: there it has waited for these few rows.
+        # An SQLite file takes one writer at a time, so the request has waited for these few rows.
         assert written.result(30).text == "written"
     assert client.get("/names").json == ["ada"]
     assert site.extensions["dblog"].writer.flush(20)
@@ -722,7 +722,7 @@ def test_requests_do_not_wait_for_pruning(site: Flask) -> None:
 
 @contextmanager
 def rows_locked_by_somebody(engine: Engine, rows: int) -> Iterator[None]:
-    """The oldest rows; on SQLite, which locks no rows, all of them."""
+    """Lock the oldest rows; SQLite cannot lock single rows, so there all of them are locked."""
     other = another_engine(engine.url)
     with other.connect() as connection:
         connection.execute(select(LogEntry.id).order_by(LogEntry.created_at).limit(rows).with_for_update()).all()
@@ -769,7 +769,7 @@ def test_a_prune_that_cannot_have_its_lock_gives_up(site: Flask, monkeypatch: py
     with rows_locked_by_somebody(engine_of(site), 5):
         site.logger.error("it wakes")
         assert gave_up.wait(30)
-    # It comes back to that later; what the writer is for goes first.
+    # The writer tries again later; shipping records comes first.
     assert site.extensions["dblog"].writer.flush(20)
     assert check_counts(site) == 6
 

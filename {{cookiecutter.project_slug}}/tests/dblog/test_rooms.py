@@ -1,4 +1,4 @@
-"""The room is the rule: what a module may import follows from the folder that it is in."""
+"""The folder that a module is in decides what it may import."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from app.config import PROJECT
 
-# What travels into other applications with the log: README names the same files.
+# These modules travel with the log into other applications; README names the same files.
 PORTABLE = {
     f"app.{name}"
     for name in (
@@ -109,7 +109,7 @@ def test_no_module_is_long() -> None:
 
 @pytest.mark.parametrize("folder", ["dblog", "processes"])
 def test_these_tests_do_without_the_trail(folder: str) -> None:
-    """It may be dropped, with its own tests."""
+    """An owner may drop the trail, together with its own tests."""
     for path in (PROJECT / "tests" / folder).glob("*.py"):
         targets = [target for target, _ in imports(f"tests.{folder}.{path.stem}", path)]
         assert not any(target.startswith(("app.audit", "tests.audit")) for target in targets), path

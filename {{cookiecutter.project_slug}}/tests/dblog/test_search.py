@@ -1,4 +1,4 @@
-"""One box for whatever people look for: what is recognised, and where the form leads."""
+"""The search box recognises what people paste, and the form leads to the right rows."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -33,13 +33,13 @@ KNOWN = Known(
 
 
 def around(moment: str) -> dict[str, str]:
-    """The filters of a time of UTC and five minutes on both sides."""
+    """Return the filters for five minutes before and after a time in UTC."""
     middle = datetime.fromisoformat(moment)
     since, until = (f"{middle + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}" for minutes in (-5, 5))
     return {"since": since, "until": until}
 
 
-# What is typed in Tokyo, at three in the afternoon of a Friday.
+# Somebody types these in Tokyo, at three in the afternoon of a Friday.
 MEANT: dict[str, dict[str, str]] = {
     "": {},
     "  ": {},
@@ -108,7 +108,7 @@ def test_what_is_typed_is_recognised(typed: str) -> None:
 
 @given(st.text(max_size=300) | st.from_regex(r"(today |\d{4}-\d\d-\d\d[ T])?\d{1,2}:\d\d(:\d\d)?( ?UTC[+-]\d{1,2})?"))
 def test_any_text_is_something(text: str) -> None:
-    """Nothing raises, nothing is asked about texts that no name can be, and what is found is a filter."""
+    """No text raises, every result is a filter, and no query is made for a text that cannot be a name."""
     asked: list[str] = []
     known = Known(*(lambda name: asked.append(name) for _ in range(4)))  # type: ignore[arg-type, func-returns-value]
     found = recognise(text, known, NOW, TOKYO)
@@ -155,7 +155,7 @@ def shown(page: str) -> list[str]:
 
 
 def test_the_request_id_of_yesterdays_customer(app: Flask, viewer: FlaskClient) -> None:
-    """The form sends a day along; the row is older than that."""
+    """The form sends a limit of one day; the row is older than that."""
     put(app, row("the card was refused", age=timedelta(hours=40), **ERROR), row("today"))
     page = viewer.get("/logs").text
     [form] = re.findall(r'<form class="log-find".*?</form>', page, re.DOTALL)
@@ -169,7 +169,7 @@ def test_the_request_id_of_yesterdays_customer(app: Flask, viewer: FlaskClient) 
 
 
 def test_a_text_from_the_problems_filters_them(app: Flask, viewer: FlaskClient) -> None:
-    """The rest of what the list shows stays as it is; an address names no default and nothing empty."""
+    """The list's other filters stay as they are; an address leaves out defaults and empty values."""
     put(app, row("tea is cold", fingerprint="1-tea"), row("no coffee", fingerprint="1-coffee", place="brew · jug.py:1"))
     page = viewer.get("/logs/problems?status=all&sort=rows&level=ERROR&q=jug").text
     assert shown(page) == ["no coffee"]
@@ -189,7 +189,7 @@ def test_a_text_from_the_problems_filters_them(app: Flask, viewer: FlaskClient) 
 
 
 def test_what_is_recognised_from_the_problems_leads_to_its_rows(app: Flask, viewer: FlaskClient, user: User) -> None:
-    """As from the list of rows: the filters of problems are not those of rows."""
+    """The list of rows does the same; the filters of problems are not those of rows."""
     [number] = put(app, row("the card was refused", age=timedelta(hours=40), **ERROR | {"user_id": user.id}))
     for typed, address in {
         "r-1": "/logs?request=r-1",
@@ -222,7 +222,7 @@ def test_the_lowest_level_of_problems_is_one_click_away(app: Flask, viewer: Flas
 
 
 def test_a_number_may_be_an_accounts(app: Flask, viewer: FlaskClient, user: User) -> None:
-    """It is searched as text; a link leads to the rows of the account that has it."""
+    """A number is searched as text, and a link leads to the rows of the account with that number."""
     put(app, row(f"order {user.id} is late", age=timedelta(minutes=5)), row("theirs", user_id=user.id))
     hint = f"User {user.id} (<bdi>{user.username}</bdi>)</a>"
     page = viewer.get(f"/logs?q={user.id}&level=ERROR&since=1h").text
@@ -305,7 +305,7 @@ def test_text_is_found_in_what_is_said(app: Flask, viewer: FlaskClient) -> None:
     assert shown(viewer.get("/logs?q=sai%C4%91").text) == ["m"]
     page = viewer.get("/logs?q=tea").text
     assert re.search(r'<a href="/logs/problems/\d+"><bdi>tea &lt; coffee</bdi></a>', page)
-    # What is text already stays text when another logger is chosen.
+    # A text stays a text when another logger is chosen.
     assert leads_to(viewer, "find=14:05&text=14:05&logger=shop") == "/logs?logger=shop&q=14:05"
 
 
@@ -424,7 +424,7 @@ def test_where_every_row_is_meant_none_is_folded(app: Flask, viewer: FlaskClient
 
 
 def test_the_histogram_draws_one_path_a_level(app: Flask, viewer: FlaskClient) -> None:
-    """However many bars there are: a browser and Jinja take their time for each element."""
+    """The number of elements does not depend on the number of bars, because each costs Jinja and the browser time."""
     put(app, *(row(age=timedelta(hours=hour), level=level) for hour in range(20) for level in (20, 30, 40)))
     page = viewer.get("/logs").text
     assert re.findall(r'<path class="(ui-\w+)"', page) == ["ui-red", "ui-amber", "ui-blue"]

@@ -1,4 +1,4 @@
-"""What the log says of itself: on the tabs of every page, on its status page and in a terminal."""
+"""The log reports its state on the tabs of every page, on its status page and in a terminal."""
 
 import json
 import logging
@@ -38,7 +38,7 @@ def viewer(client: FlaskClient, admin: User) -> FlaskClient:
 
 
 def tabs(page: str) -> list[str]:
-    """The texts of the tabs, as a screen reader says them."""
+    """Return the texts of the tabs, as a screen reader reads them."""
     found = re.search(r'<nav class="ui-tabs".*?</nav>', page, re.DOTALL)
     assert found, page
     return [" ".join(re.sub("<[^>]*>", " ", tab).split()) for tab in re.findall("<a .*?</a>", found[0], re.DOTALL)]
@@ -76,7 +76,7 @@ def test_the_number_is_capped(app: Flask, viewer: FlaskClient, monkeypatch: pyte
 
 
 def test_an_index_counts(app: Flask) -> None:
-    """10,000 open problems of INFO are not walked at every page to find that none of them counts."""
+    """A page does not read 10,000 open problems of INFO only to find that none of them counts."""
     seen: list[tuple[str, Any]] = []
     with app.app_context(), db.engines["log"].connect() as connection:
         if connection.dialect.name != "sqlite":
@@ -121,7 +121,7 @@ def test_the_dot_says_degraded_in_words(app: Flask, viewer: FlaskClient) -> None
 
 
 def facts_of(app: Flask) -> dict[str, Any]:
-    """What the command says as JSON; its exit code has to agree."""
+    """Return what the command prints as JSON, after checking that its exit code agrees."""
     result = app.test_cli_runner().invoke(args=["log", "status", "--json"])
     facts: dict[str, Any] = json.loads(result.stdout)
     assert result.exit_code == (facts["state"] == "degraded")

@@ -1,4 +1,4 @@
-"""A storm of one problem: few rows, and counts that are exact whatever happens to the writer."""
+"""A storm of one problem leaves few rows, and its counts are exact whatever happens to the writer."""
 
 import signal
 import subprocess
@@ -25,7 +25,7 @@ from tests.conftest import login
 
 from .journals import MB, counts, crash, line, numbers, ship, ship_all, write
 
-#: What all records of the storm have in common.
+#: All records of the storm have these fields.
 SAME: dict[str, Any] = {"template": "number %s"}
 
 
@@ -40,7 +40,7 @@ def places(log: Engine) -> int:
 
 
 def check(log: Engine, records: int, most_rows: int) -> None:
-    """Each record is counted once, and each that has no row is known as such."""
+    """Check that each record is counted once, and that the number of those without a row is right."""
     rows, *sums = counts(log)
     assert sums == [records] * 3
     assert rows is not None
@@ -79,14 +79,14 @@ def test_several_writers_agree_on_the_threshold(make_writer: Callable[..., Write
         thread.start()
     for thread in threads:
         thread.join()
-    # Each may store what it had begun to; of the rest one in a hundred is stored, by two at once perhaps.
+    # Each writer may store the batch that it has begun; of the rest it stores one in a hundred.
     check(log, 6_000, 3 * (50 + 60))
     for writer in writers:
         ship(writer)
 
 
 def test_the_database_is_asked_only_near_the_threshold(make_writer: Callable[..., Writer], log: Engine) -> None:
-    """While there is room for a problem's records its counts are not read with each batch."""
+    """While a problem is far below the threshold, the writer does not read its counts with each batch."""
     asked: list[str] = []
 
     @event.listens_for(log, "before_cursor_execute")
@@ -134,7 +134,7 @@ def test_many_problems_in_a_batch(make_writer: Callable[..., Writer], log: Engin
 
 
 def test_a_replay_counts_nothing_again(make_writer: Callable[..., Writer], folder: Path, log: Engine) -> None:
-    """All went in, but the state that says so is lost with the process."""
+    """The database stored all records, but the process died before it saved that in the state."""
     dead = make_writer(storm_rows=50)
     write(dead, range(1_600), **SAME)
     (state,) = folder.glob("*.state")
@@ -164,7 +164,7 @@ def test_a_replay_with_another_threshold(make_writer: Callable[..., Writer], fol
 
 
 def lose_answers(log: Engine, every: int) -> list[int]:
-    """Let each so many-th commit succeed and seem to fail; returns the commits."""
+    """Let every n-th commit succeed but seem to fail; return the list of commits."""
     commits: list[int] = []
 
     def lose(connection: Connection) -> None:
@@ -172,7 +172,7 @@ def lose_answers(log: Engine, every: int) -> list[int]:
         if len(commits) % every == 0:
             driver: Any = connection.connection.dbapi_connection
             if log.dialect.name == "sqlite":
-                # What follows is a rollback, which needs a transaction.
+                # SQLAlchemy rolls back next, which needs a transaction.
                 driver.commit()
                 driver.execute("BEGIN")
             else:

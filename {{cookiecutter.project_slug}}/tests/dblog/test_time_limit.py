@@ -1,4 +1,4 @@
-"""No reader of the log keeps the database busy for long, and the writer is not limited with them."""
+"""No reader of the log keeps the database busy for long; the limit does not apply to the writer."""
 
 import pytest
 from flask import Flask
@@ -16,7 +16,7 @@ from tests.conftest import login
 
 from .log_rows import put, row
 
-# Work for as long as one likes, in one statement.
+# One statement that works for as long as the test needs.
 BUSY = {
     "sqlite": "SELECT sum(1) FROM (WITH RECURSIVE n AS (SELECT 1 UNION ALL SELECT 1 FROM n LIMIT {}) SELECT 1 FROM n)",
     "postgresql": "SELECT count(*) FROM generate_series(1, {}) AS n",
@@ -68,7 +68,7 @@ def test_the_limit_ends_with_the_reading(app: Flask, log: Engine, monkeypatch: p
     monkeypatch.setattr(time_limit, "STATEMENT_SECONDS", 0.001)
     with app.app_context(), reading() as session:
         session.scalar(text("SELECT 1"))
-    # The writer's connections are the same ones.
+    # The writer uses the same connections.
     with log.connect() as first, log.connect() as second:
         for connection in (first, second):
             try:

@@ -1,4 +1,4 @@
-"""The writer's text of an exception is the interpreter's own, to the letter."""
+"""The writer's text of an exception equals the interpreter's own, to the letter."""
 
 import linecache
 import sys
@@ -21,12 +21,12 @@ from .test_values import Raises
 
 
 def written(error: BaseException) -> str:
-    """What the writer makes of it, by way of the journal."""
+    """Return the text that the writer makes of an exception, by way of the journal."""
     return render(orjson.loads(orjson.dumps(capture(error, error.__traceback__))), time.time() + 10)
 
 
 def cut(text: str) -> str:
-    """What is kept of a text above 64 kB: both of its ends, and how much is missing between them."""
+    """Return what is kept of a text above 64 kB: both of its ends, and the number of characters left out."""
     if len(text) <= 65_536:
         return text
     return f"{text[:32_736]}\n[truncated] {len(text) - 65_472:,} characters\n{text[-32_736:]}"
@@ -238,7 +238,9 @@ def test_lines_of_a_source_that_changed_since_are_left_out(tmp_path: Path) -> No
 
 
 def run_source(source: str, tmp_path: Path) -> BaseException:
-    """Run a source that is found by way of its loader, as that of a zipped package is; returns what it raises."""
+    """Run a source that is found through its loader, like that of a zipped package; return the exception that it
+    raises.
+    """
     file = str(tmp_path / "made.py")
     loader = SimpleNamespace(get_source=lambda name: source)
     return caught(lambda: exec(compile("1 / 0", file, "exec"), {"__name__": "made", "__loader__": loader}))
@@ -267,7 +269,7 @@ def test_a_very_long_line_of_the_source_is_cut_and_the_error_stays(tmp_path: Pat
 
 
 def cycle_of(length: int, depth: int) -> BaseException:
-    """Dive through as many functions in turn, and fail at the bottom."""
+    """Return the exception of so many functions that call each other in turn, and fail at this depth."""
     sources = [
         f"def f{each}(depth):\n    if depth == 0: fail()\n    f{(each + 1) % length}(depth - 1)\n"
         for each in range(length)
@@ -338,14 +340,14 @@ def chained(length: int, kind: type[Exception]) -> BaseException:
 
 @pytest.mark.parametrize("kind", [ValueError, NameError])
 def test_where_a_chain_is_cut_is_said(kind: type[Exception]) -> None:
-    """Also by the interpreter's own last lines, which a NameError has."""
+    """The last lines that the interpreter adds to a NameError say it, too."""
     lines = written(chained(100, kind)).splitlines()
     assert lines[:2] == [f"{kind.__name__}: 36", "[truncated] more exceptions"]
     assert lines[-1] == f"{kind.__name__}: 99"
 
 
 def test_a_group_that_holds_the_same_over_and_over_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Doubled sixteen times it has 65,536 leaves: what is bounded is the work, not the number of objects."""
+    """Doubled sixteen times, the group has 65,536 leaves but few objects: the log has to limit the work."""
     texts: list[object] = []
 
     def counted(value: object, *_: object, **__: object) -> str:

@@ -34,7 +34,7 @@ def shop(request: pytest.FixtureRequest, make_app: Callable[..., Flask], databas
 
 @pytest.fixture
 def outsider(shop: Flask, database_urls: dict[str, str]) -> Iterator[Engine]:
-    """Somebody else's connections to the application's database, which do not wait for locks."""
+    """Return an engine for connections of another program, which do not wait for locks."""
     url = database_url(database_urls["DATABASE_URL"])
     engine = create_engine(url, **engine_options(f"{url}?timeout=0" if url.startswith("sqlite") else url))
     set_up_sqlite(engine)
@@ -56,7 +56,7 @@ def new_user(name: str) -> User:
 
 
 def stumble() -> None:
-    """What application code does: half of its work, then an error that it logs."""
+    """Do what application code does: half of its work, and then log an error."""
     db.session.add(new_user("half"))
     db.session.flush()
     try:
@@ -68,7 +68,7 @@ def stumble() -> None:
 def test_a_log_call_leaves_the_transaction_alone(shop: Flask, outsider: Engine) -> None:
     with shop.app_context():
         stumble()
-        # The log call is over, and the transaction is not: it still holds what it wrote, for itself alone.
+        # The log call has returned, but the transaction has not ended: only it sees what it wrote.
         assert db.session.scalars(select(User.username)).all() == ["half"]
         assert db.session().in_transaction()
         assert users(outsider) == []
@@ -80,7 +80,7 @@ def test_a_log_call_leaves_the_transaction_alone(shop: Flask, outsider: Engine) 
 
 
 class Naive(logging.Handler):
-    """The handler of many tutorials."""
+    """A handler as many tutorials show it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         db.session.add(new_user(f"log row: {record.getMessage()}"))

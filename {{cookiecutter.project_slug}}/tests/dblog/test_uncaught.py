@@ -42,8 +42,9 @@ SHARED = RuntimeError("one object for all requests")
 
 @pytest.fixture
 def app(app: Flask) -> Flask:
-    """The application as it is served: not under TESTING, which would have Flask propagate."""
-    app.config.update(PROPAGATE_EXCEPTIONS=False, PROXY_HOPS=1)  # the ids that `ask` sends are believed
+    """Return the application as it is served: under TESTING Flask would propagate exceptions."""
+    # makes the application believe the ids that `ask` sends
+    app.config.update(PROPAGATE_EXCEPTIONS=False, PROXY_HOPS=1)
 
     @app.before_request
     def log_in() -> None:
@@ -114,7 +115,7 @@ def app(app: Flask) -> Flask:
 
 
 def ask(app: Flask, path: str, **environ: object) -> BaseException | None:
-    """Do what a server does: call, iterate, close. Returns what it would see raised."""
+    """Do what a server does: call, iterate, close. Return the exception that the server would see."""
     raised: BaseException | None = None
     wsgi = {**EnvironBuilder(path=path, headers=[(HEADER, f"id-{path.strip('/')}")]).get_environ(), **environ}
     try:
@@ -141,7 +142,7 @@ def test_each_way_to_fail_is_one_row_with_its_request(app: Flask, propagates: bo
     for way in WAYS:
         raised = ask(app, f"/{way}")
         if raised:
-            # A server logs what reaches it once more.
+            # A server logs an exception once more if it reaches the server.
             logging.getLogger("waitress").error("Exception while serving", exc_info=raised)
             logging.getLogger("gunicorn.error").error("Error handling request", exc_info=raised)
     found = [(row.path, row.request_id, row.user_id, row.method, row.ip) for row in entries(app)]
@@ -161,7 +162,7 @@ def test_what_fails_before_the_view(app: Flask, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(app, "session_interface", Interface())
     ask(app, "/quiet")
-    # The third is the error page's, which has no session either.
+    # The third is raised by the error page, which has no session either.
     assert [row.exception for row in entries(app)] == [None, "RuntimeError", "AssertionError"]
     assert {(row.path, row.request_id) for row in entries(app)} == {("/quiet", "id-quiet")}
 
@@ -238,13 +239,13 @@ def test_a_servers_file_passes_untouched(app: Flask) -> None:
         return app(environ, lambda *_: lambda _: None)
 
     assert type(respond(Wrapper)) is Wrapper
-    # uWSGI's is a function, which gives the file back.
+    # uWSGI's wrapper is a function that returns the file itself.
     assert type(respond(lambda file, _size: file)) is BytesIO
 
 
 # Third parties
 
-# What `fileConfig` needs at least.
+# The least that `fileConfig` needs.
 THEIRS = """
 [loggers]
 keys = root
@@ -306,10 +307,10 @@ THIRD_PARTIES = (
 
 @pytest.fixture
 def logging_as_before() -> Iterator[None]:
-    """Puts back what third parties change."""
+    """Undo what third parties change."""
     root, own = logging.root, logging.getLogger("app")
     handlers, level = root.handlers, root.level
-    # Flask gives it a level of its own in debug mode, where another test may have been.
+    # Flask sets this logger's level in debug mode, which another test may have used.
     own.setLevel(logging.NOTSET)
     yield
     root.handlers = handlers
@@ -331,11 +332,11 @@ def test_whoever_configures_logging_later_silences_no_exception(app: Flask, conf
     assert [row.path for row in entries(app)] == [f"/{way}" for way in WAYS]
     assert {row.user_id for row in entries(app)} == {USER}
 
-    # Another process's `flask log status` reads this.
+    # `flask log status` reads this in another process.
     log = app.extensions["dblog"]
     assert "unhandled exceptions only" in str(read_state(log.journal.folder, log.journal.name, ()).error)
 
-    # What the application itself logs is lost. The status says so, and what it names mends it, one thing at a time.
+    # Records of the application itself are lost. The status says so, and names one repair after the other.
     app.logger.error("lost")
     sentences: list[str] = []
     assert dblog.status(app)["state"] == "degraded"

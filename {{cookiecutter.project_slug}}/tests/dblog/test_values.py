@@ -1,4 +1,4 @@
-"""Whatever is logged becomes a row: hostile values, secrets, and objects that must not be asked."""
+"""Every record becomes a row, also with hostile values, secrets, or objects whose text would query the database."""
 
 import json
 import logging
@@ -33,12 +33,12 @@ from app.redaction import REDACTED
 from ..conftest import KEY, login
 from ..redaction_texts import REPEATED, SECRETS
 
-# Not from getLogger: the console's handler, and pytest's, raise at some of these records.
+# This logger is not from getLogger: the handlers of the console and of pytest raise at some of these records.
 logger = logging.Logger("values")
 
 
 def entries() -> list[LogEntry]:
-    """All rows, newest first, over a session that ends here: on SQLite it would lock the log."""
+    """Return all rows, newest first; the session ends here, because on SQLite it would lock the log."""
     assert dblog.flush(20)
     with Session(db.engines["log"], expire_on_commit=False) as session:
         return list(session.scalars(select(LogEntry).order_by(LogEntry.id.desc())))
@@ -137,7 +137,7 @@ def test_hostile_messages(log: Flask) -> None:
 
 
 def test_colours_are_left_out(log: Flask) -> None:
-    """A message is searched and grouped by its words; other escape sequences are what somebody sent, and stay."""
+    """A message is searched and grouped by its words; other escape sequences, which somebody may have sent, stay."""
     logger.error("\x1b[1mpaid\x1b[0m %s", "\x1b[31;1mlate\x1b[0m \x1b[2J")
     name = "coffee"
     logger.error(f"\x1b[32mOut of\x1b[0m {name}")
@@ -228,7 +228,7 @@ SECRET = "hunter2-hunter2"
 
 @pytest.fixture
 def kept(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """All that was kept of what was logged: what went into the journal, and the rows."""
+    """Return everything that is kept of the records: the journal's lines and the rows."""
     journal = app.extensions["dblog"].journal
     lines: list[bytes] = []
     append = journal.append
@@ -288,7 +288,7 @@ class Credentials:
 
 
 def test_secrets_by_form(log: Flask, kept: Callable[[], str]) -> None:
-    """In messages, arguments, extra, bytes, exceptions and their notes."""
+    """They are hidden in messages, arguments, extra, bytes, exceptions and their notes."""
     for around, secret in SECRETS:
         whole = around.replace("§", secret)
         logger.error("%s", whole, extra={"raw": whole.encode(), "deep": [{"text": whole}]})
@@ -296,7 +296,7 @@ def test_secrets_by_form(log: Flask, kept: Callable[[], str]) -> None:
         error.add_note(whole)
         logger.error("failed", exc_info=error)
     found = kept()
-    # A shorter one may be a part of a time or of an id.
+    # A shorter secret may also be a part of a time or of an id.
     assert [secret for _, secret in SECRETS if len(secret) > 5 and secret in found] == []
 
 
@@ -309,7 +309,7 @@ def test_secrets_in_fields(log: Flask) -> None:
 
 
 def test_no_text_holds_a_log_call_up() -> None:
-    """Each took the square of its length in an expression that repeats: minutes, at these lengths."""
+    """A regular expression once took time that grew with the square of the length, so minutes for each of these."""
     texts = ("'http://x/' + '?' * 65_000", "'://?' + '?token' * 10_000", "'$' + 'scrypt' * 10_900", "'$argon2' * 9_000")
     load = "from app.dblog.capture.sanitize import clean_text"
     calls = "; ".join(
@@ -379,7 +379,7 @@ def test_the_query_and_the_browser_are_kept_without_secrets(app: Flask, kept: Ca
 
 
 def test_what_an_exception_says_has_a_column(log: Flask) -> None:
-    """Of the last of a chain, as the class is, and as far as searches look."""
+    """The column has the text of the last exception in a chain, as long as searches look at it."""
     try:
         try:
             raise KeyError("first")
@@ -391,10 +391,10 @@ def test_what_an_exception_says_has_a_column(log: Flask) -> None:
 
 
 def test_secrets_in_errors_of_a_database(log: Flask, kept: Callable[[], str]) -> None:
-    """Some name the row that they refused, and its password's hash; some the address, and its password."""
+    """Some errors contain the refused row with its password's hash, others the database's address with its password."""
     hashed = generate_password_hash(SECRET)
     named = 0
-    careless = create_engine(db.engine.url)  # without hide_parameters
+    careless = create_engine(db.engine.url)  # this engine is made without hide_parameters
     with careless.connect() as connection:
         for columns in ({"username": None}, {"id": None, "nothing": 1}, {"is_admin": None}):
             names = {"password_hash": hashed, "is_admin": False, **columns}
@@ -424,7 +424,7 @@ def test_secrets_in_errors_of_a_database(log: Flask, kept: Callable[[], str]) ->
 
 @pytest.fixture
 def statements(app: Flask) -> list[str]:
-    """What the application's engine is asked from now on."""
+    """Collect the statements of the application's engine from now on."""
     seen: list[str] = []
     with app.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
@@ -434,7 +434,7 @@ def statements(app: Flask) -> list[str]:
 def test_model_objects_are_not_asked(
     log: Flask, user: User, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The project's own models name themselves without being loaded; others do not.
+    # User's own text needs no loaded columns; that of other people's models may.
     monkeypatch.setattr(User, "__repr__", lambda self: self.username)
     expired = db.session.get_one(User, user.id)
     db.session.expire(expired)
@@ -528,7 +528,7 @@ def test_an_exception_that_cannot_be_marked(make_app: Callable[..., Flask], debu
         (entry,) = entries()
     assert entry.message == "Exception on /raise [GET]"
     if debug:
-        # Not where it was caught and recorded, but where it was raised.
+        # The frame is where the exception was raised, not where it was caught and recorded.
         assert entry.source
         assert entry.source.endswith("view")
 
@@ -537,7 +537,7 @@ def test_an_exception_that_cannot_be_marked(make_app: Callable[..., Flask], debu
 
 
 def take(**fields: Any) -> LogEntry:
-    """Return the row of a record with these fields, as a socket or a library of somebody else's brings it."""
+    """Return the row of a record with these fields, as it arrives over a socket or from a library."""
     handler_of_the_log().handle(logging.makeLogRecord({"name": "values", "levelno": 40, "msg": "odd"} | fields))
     return newest()
 
