@@ -131,7 +131,7 @@ def test_more_than_usual_today(app: Flask, viewer: FlaskClient, monkeypatch: pyt
     now = utcnow().replace(hour=12, minute=0, second=0, microsecond=0)
     for module in ("problem_list", "problem_facts"):
         monkeypatch.setattr(f"app.dblog.viewer.{module}.chart_start", lambda: now.replace(hour=0) - 29 * DAY)
-    put(app, row(age=40 * DAY, title="shop"))
+    put(app, row(title="shop"))
     usual = dict.fromkeys(range(1, 30), 4)
     assert mark(90 * DAY, usual | {0: 14}) == (
         "×3 today",
