@@ -19,11 +19,11 @@
 #     "SQLAlchemy-Continuum>=2,<3",
 # ]
 # ///
-"""What the trail costs: 1,000 inserts and 1,000 updates in a flush, beside none and beside SQLAlchemy-Continuum.
+"""Measure what the trail costs: 1,000 inserts and 1,000 updates in a flush, against no trail and SQLAlchemy-Continuum.
 
-`uv run benchmarks/audit.py` prints a Markdown table of medians and of their ratio to no audit. The three take turns, so
-that all meet the same weather, in a process and on a SQLite file each: Continuum listens to every session of its
-process, and leaves garbage for the next to collect.
+`uv run benchmarks/audit.py` prints a Markdown table of medians and of their ratio to no trail. The three take turns, so
+that other work on the machine slows all of them alike. Each has a process and a SQLite file of its own: Continuum
+listens to every session of its process, and leaves garbage that would slow the next.
 """
 
 import gc
@@ -50,7 +50,7 @@ orm: Any = import_module("sqlalchemy.orm")
 
 
 def make_model(**marks: object) -> Any:
-    """A table like the example's posts, in a metadata of its own."""
+    """Return a model like the example's posts, in a metadata of its own."""
     base = orm.declarative_base()
     columns = {
         "id": sa.Column(sa.Integer, primary_key=True),
@@ -79,7 +79,7 @@ def with_continuum() -> Any:
 
 
 def measure(model: Any, folder: str, name: str) -> Callable[[], tuple[float, float]]:
-    """A function that inserts and updates once and returns the milliseconds of each flush with its commit."""
+    """Yield a function that inserts and updates once and returns the milliseconds of each flush with its commit."""
     engine = sa.create_engine(f"sqlite:///{folder}/{name}.db")
     model.metadata.create_all(engine)
 
@@ -133,7 +133,7 @@ def report(times: dict[str, list[tuple[float, float]]]) -> None:
     for name, rounds in times.items():
         cells = []
         for which in (0, 1):
-            # Of neighbours: the machine's speed changes from round to round more than the ratio does.
+            # The ratio compares times of one round, because the machine's speed changes from round to round.
             ratios = [mine[which] / none[which] for mine, none in zip(rounds, times["no audit"], strict=True)]
             cells += [f"{statistics.median(pair[which] for pair in rounds):.0f}", f"{statistics.median(ratios):.1f}"]
         print(f"| {name} | {' | '.join(cells)} |")

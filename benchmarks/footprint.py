@@ -1,4 +1,4 @@
-"""Memory of an idle application with and without the log, and how long it takes to start."""
+"""Measure the memory of an idle application with and without the log, and how long it takes to start."""
 
 import shutil
 import statistics
@@ -11,7 +11,7 @@ from shared import databases, print_table
 
 ROUNDS = 9
 
-# What dblog promises to the rest of the application, and nothing behind it.
+# A module with dblog's functions that the rest of the application calls; they do nothing.
 WITHOUT = {
     "__init__.py": "def init_app(app, **_): pass\n\ndef status(app): return {'state': 'ok'}\n",
     "handler.py": "from logging import NullHandler as DatabaseLogHandler\n",
@@ -56,7 +56,7 @@ print(line.split()[1])
 
 
 def run(project: Path, env: dict[str, str], code: str) -> tuple[float, str]:
-    """Seconds of the whole process, and what it printed."""
+    """Return the seconds that the whole process took, and what it printed."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -1,6 +1,6 @@
-"""How long cookiecutter takes from its start to the finished project, beside a template of one file.
+"""Measure how long cookiecutter takes from its start to the finished project, against a template of one file.
 
-The whole process, warm; `make bench` prints a Markdown table.
+The time is that of the whole process, after a first run. `make bench` prints a Markdown table.
 """
 
 import statistics
@@ -15,7 +15,7 @@ RUNS = 15
 
 
 def generate(template: Path, output: Path) -> float:
-    """Seconds for one project in a new folder of `output`."""
+    """Return the seconds for one project in a new folder of `output`."""
     command = [str(Path(sys.executable).parent / "cookiecutter"), str(template), "--no-input"]
     folder = Path(tempfile.mkdtemp(dir=output))
     start = time.perf_counter()
@@ -24,7 +24,7 @@ def generate(template: Path, output: Path) -> float:
 
 
 def one_file(folder: Path) -> Path:
-    """The least that cookiecutter can be given."""
+    """Make the smallest template that cookiecutter takes."""
     project = folder / "{{cookiecutter.project_slug}}"
     project.mkdir(parents=True)
     (project / "README.md").write_text("{{cookiecutter.project_slug}}\n")

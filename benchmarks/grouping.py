@@ -20,11 +20,12 @@
 #     "zxcvbn>=4.5,<5",
 # ]
 # ///
-"""How well records are grouped into problems: `uv run benchmarks/grouping.py [FOLDER]`, a minute.
+"""Measure how well records are grouped into problems: `uv run benchmarks/grouping.py [FOLDER]` takes a minute.
 
-First records of logging calls with their source, then the same texts as lines without it, against drain3. FOLDER holds
-files NAME_structured.csv of loghub (https://github.com/logpai/loghub), whose lines are grouped by both as well.
-Prints tables in Markdown. A record counts as right if its group has all records of its kind and no others.
+The first table is about records of logging calls with their source, the second about the same texts as lines without
+it, against drain3. FOLDER holds files NAME_structured.csv of loghub (https://github.com/logpai/loghub), whose lines
+both group as well. The script prints Markdown. A record counts as right if its group has all records of its kind and no
+others.
 """
 
 import csv
@@ -51,7 +52,7 @@ Grouped = Sequence[tuple[Hashable, Hashable]]
 
 
 class Keep(logging.Handler):
-    """Keeps each record as the log's journal would have it, with the number of the call that made it."""
+    """A handler that keeps each record as in the log's journal, with the number of the call that made it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +81,7 @@ def log_records(in_words: bool = True) -> list[tuple[int, dict[str, Any]]]:
 
 
 def score(grouped: Grouped) -> tuple[float, float]:
-    """Return the shares of lines that are in exactly the true group, and in a group with others than their own kind."""
+    """Return the share of lines in exactly the right group, and the share in a group with lines of several kinds."""
     pairs = Counter(grouped)
     kinds, groups = Counter(kind for kind, _ in grouped), Counter(group for _, group in grouped)
     within = defaultdict(set)
@@ -99,7 +100,7 @@ def drain() -> Callable[[str], Hashable]:
 
 
 def compare(systems: dict[str, list[tuple[Hashable, str]]], mean: bool = True) -> None:
-    """Print how lines without their source are grouped, each system for itself."""
+    """Print how lines without their source are grouped, for each system separately."""
     find_key = importlib.import_module("app.dblog.store.message_key").find_key
     rows, means = [], []
     for name, lines in systems.items():

@@ -1,5 +1,5 @@
 # ruff: noqa: UP031, UP032, RUF100 (these calls are written as people write them)
-"""Logging calls of a shop, written as people write them; each logs one problem, whatever the values are."""
+"""Logging calls of a shop, written as people write them. Each stands for one problem, whatever its values are."""
 
 import json
 import logging
@@ -12,12 +12,12 @@ from uuid import UUID
 logger = logging.getLogger("shop")
 MISSING = "No page at {} for {}"
 WORDS = ["green tea", "coffee", "Earl Grey 250g", "sugar", "milk (oat)", "honey: dark", "", "café au lait", "tea", "x"]
-#: structlog's logger, once it is set up.
+#: This is structlog's logger, once it is set up.
 events: Any = None
 
 
 class Values(NamedTuple):
-    """What varies from record to record."""
+    """The values that differ from record to record."""
 
     name: str
     user: str
@@ -30,7 +30,7 @@ class Values(NamedTuple):
 
 
 def draw(chance: random.Random, in_words: bool = True) -> Values:
-    """Return random values; those of names are words, or have digits in them."""
+    """Return random values; names are either words or have digits in them."""
     number = chance.choice((0, 1, 2, 17, 404, chance.randrange(10**6)))
     user = "".join(chance.choices(string.ascii_lowercase, k=chance.randrange(3, 9)))
     key, error = str(UUID(int=chance.getrandbits(128))), chance.choice((KeyError, ValueError, OSError))

@@ -23,10 +23,10 @@
 #     "sentry-sdk[flask]>=2.75,<3",
 # ]
 # ///
-"""The figures of the log: the caller's cost, what a SIGKILL leaves, throughput, requests, memory, start-up.
+"""Measure the log: the caller's cost, the records that survive a SIGKILL, throughput, requests, memory, start-up.
 
-`uv run benchmarks/handler.py` prints the tables. It needs a PostgreSQL server where a database can be created:
-postgresql://postgres@127.0.0.1:5432, or BENCH_POSTGRESQL.
+`uv run benchmarks/handler.py` prints the tables. It needs a PostgreSQL server on which it can create a database:
+postgresql://postgres@127.0.0.1:5432, or the one that BENCH_POSTGRESQL names.
 """
 
 import json
@@ -64,7 +64,7 @@ SHIP = "from app import create_app, dblog; create_app(); raise SystemExit(not db
 
 
 class Peer:
-    """A process that logs in one way, see peers.py."""
+    """A process that logs in one way; see peers.py."""
 
     def __init__(self, name: str, project: Path, folder: Path) -> None:
         self.name, self.folder = name, folder
@@ -91,7 +91,7 @@ class Peer:
         return line
 
     def measure(self, case: dict[str, float]) -> tuple[float, float]:
-        """Median and 99th percentile in microseconds."""
+        """Return median and 99th percentile in microseconds."""
         self.tell(json.dumps(case))
         times = sorted(json.loads(self.hear()))
         self.hear()
@@ -106,7 +106,7 @@ class Peer:
             self.process.kill()
 
     def kill(self) -> int:
-        """SIGKILL in the middle of logging; how many calls had returned."""
+        """Kill the process in the middle of logging; return how many of its calls had returned."""
         assert self.process.stdout
         self.tell("flood")
         pipe = self.process.stdout.fileno()
@@ -123,7 +123,7 @@ class Peer:
 
 
 def caller_costs(project: Path, scratch: Path) -> dict[tuple[str, Case], list[tuple[float, float, float]]]:
-    """(median, 99th percentile, ratio to the baseline of the same round) a round, for every peer and case."""
+    """Return (median, 99th percentile, ratio to the round's baseline) of each round, for every peer and case."""
     peers = [Peer(name, project, scratch / f"cost-{number}") for number, name in enumerate(PEERS)]
     costs = defaultdict(list)
     for case in CASES.values():
@@ -140,7 +140,7 @@ def caller_costs(project: Path, scratch: Path) -> dict[tuple[str, Case], list[tu
 
 
 def survivors(project: Path, scratch: Path) -> dict[str, str]:
-    """Of how many acknowledged records how many are in the store after SIGKILL."""
+    """Return how many records are in the store after SIGKILL, and how many log calls had returned."""
     kept = {}
     for way, name in enumerate(PEERS):
         found = acknowledged = 0
@@ -156,12 +156,12 @@ def survivors(project: Path, scratch: Path) -> dict[str, str]:
 
 
 def stored(folder: Path) -> set[int]:
-    """The numbers of all records in the folder, in whatever store."""
+    """Return the numbers of all records in the folder, whatever the store is."""
     texts = [path.read_text("utf-8", "replace") for path in folder.glob("records.txt")]
     for name, table, column in (("log.db", "log_entry", "message"), ("spool.db", "event", "event_text")):
         if (folder / name).exists():
             database = sqlite3.connect(folder / name)
-            # A peer may be killed before it has made its table.
+            # The peer may have been killed before it made its table.
             if database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone():
                 texts += [str(text) for (text,) in database.execute(f"SELECT {column} FROM {table}")]
             database.close()

@@ -21,12 +21,13 @@
 #     "zxcvbn>=4.5,<5",
 # ]
 # ///
-"""How long a post takes on SQLite while eight clients try wrong passwords.
+"""Measure how long a post takes on SQLite while eight clients try wrong passwords.
 
-`uv run benchmarks/logins.py` takes three minutes. Two clients write posts, under gunicorn with two workers, while eight
-others log in with a wrong password, while eight do the same work without a database (a page that hashes a password and
-shows the login form), and while there are no others. The three take turns, 20 s each. Prints a Markdown table with the
-ratio to the second, which differs from the first in the database alone. Fails if any answer is an error.
+`uv run benchmarks/logins.py` takes three minutes. Two clients write posts, under gunicorn with two workers: first while
+eight others log in with a wrong password, then while eight do the same work without a database (a page that hashes a
+password and shows the login form), then while there are no others. The three take turns, 20 s each. The script prints a
+Markdown table with the ratio of the first to the second, which differ only in the database. It fails if any answer is
+an error.
 """
 
 import contextlib
@@ -75,7 +76,7 @@ def hash():
 
 
 class Client:
-    """A visitor with cookies, whose form's token is good for all that it sends."""
+    """A visitor with cookies, who sends all forms with the token of one form."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -89,7 +90,7 @@ class Client:
         self.token = found[1]
 
     def send(self, path: str, **fields: str) -> float:
-        """Send a form; returns how many milliseconds the answer took."""
+        """Send a form; return how many milliseconds the answer took."""
         start = time.perf_counter()
         form = {"csrf_token": self.token, **fields}
         answer = self.http.post(self.url + path, data=form, allow_redirects=False, timeout=60)
@@ -121,7 +122,7 @@ def posts(url: str, name: str, done: threading.Event) -> list[float]:
 
 
 def measure(url: str, path: str | None) -> tuple[list[float], int]:
-    """The milliseconds that each post took, and how many guesses there were meanwhile."""
+    """Return the milliseconds that each post took, and how many guesses there were meanwhile."""
     done = threading.Event()
     with ThreadPoolExecutor(GUESSERS + len(WRITERS)) as pool:
         others = [pool.submit(guesses, url, path, done) for _ in range(GUESSERS)] if path else []
@@ -135,7 +136,7 @@ def measure(url: str, path: str | None) -> tuple[list[float], int]:
 
 @contextlib.contextmanager
 def gunicorn(project: Path, folder: Path, env: dict[str, str]) -> Iterator[str]:
-    """The address of the project with one more page."""
+    """Serve the project with one more page, and yield its address."""
     url = f"http://127.0.0.1:{free_port()}"
     (folder / "hashing.py").write_text(APPLICATION)
     command = [sys.executable, "-m", "gunicorn", "--bind", url.removeprefix("http://"), "--workers", "2"]

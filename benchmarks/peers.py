@@ -1,6 +1,6 @@
-"""One way of logging a process: set up as its documentation shows, with a store on disk, then timed or killed.
+"""Set up one way of logging as its documentation shows, with a store on disk, to be timed or killed.
 
-handler.py starts this once for each way, in a folder of its own: `python peers.py NAME FOLDER`.
+handler.py starts a process for each way, in a folder of its own: `python peers.py NAME FOLDER`.
 """
 
 import importlib
@@ -21,7 +21,7 @@ FRAMES = 6
 
 
 class Logging(NamedTuple):
-    """What is called to log, how it writes a placeholder, and how to wait until nothing is on its way any more."""
+    """How to call a way of logging, how it writes a placeholder, and how to wait until it has stored everything."""
 
     error: Callable[..., object]
     exception: Callable[..., object]
@@ -30,7 +30,7 @@ class Logging(NamedTuple):
 
 
 def through(handler: logging.Handler, settle: Callable[[], object] = lambda: None) -> Logging:
-    """The standard library's logging with this handler alone."""
+    """Return the standard library's logging with only this handler."""
     logging.getLogger().handlers[:] = [handler]
     logger = logging.getLogger("bench")
     return Logging(logger.error, logger.exception, settle=settle)
@@ -58,7 +58,7 @@ def file_handler(folder: Path) -> Logging:
 
 
 class SessionHandler(logging.Handler):
-    """What is found in many applications: a row added to a session and committed."""
+    """A handler as many applications have it: it adds a row to a session and commits."""
 
     def __init__(self, session: Any, close: bool) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ def loguru(folder: Path) -> Logging:
 
 
 def sentry(folder: Path) -> Logging:
-    """Its queue and its worker as they are; what would go over the network is a line in a file."""
+    """Set up Sentry with its own queue and worker; instead of the network it writes lines to a file."""
     sdk = importlib.import_module("sentry_sdk")
     transport = importlib.import_module("sentry_sdk.transport").Transport
     worker = importlib.import_module("sentry_sdk.worker").BackgroundWorker()
@@ -121,7 +121,7 @@ def sentry(folder: Path) -> Logging:
 
 
 def opentelemetry(folder: Path) -> Logging:
-    """The batch processor with its defaults, exporting to a file."""
+    """Set up the batch processor with its defaults, and let it export to a file."""
     logs = importlib.import_module("opentelemetry.sdk._logs")
     export = importlib.import_module("opentelemetry.sdk._logs.export")
     provider = logs.LoggerProvider()
@@ -132,7 +132,7 @@ def opentelemetry(folder: Path) -> Logging:
 
 
 def logstash(folder: Path) -> Logging:
-    """Its spool in SQLite; what would go over the network is a line in a file."""
+    """Set up python-logstash-async with its queue in SQLite; instead of the network it writes lines to a file."""
 
     class FileTransport:
         def __init__(self) -> None:
@@ -170,7 +170,7 @@ def fail(depth: int) -> None:
 
 
 def nanoseconds(way: Logging, failing: bool, pause: float, count: int) -> list[int]:
-    """What each of `count` calls cost its caller, `pause` seconds apart."""
+    """Return what each of `count` calls, `pause` seconds apart, cost its caller."""
     clock, times = time.perf_counter_ns, []
     for number in range(count):
         if failing:
@@ -190,7 +190,7 @@ def nanoseconds(way: Logging, failing: bool, pause: float, count: int) -> list[i
 
 
 def flood(way: Logging) -> None:
-    """Log numbers until killed, and tell of each, on stdout, when its call has returned."""
+    """Log numbers until killed, and report each on stdout when its call has returned."""
     number = 0
     while True:
         way.error(way.text, number)

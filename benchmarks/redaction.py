@@ -4,9 +4,9 @@
 #     "psycopg[binary]>=3.3,<4",
 # ]
 # ///
-"""What the search for secrets costs a record: `uv run benchmarks/redaction.py`, ten seconds.
+"""Measure what the search for secrets costs a record: `uv run benchmarks/redaction.py` takes ten seconds.
 
-The peer is the standard library's own `logging.Formatter`, which makes the line of the same record. Prints a table.
+The script compares it with the standard library's `logging.Formatter` for the same record, and prints a table.
 """
 
 import importlib
@@ -36,7 +36,7 @@ TEXTS = {
 
 
 def microseconds(call: Callable[[], object]) -> float:
-    """Return what one call takes, the median of the rounds."""
+    """Return the time of one call, the median of the rounds."""
     rounds = []
     for _ in range(ROUNDS):
         start = time.perf_counter_ns()

@@ -19,11 +19,13 @@
 #     "zxcvbn>=4.5,<5",
 # ]
 # ///
-"""How quickly old rows go, and what requests notice of it: `uv run benchmarks/retention.py`, a quarter of an hour.
+"""Measure how quickly old rows are deleted, and what requests notice: `uv run benchmarks/retention.py`, a quarter of an
+hour.
 
-For each database one process with a scratch log of rows that are to go, 1,000 of each second. First its requests log
-1,000 rows a second, and by turns the writer prunes as many at its own pace, or none. Then its steps are made without a
-pause, with rows of 3,000 problems (templates), and with rows of a problem each (f-strings). Prints a table in Markdown.
+For each database one process has a scratch log of old rows, 1,000 of each second. First its requests log 1,000 rows a
+second, and by turns the writer prunes as many at its own pace, or none. Then the script takes the writer's steps
+without a pause: with rows of 3,000 problems (templates), and with rows that each have a problem of their own
+(f-strings). It prints a table in Markdown.
 """
 
 import argparse
@@ -51,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     chosen = parser.parse_args()
     sys.path.insert(0, str(PROJECT))
-    # The clock has run evenly for as long as this measurement takes.
+    # The log is to trust the clock from the start of the measurement on.
     retention: Any = import_module("app.dblog.store.retention")
     retention.EVEN_SECONDS = 0.0
     print(
@@ -76,7 +78,7 @@ def figures(app: Any, engine: Any) -> list[str]:
 
 
 def write() -> str:
-    """A request that writes, and logs."""
+    """A request writes to the application's database, and logs."""
     db = import_module("app.database").db
     db.session.execute(text("UPDATE users SET email = 'ada@example.org' WHERE username = 'admin'"))
     db.session.commit()
@@ -86,13 +88,13 @@ def write() -> str:
 
 
 def under_load(app: Any, engine: Any) -> tuple[float, float, float, float]:
-    """Rows logged and deleted a second while both is done, and the p99 of requests with pruning and without, in ms."""
+    """Return the rows logged and deleted a second when both happen, and the p99 in ms with and without pruning."""
     retention: Any = import_module("app.dblog.store.retention")
     limits = import_module("app.dblog.limits")
     writer, client = app.extensions["dblog"].writer, app.test_client()
     times: dict[bool, list[float]] = {True: [], False: []}
     round_seconds = retention.ROUND_SECONDS
-    # A turn is short.
+    # Turns are short, so the writer looks for old rows more often than usual.
     retention.LOOK_SECONDS = 1.0
     logged = deleted = seconds = 0.0
     see(client, "/write")
@@ -100,7 +102,7 @@ def under_load(app: Any, engine: Any) -> tuple[float, float, float, float]:
         prunes = turn % 2 == 1
         cutoff = retention.find_cutoff(engine, KEPT_DAYS, 0)
         with engine.connect() as connection:
-            # As if an hour had brought so many.
+            # The old rows stand for so many seconds of logging; an ordinary round deletes what an hour has made old.
             hour = limits.estimate_older(connection, cutoff) / ROWS_A_SECOND
         retention.ROUND_SECONDS = round_seconds / 3600 * hour
         writer._retention = retention.Retention(engine, KEPT_DAYS if prunes else 0, 0)
@@ -121,7 +123,7 @@ def under_load(app: Any, engine: Any) -> tuple[float, float, float, float]:
 
 
 def requests_until(client: Any, end: float) -> list[float]:
-    """The duration in ms of each request, which begin at even intervals."""
+    """Return the duration in ms of each request; they begin at even intervals."""
     times, following = [], time.monotonic()
     while (now := time.monotonic()) < end:
         time.sleep(max(0.0, following - now))
@@ -137,7 +139,7 @@ def p99(times: list[float]) -> float:
 
 
 def speed(engine: Any) -> float:
-    """Rows deleted a second by steps without a pause."""
+    """Return the rows a second that steps without a pause delete."""
     retention: Any = import_module("app.dblog.store.retention")
     cutoff = retention.find_cutoff(engine, KEPT_DAYS, 0)
     before, started = retention.count_older(engine, cutoff), time.monotonic()
@@ -150,7 +152,7 @@ def speed(engine: Any) -> float:
 
 
 def one_problem_a_row(engine: Any) -> None:
-    """Make every row's problem its own."""
+    """Give every row a problem of its own."""
     dialect = engine.dialect.name.replace("mariadb", "mysql")
     own = "CONCAT('own-', id)" if dialect == "mysql" else "'own-' || id"
     with engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""What a request that logs one error takes under gunicorn: with the log's database up, away, and hanging."""
+"""Measure a request that logs one error under gunicorn, with the log's database up, away, and hanging."""
 
 import contextlib
 import http.client
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def hanging_server() -> Iterator[int]:
-    """The port of a server that accepts and never answers."""
+    """Yield the port of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         accepted = []
 
@@ -57,7 +57,7 @@ def hanging_server() -> Iterator[int]:
 
 @contextlib.contextmanager
 def gunicorn(project: Path, folder: Path, env: dict[str, str]) -> Iterator[int]:
-    """The port of the project with one more page, served by one worker."""
+    """Serve the project with one more page by one worker, and yield the port."""
     port = free_port()
     (folder / "failing.py").write_text(APPLICATION)
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "2", "--keep-alive", "60"]
@@ -84,7 +84,7 @@ def wait_for(port: int) -> None:
 
 
 def milliseconds(port: int, count: int) -> list[float]:
-    """What each of `count` requests took, one after the other on one connection."""
+    """Return the time of each of `count` requests, sent one after the other on one connection."""
     times = []
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         for _ in range(count):

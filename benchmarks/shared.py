@@ -1,4 +1,4 @@
-"""What the measurements share: the committed project, its environment, scratch databases, tables in Markdown."""
+"""The measurements share these functions for the committed project, its environment, scratch databases and tables."""
 
 import os
 import secrets
@@ -18,13 +18,13 @@ SERVER = os.environ.get("BENCH_POSTGRESQL", "postgresql://postgres@127.0.0.1:543
 
 
 def committed_project(folder: Path) -> Path:
-    """The generated project as committed; it runs in place, unrendered."""
+    """Yield the folder of the project as committed; it runs as it is, without being generated."""
     subprocess.run(["git", "clone", "--quiet", ROOT, folder / "template"], check=True)
     return folder / "template" / "{{cookiecutter.project_slug}}"
 
 
 def environment(project: Path, folder: Path, **settings: str) -> dict[str, str]:
-    """Variables for a process that has its databases and its journal in `folder`, and no other handlers."""
+    """Return variables for a process that has its databases and its journal in `folder`, and no other handlers."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FLASK_", "LOG_"))}
     return inherited | {
         "PYTHONDONTWRITEBYTECODE": "",
@@ -36,7 +36,7 @@ def environment(project: Path, folder: Path, **settings: str) -> dict[str, str]:
         "LOG_JOURNAL_DIR": str(folder / "journal"),
         "LOG_FILE": "",
         "LOG_LEVEL": "CRITICAL",
-        # Each record is to have its row: otherwise the quickest row would be the one that is not written.
+        # Each record must have a row: otherwise a log that stores fewer rows would seem faster.
         "LOG_STORM_ROWS": "0",
         **settings,
     }
@@ -47,7 +47,7 @@ def migrate(project: Path, env: dict[str, str]) -> None:
 
 
 def databases(project: Path, folder: Path, template: Path) -> dict[str, str]:
-    """A new folder with empty, migrated SQLite databases, and the environment that names them."""
+    """Yield a new folder with empty, migrated SQLite databases, and the environment that names them."""
     if not template.exists():
         template.mkdir()
         migrate(project, environment(project, template))
@@ -59,7 +59,7 @@ def databases(project: Path, folder: Path, template: Path) -> dict[str, str]:
 
 @contextmanager
 def scratch_postgresql() -> Iterator[str]:
-    """The URL of a database that is dropped at the end."""
+    """Yield the URL of a database that is dropped at the end."""
     name = f"bench_{uuid4().hex}"
     with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}".encode())

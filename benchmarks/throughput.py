@@ -1,7 +1,7 @@
-"""Records a second from the log call to the committed row, and rows a second with the bare driver.
+"""Measure records a second from the log call to the committed row, and rows a second with the bare driver.
 
-throughput.report() starts this in a process for each round, `python throughput.py FOLDER`, its environment set, and
-then without FOLDER in several at once.
+throughput.report() sets the environment and starts `python throughput.py FOLDER` for each round, and then several
+processes at once without FOLDER.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ PROCESSES = 2
 
 
 def records_a_second(log_url: str) -> tuple[float, float, float]:
-    """From the first log call to the last commit; in an outage the calls alone, and from its end until all are in."""
+    """Return records a second from the first log call to the last commit, of an outage's calls, and of its backlog."""
     app_package = importlib.import_module("app")
     app = app_package.create_app()
     with app.test_request_context("/somewhere"):
@@ -57,7 +57,9 @@ def log_all() -> None:
 
 
 def one_of_several() -> None:
-    """Log and ship at a sign on stdin; says on stdout when it is ready, and when all is committed."""
+    """Log and ship when a line arrives on stdin; say on stdout when the process is ready, and when all rows are
+    committed.
+    """
     app_package = importlib.import_module("app")
     app = app_package.create_app()
     with app.test_request_context("/somewhere"):
@@ -70,7 +72,7 @@ def one_of_several() -> None:
 
 
 def of_several(project: Path, env: dict[str, str]) -> float:
-    """Records a second of several processes with one database, from the first log call to the last commit."""
+    """Return the records a second of several processes with one database, from first log call to last commit."""
     with contextlib.ExitStack() as stack:
         start = partial(subprocess.Popen, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         processes = [
@@ -97,7 +99,7 @@ def ship(dblog: Any) -> None:
 
 @contextlib.contextmanager
 def outage(log_url: str) -> Iterator[None]:
-    """Somebody holds the lock that the writer needs."""
+    """Hold the lock that the writer needs."""
     if log_url.startswith("sqlite"):
         connection: Any = sqlite3.connect(log_url.removeprefix("sqlite:///"))
         lock = "BEGIN IMMEDIATE"
@@ -110,10 +112,11 @@ def outage(log_url: str) -> Iterator[None]:
 
 
 def bare(connection: Any, mark: str, copies: tuple[str, str]) -> tuple[float, float]:
-    """Rows a second when the driver inserts the same rows into tables with the same columns and indexes.
+    """Measure the rows a second when the driver inserts the same rows into tables with the same columns and indexes.
 
-    First from a queue that log calls of the same process fill, in the quickest way the driver has: no handler can outdo
-    that, since its thread and the callers share one interpreter lock. Then with `executemany` and nothing else to do.
+    First they come from a queue that log calls of the same process fill, and are inserted in the driver's quickest way:
+    no handler can be faster, since its thread and the callers share one interpreter lock. Then `executemany` inserts
+    them with nothing else to do.
     """
     cursor = connection.cursor()
     cursor.execute(f"SELECT * FROM log_entry ORDER BY id LIMIT {RECORDS}")
@@ -127,7 +130,7 @@ def bare(connection: Any, mark: str, copies: tuple[str, str]) -> tuple[float, fl
 
     def insert_quickly(batch: list[Any]) -> None:
         if mark == "?":
-            # sqlite3 waits for the interpreter after each statement, psycopg does not.
+            # sqlite3 waits for the interpreter after each statement; psycopg does not.
             many = queued + f", {values}" * (TOGETHER - 1)
             for first in range(0, BATCH, TOGETHER):
                 cursor.execute(many, [*chain.from_iterable(batch[first : first + TOGETHER])])
@@ -147,7 +150,9 @@ def bare(connection: Any, mark: str, copies: tuple[str, str]) -> tuple[float, fl
 
 
 class PreparedRows(logging.Handler):
-    """For each record the next of the rows, whatever it says: the least that a handler for a database can do."""
+    """A handler that does the least that one can do: for each record it inserts the next prepared row, whatever the
+    record is.
+    """
 
     def __init__(self, insert: Callable[[list[Any]], None], rows: list[Any]) -> None:
         super().__init__()
@@ -163,7 +168,7 @@ class PreparedRows(logging.Handler):
 
 @contextlib.contextmanager
 def listening(handler: logging.Handler) -> Iterator[None]:
-    """The standard library's queue and its thread, between the log calls and that handler alone."""
+    """Put the standard library's queue and its thread between the log calls and this handler."""
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(waiting, handler)
     logging.getLogger().handlers = [logging.handlers.QueueHandler(waiting)]
@@ -227,7 +232,7 @@ def report(project: Path, scratch: Path) -> None:
 
 @contextlib.contextmanager
 def database(name: str, project: Path, folder: Path, template: Path) -> Iterator[dict[str, str]]:
-    """The environment of a process whose log has an empty database of that kind."""
+    """Yield the environment of a process whose log has an empty database of that kind."""
     env = databases(project, folder, template)
     if name == "SQLite":
         yield env

@@ -1,7 +1,8 @@
-"""Thirty days of a realistic log, made by the database itself: patterns of a few hundred problems, with new values.
+"""Let the database itself make thirty days of a realistic log, from a few hundred problems with new values.
 
 Forty loggers have rows of four levels in every hour; one problem in sixteen is muted, one resolved. Two other logs are
-the same but for what is too much: 99% of the rows are of one muted problem, or a flood of different texts has come.
+the same, except that in one 99% of the rows are of one muted problem, and in the other a flood of different texts has
+come.
 """
 
 import json
@@ -17,13 +18,13 @@ NAMES = ("app.orders", "app.accounts", "app.mail", "app.search", "app.api", "sql
 LOGGERS = tuple(f"{name}{part}" for part in ("", ".views", ".models", ".jobs", ".cache") for name in NAMES)
 LEVELS = (20, 30, 10, 40)
 RELEASES = 5
-#: Kinds of a log.
+#: The kinds of a log.
 MIX, MUTED, FLOOD = "mix", "muted", "flood"
 FLOOD_ROWS = 100_000
 EXCEPTIONS = ("ValueError", "KeyError", "TimeoutError", "app.orders.PaymentFailed", "sqlalchemy.exc.OperationalError")
-#: A third of the first twenty days' rows, and none since: its list must not wade through all that came later.
+#: This problem has a third of the first twenty days' rows and none since: its list must not read all later rows.
 GONE_PROBLEM = f"1-{0:032x}"
-#: One of those that are muted; 99% of the rows of a log of the kind.
+#: One of the muted problems; in a log of the kind it has 99% of the rows.
 MUTED_PATTERN = 3
 
 COLUMNS = (
@@ -74,12 +75,12 @@ COUNTS = (
 
 
 def fill(engine: Engine, rows: int, days: float = 30.0, kind: str = MIX) -> None:
-    """Fill the log's empty tables, from thirty days ago on and for so many days, and let the database look at them."""
+    """Fill the log's empty tables, from thirty days ago on and for so many days, and let the database analyse them."""
     dialect = engine.dialect.name.replace("mariadb", "mysql")
     entry = Table("log_entry", MetaData(), autoload_with=engine)
     with engine.begin() as connection:
         make_patterns(connection)
-    # Built at the end, as for any bulk load.
+    # The indexes are built at the end, as in any bulk load.
     for index in entry.indexes:
         index.drop(engine)
     total = rows + (FLOOD_ROWS if kind == FLOOD else 0)
@@ -99,13 +100,13 @@ def fill(engine: Engine, rows: int, days: float = 30.0, kind: str = MIX) -> None
 
 
 def count_rows(connection: Connection) -> None:
-    """Fill all tables of problems and counts from the rows that there are."""
+    """Fill all tables of problems and counts from the existing rows."""
     dialect = connection.dialect.name.replace("mariadb", "mysql")
     for statement in COUNTS:
         connection.execute(text(f"DELETE FROM {statement.split()[2]}"))
     for statement in COUNTS:
         statement = statement.format(hour=HOUR[dialect], day=DAY[dialect])
-        # A word of its own on MySQL.
+        # The name is a reserved word on MySQL.
         connection.execute(text(re.sub(r"\brelease\b", "`release`", statement) if dialect == "mysql" else statement))
 
 
@@ -124,7 +125,7 @@ def rows_statement(dialect: str, rows: int, days: float, start: int, end: int, k
     release = f"REPLACE('9f2c1a#', '#', CAST({number} * {RELEASES} / {rows} AS {TEXT[dialect]}))"
     values["release"] = release
     if kind == FLOOD:
-        # All of it in the last hour.
+        # The whole flood comes in the last hour.
         moment = f"({rows} - ({rows + FLOOD_ROWS} - {number}) * {rows / days / 24 / FLOOD_ROWS:.9f})"
         flood = {
             "created_at": MOMENT[dialect].format(n=moment, rows=rows, days=days),
@@ -179,8 +180,8 @@ def patterns() -> Iterator[dict[str, Any]]:
 
 
 def family(number: int) -> dict[str, Any]:
-    """What the rows of one problem have in common."""
-    # Each logger has rows of each level; what is left is as one expects. Critical is one problem alone.
+    """Return the values that the rows of one problem share."""
+    # Each logger has rows of each level; the other rows are distributed as usual. Only one problem is critical.
     level = LEVELS[number // len(LOGGERS)] if number < 160 else random.choices((20, 30, 40), (70, 20, 10))[0]
     level = {0: 30, 1: 50}.get(number, level)
     logger = LOGGERS[number % len(LOGGERS)] if number > 1 else "app.orders"

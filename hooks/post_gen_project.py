@@ -1,7 +1,7 @@
-"""Finish a new project, in its folder: drop what is left of the example, write .env, say what next.
+"""Finish a new project, in its folder: remove the rest of an unwanted example, write .env, say what to do next.
 
-Runs under cookiecutter's own Python, which may be 3.8, and again on every `cruft update`: standard library only, and
-a second run changes nothing.
+cookiecutter's own Python, which may be 3.8, runs this hook, and again on every `cruft update`. So it uses only the
+standard library, and a second run changes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXAMPLE_FILES: list[str] = json.loads(r""" {{ example_files() | tojson }} """)
 
 
 def drop_example() -> None:
-    """Remove the files of an example that was there before, and those of its folders that are empty then."""
+    """Remove the files of an example that an earlier run made, and those of its folders that are then empty."""
     for name in EXAMPLE_FILES:
         Path(name).unlink(missing_ok=True)
     folders = {folder for name in EXAMPLE_FILES for folder in Path(name).parents}

@@ -1,6 +1,6 @@
-"""Generate projects from what is committed, and use them as their developer would.
+"""The fixtures generate projects from the committed template and use them as their developer would.
 
-TEMPLATE_TREE=work takes the working tree as it stands, less what git ignores, instead of HEAD.
+TEMPLATE_TREE=work takes the working tree as it stands, without files that git ignores, instead of HEAD.
 """
 
 import os
@@ -33,10 +33,10 @@ SERVERS = {
     "Redis": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
 }
 
-# Beside gunicorn, which the project brings: other servers, and workers of jobs.
+# The tests need other servers beside the project's gunicorn, and workers for jobs.
 OTHER_SERVERS = ("celery[redis]>=5.7,<6", "pyuwsgi>=2.0.30,<3", "rq>=3,<4", "waitress>=3.0.2,<4")
 
-# What the developer's own shell may set and a new project must not see.
+# A new project must not see these variables, which the developer's own shell may set.
 FOREIGN = ("DATABASE_URL", "SECRET_KEY", "VIRTUAL_ENV", "PYTHONPATH", "COOKIECUTTER_CONFIG")
 FOREIGN_PREFIXES = ("FLASK_", "LOG_", "GIT_")
 
@@ -44,7 +44,7 @@ FOREIGN_PREFIXES = ("FLASK_", "LOG_", "GIT_")
 def run(
     *command: str | Path, cwd: Path, check: bool = True, env: Mapping[str, str] | None = None, typed: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; if it fails, its whole output is the test's message."""
+    """Run a command to its end; if it fails, show its whole output as the test's message."""
     done = subprocess.run(
         [*map(str, command)], cwd=cwd, env=env, input=typed, capture_output=True, text=True, check=False, timeout=1800
     )
@@ -54,14 +54,14 @@ def run(
 
 
 def absent(what: str) -> NoReturn:
-    """Skip on a laptop, which need not have everything; in CI that would be a check that nobody made."""
+    """Skip the test on a laptop, which need not have everything, but fail in CI, where nobody would notice the skip."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)
 
 
 def reachable(name: str) -> str:
-    """The URL of a running server."""
+    """Return the URL of a running server."""
     url = urlsplit(SERVERS[name])
     try:
         socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
@@ -75,7 +75,7 @@ def git(*arguments: str | Path, cwd: Path) -> str:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its content, by its name within."""
+    """Return the content of every file below a folder, by its path in the folder."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
@@ -89,7 +89,7 @@ class Bake(Protocol):
 
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home of the tests' own, where caches of the tools are still shared."""
+    """Give the tests a home of their own that still shares the tools' caches."""
     folder = tmp_path_factory.mktemp("home")
     os.environ.setdefault("UV_CACHE_DIR", run(BIN / "uv", "cache", "dir", cwd=ROOT).stdout.strip())
     pip_cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "pip")
@@ -103,7 +103,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def template(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean clone of the template: what a user would download."""
+    """Return a clean clone of the template, as a user would download it."""
     clone = tmp_path_factory.mktemp("template") / "flask-dblog-template"
     git("clone", "--quiet", ROOT, clone, cwd=ROOT)
     if os.environ.get("TEMPLATE_TREE") == "work":
@@ -120,7 +120,7 @@ def template(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bake(template: Path) -> Bake:
-    """Run cookiecutter without prompts; `to` is the folder that the project goes into."""
+    """Return a function that runs cookiecutter without prompts; `to` is the folder in which it makes the project."""
 
     def cookiecutter(
         *options: str | Path, check: bool = True, to: Path | None = None, **answers: str
@@ -141,7 +141,7 @@ def bake(template: Path) -> Bake:
 
 @pytest.fixture(scope="session")
 def default_project(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project that the defaults give. Look, do not touch."""
+    """Return the project that the defaults make. Tests must not change it."""
     folder = tmp_path_factory.mktemp("default")
     bake(to=folder)
     return folder / "my_flask_app"
@@ -149,14 +149,15 @@ def default_project(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def project(default_project: Path, tmp_path: Path) -> Path:
-    """A copy of the default project, to do with as one likes."""
+    """Return a copy of the default project that the test may change."""
     return Path(shutil.copytree(default_project, tmp_path / "my_flask_app"))
 
 
 def install(project: Path, folder: Path, python: str | Path) -> Path:
-    """The commands of a new environment that holds all a generated project may depend on.
+    """Make an environment with everything that a generated project may depend on; return the folder of its commands.
 
-    Compiled, since many tests start processes that may not write bytecode: each would compile it all for itself.
+    All of it is compiled to bytecode: many tests start processes that may not write bytecode, so each would compile it
+    anew.
     """
     uv = BIN / "uv"
     run(uv, "venv", "--quiet", "--python", python, folder, cwd=project)
@@ -168,7 +169,7 @@ def install(project: Path, folder: Path, python: str | Path) -> Path:
 
 @pytest.fixture(scope="session")
 def venv(default_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One such environment for all tests."""
+    """Return one such environment for all tests."""
     folder = install(default_project, tmp_path_factory.mktemp("venv") / "venv", sys.executable)
     run(BIN / "uv", "pip", "install", "--quiet", "--python", folder / "python", *OTHER_SERVERS, cwd=ROOT)
     return folder

@@ -1,4 +1,4 @@
-"""The two READMEs, as a Markdown parser reads them."""
+"""Functions that read the two READMEs with a Markdown parser."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of code, and the heading that they are under."""
+    """Lines of code, and the heading above them."""
 
     heading: str
     language: str
@@ -23,19 +23,19 @@ class Block:
 
 
 def plain(inline: Token) -> str:
-    """A line of Markdown as a reader sees it."""
+    """Return a line of Markdown as a reader sees it."""
     return "".join(child.content for child in inline.children or ())
 
 
 def headings(text: str) -> list[tuple[int, str]]:
-    """Every heading with its rank."""
+    """Return every heading with its rank."""
     tokens = MARKDOWN.parse(text)
     opened = [n for n, token in enumerate(tokens) if token.type == "heading_open"]
     return [(int(tokens[n].tag[1:]), plain(tokens[n + 1])) for n in opened]
 
 
 def code(text: str) -> list[Block]:
-    """Every fenced block, in order."""
+    """Return every fenced block, in order."""
     heading, found = "", []
     tokens = MARKDOWN.parse(text)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
@@ -47,7 +47,7 @@ def code(text: str) -> list[Block]:
 
 
 def chapter(text: str, title: str) -> str:
-    """A README's text from a heading to the next of its rank or above."""
+    """Return a README's text from a heading to the next one of its rank or above."""
     _, rest = re.split(rf"^(?=##+ {re.escape(title)}$)", text, maxsplit=1, flags=re.MULTILINE)
     rank = rest.index(" ")
     return re.split(rf"^#{{2,{rank}}} ", rest.split("\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
@@ -62,7 +62,7 @@ def lines(readme: Path, title: str, language: str = "sh") -> list[str]:
 
 
 def commands(readme: Path) -> set[str]:
-    """Every command that begins with `flask`, in blocks of code and within sentences."""
+    """Return every command that begins with `flask`, in blocks of code and within sentences."""
     text = readme.read_text("utf-8")
     inline = [child for token in MARKDOWN.parse(text) for child in token.children or () if child.type == "code_inline"]
     written = [child.content for child in inline] + "\n".join(blocks(text, "sh")).splitlines()
@@ -71,7 +71,7 @@ def commands(readme: Path) -> set[str]:
 
 
 def faults(readme: Path) -> Iterator[str]:
-    """What a parser understands otherwise than it is meant, a sentence each."""
+    """Yield a sentence about each place where a parser understands something else than was meant."""
     text = readme.read_text("utf-8")
     tokens = MARKDOWN.parse(text)
     fences = [token for token in tokens if token.type == "fence"]
@@ -85,7 +85,7 @@ def faults(readme: Path) -> Iterator[str]:
         yield f"{written} lines look like headings, {len(headings(text))} are."
 
     anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for _, title in headings(text)}
-    # The title, which the first three tokens are, may be anything.
+    # The first three tokens are the title, which may be any text.
     for token in [child for parent in tokens[3:] for child in parent.children or ()]:
         href = str(token.attrs.get("href") or token.attrs.get("src") or "")
         if href.startswith("#"):

@@ -1,4 +1,4 @@
-"""A generated project as a running site, and a visitor with cookies."""
+"""Runs a generated project as a site, and visits it with cookies."""
 
 import html
 import os
@@ -23,7 +23,7 @@ def free_port() -> int:
 
 
 def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    """Ask again and again until it is so; fails the test if it takes longer than that."""
+    """Ask again and again until the answer is true; fail the test if that takes longer."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"still not so after {seconds} s"
@@ -42,7 +42,7 @@ class Site:
             return False
 
     def first_admin_token(self) -> str:
-        """What `flask run` prints while there is no account."""
+        """Return the token that `flask run` prints while there is no account."""
         found = re.search(r"/login with this token: (\S+)", self.output.read_text())
         assert found, self.output.read_text()
         return found[1]
@@ -59,12 +59,12 @@ def serve(
 ) -> Iterator[Site]:
     """Run a server until the block ends. "PORT" in the command and FLASK_RUN_PORT are a free port.
 
-    `answers` is what the command is told at its prompts, `prefix` the sub-path that the site is below.
+    `answers` goes to the command's prompts; `prefix` is the sub-path below which the site is.
     """
     port = free_port()
     site = Site(f"http://127.0.0.1:{port}{prefix}", cwd.parent / f"output-{port}.txt")
     words = [str(word).replace("PORT", str(port)) for word in command]
-    # Visitors come over plain http, for which a server outside debug has no session.
+    # Visitors come over plain http, over which a server outside debug has no sessions by default.
     environment = os.environ | {"FLASK_RUN_PORT": str(port), "SESSION_COOKIE_SECURE": "0", **(env or {})}
     with (
         site.output.open("wb") as output,
@@ -84,20 +84,20 @@ def serve(
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask it to end until it does: a gunicorn worker that is still starting loses the first signal."""
+    """Ask the server to end until it does: a gunicorn worker that is still starting loses the first signal."""
     for _ in range(10):
         if process.poll() is not None:
             return
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=3)
-    # Or the block's end would wait for it for ever.
+    # Otherwise the block's end would wait for the process for ever.
     os.killpg(process.pid, signal.SIGKILL)
     raise AssertionError("the server did not end")
 
 
 class Visitor(requests.Session):
-    """Somebody who fills in forms, hidden fields included."""
+    """A visitor who sends forms with their hidden fields."""
 
     def __init__(self, site: Site) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Visitor(requests.Session):
         return self.get(self.site.url + path, headers=headers, timeout=60)
 
     def submit(self, page: str, to: str = "", **fields: str) -> requests.Response:
-        """Send the form of a page, to the page itself or elsewhere."""
+        """Send the form of a page, to the page itself or to another address."""
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.see(page).text)
         assert token, f"{page} has no form"
         form = {"csrf_token": html.unescape(token[1]), **fields}

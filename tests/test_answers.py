@@ -1,4 +1,4 @@
-"""Whatever is typed at a prompt is data: the project is valid and says exactly that."""
+"""Whatever is typed at a prompt is data: the project is valid and has exactly this text."""
 
 import itertools
 import json
@@ -121,7 +121,7 @@ def test_extras_group_and_package_list_agree(default_project: Path) -> None:
 
 
 def test_actions_are_pinned_to_a_commit() -> None:
-    """A tag can be moved to other code, a commit cannot."""
+    """A tag can be moved to other code; a commit cannot."""
     used = re.findall(r"uses: *(.+)", "".join(path.read_text() for path in ROOT.glob(".github/workflows/*.yml")))
     assert used
     for action in used:
@@ -130,7 +130,7 @@ def test_actions_are_pinned_to_a_commit() -> None:
 
 @pytest.mark.parametrize("platform", ["x86_64-unknown-linux-musl", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"])
 def test_first_run_needs_no_compiler(default_project: Path, platform: str) -> None:
-    """`uv run` installs the dependencies and the group `dev`: there is a wheel of each, whatever the machine is."""
+    """`uv run` installs the dependencies and the group `dev`; each has a wheel for every machine."""
     command = (BIN / "uv", "pip", "compile", "--quiet", "pyproject.toml", "--group", "dev", "--only-binary", ":all:")
     resolved = run(*command, "--python-platform", platform, cwd=default_project).stdout
     packages = set(re.findall(r"^([\w.-]+)==", resolved, flags=re.MULTILINE))
@@ -162,7 +162,7 @@ BY_HAND = {"project_name": "Shop", "project_slug": "shop", "author_name": "Ada",
 
 
 def replayed(template: Path, folder: Path, answers: dict[str, object]) -> subprocess.CompletedProcess[str]:
-    """Generate from a replay file that holds these answers and nothing else, as somebody writes it by hand."""
+    """Generate from a replay file with these answers alone, as somebody may write it by hand."""
     written = folder / "answers.json"
     written.write_text(json.dumps({"cookiecutter": answers}))
     command = (BIN / "cookiecutter", template, "--replay-file", written, "--output-dir", folder / "out")
@@ -179,7 +179,7 @@ def test_replay_file_written_by_hand(template: Path, tmp_path: Path, answer: obj
 
 @pytest.mark.parametrize("name", [*BY_HAND, "example"])
 def test_replay_file_that_lacks_an_answer(template: Path, tmp_path: Path, name: str) -> None:
-    """What is missing is asked for; nobody is there to answer."""
+    """cookiecutter asks for the missing answer, but nobody is there to give it."""
     asked = replayed(template, tmp_path, {key: BY_HAND[key] for key in BY_HAND if key != name})
     assert asked.returncode == 1
     assert "Traceback" not in asked.stdout + asked.stderr
@@ -198,7 +198,7 @@ def test_unusable_answer_is_refused_in_one_sentence(
 
 @pytest.mark.parametrize("name", ["project_name", "project_slug", "author_name"])
 def test_null_in_the_users_own_configuration(bake: Bake, tmp_path: Path, name: str) -> None:
-    """There an answer is a default for every template, and cookiecutter passes null on as it is."""
+    """Answers in that file are defaults for every template, and cookiecutter passes null on unchanged."""
     configuration = tmp_path / "cookiecutter.yaml"
     configuration.write_text(f"default_context:\n  {name}: null\n")
     refused = bake("--config-file", configuration, to=tmp_path, check=False)
@@ -208,7 +208,7 @@ def test_null_in_the_users_own_configuration(bake: Bake, tmp_path: Path, name: s
 
 
 def test_prompts_are_for_people() -> None:
-    """rich would take what stands in square brackets for its own markup."""
+    """rich would treat text in square brackets as its own markup."""
     text = (ROOT / "cookiecutter.json").read_text("utf-8")
     prompts = text[text.index("__prompts__") : text.index('"_extensions"')]
     assert "[" not in prompts

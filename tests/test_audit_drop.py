@@ -1,4 +1,4 @@
-"""The chapter on the audit trail says how to drop it, and what is left works."""
+"""README's steps drop the audit trail, and the rest works."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from running import Visitor, serve
 from test_readme import in_shell
 
 
-@pytest.mark.slow  # the owner's tests once more, and those of the log to which the trail is hooked
+@pytest.mark.slow  # runs the owner's tests once more, and those tests of the log that use the trail
 def test_drop_the_trail(project: Path, venv: Path) -> None:
     text = chapter((project / "README.md").read_text("utf-8"), "Audit changes")
     steps = text.split("To drop the trail:", 1)[1]
@@ -34,7 +34,7 @@ def test_drop_the_trail(project: Path, venv: Path) -> None:
     with serve(venv / "flask", "run", cwd=project) as site:
         assert Visitor(site).see("/").status_code == 200
         assert Visitor(site).see("/audit").status_code == 404
-    # The log's other tests, and those of processes, use nothing of the trail: a test of the project's own says so.
+    # The log's other tests, and those of processes, do without the trail, as the project's own tests check.
     hooked = " ".join(f"tests/dblog/test_{name}.py" for name in ("pages", "problem_page", "forget", "carried", "rooms"))
     in_shell(venv, project, f"ruff check && mypy && pytest -q && pytest -q {hooked}")
 

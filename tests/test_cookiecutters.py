@@ -1,4 +1,4 @@
-"""Any cookiecutter that a machine has makes the same project, or says in one sentence what it lacks."""
+"""Every version of cookiecutter makes the same project, or says in one sentence what it lacks."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ from conftest import BIN, files, run
 
 
 def find_python(version: str, folder: Path) -> str:
-    """A Python of this version that is on this machine already; the test is skipped without one."""
-    # Before pyenv's shims, which say no to a version that is not the chosen one.
+    """Return a Python of this version from this machine; skip the test if there is none."""
+    # These come before pyenv's shims, which refuse a version that is not the chosen one.
     chosen = sorted(Path(os.environ.get("PYENV_ROOT", "nowhere")).glob("versions/*/bin"))
     path = {"PATH": os.pathsep.join([*map(str, chosen), os.environ["PATH"]])}
     find = (BIN / "uv", "python", "find", "--no-python-downloads", version)
@@ -20,9 +20,9 @@ def find_python(version: str, folder: Path) -> str:
 
 
 def install(requirement: str, folder: Path, python: str) -> Path:
-    """The command of a cookiecutter in an environment of its own."""
+    """Install a cookiecutter into an environment of its own, and return its command."""
     run(BIN / "uv", "venv", "--quiet", "--python", python, folder / "venv", cwd=folder)
-    packages = (requirement, "setuptools<82")  # cookiecutter 1 and 2.1 need pkg_resources, which it had until then
+    packages = (requirement, "setuptools<82")  # cookiecutter 1 and 2.1 need pkg_resources, which later versions lack
     run(BIN / "uv", "pip", "install", "--quiet", "--python", folder / "venv/bin/python", *packages, cwd=folder)
     return folder / "venv/bin/cookiecutter"
 

@@ -1,4 +1,4 @@
-"""cruft makes the same project, and brings later changes of the template into it."""
+"""cruft makes the same project as cookiecutter, and brings later changes of the template into it."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def changing_template(template: Path, tmp_path: Path) -> Path:
 
 
 def create(template: Path, where: Path, **answers: str) -> Path:
-    """A project made by cruft, under git as its developer would have it."""
+    """Let cruft make a project, and put it under git as its developer would."""
     where.mkdir()
     options = ("--no-input", "--extra-context", json.dumps(answers))
     run(BIN / "cruft", "create", template, *options, cwd=where)
@@ -78,7 +78,7 @@ def test_change_of_the_template_merges(changing_template: Path, tmp_path: Path, 
 
 
 def follow(project: Path, title: str, *deleted: str) -> None:
-    """What the README says for a part that is not wanted: its files go, and cruft is told so."""
+    """Follow README for an unwanted part: delete its files, and name them to cruft."""
     run("bash", "-c", f"rm -r {' '.join(deleted)}", cwd=project)
     text = chapter((project / "README.md").read_text("utf-8"), title)
     [skip] = re.findall(r"`(skip = \[[^`]+\])`", text)

@@ -1,4 +1,4 @@
-"""Which files a project gets, and whose they are afterwards."""
+"""A project gets the right files, and they belong to its developer afterwards."""
 
 import re
 import stat
@@ -99,7 +99,7 @@ def test_with_the_example_every_marked_line_is_there(default_project: Path, temp
 
 
 def test_junk_of_the_working_tree_stays_there(template: Path, tmp_path: Path) -> None:
-    """cookiecutter copies what it finds; a clone, which is what users get, holds what is committed."""
+    """cookiecutter copies all files that it finds; users get a clone, which has only the committed ones."""
     messy, clean, out = tmp_path / "messy", tmp_path / "clean", tmp_path / "out"
     git("clone", "--quiet", template, messy, cwd=tmp_path)
     junk = ["app/__pycache__/x.pyc", "instance/app.db", ".venv/bin/python", ".env", ".mypy_cache/x", "uv.lock"]

@@ -1,4 +1,4 @@
-"""From the first start to the error that shows up in the log, as a developer walks it."""
+"""A developer gets from the first start to an error that is shown in the log."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Visitors who try passwords keep nobody from writing, though SQLite has one write lock."""
+"""Visitors who try passwords keep nobody from writing, although SQLite has one write lock."""
 
 import re
 import threading
@@ -11,7 +11,7 @@ from conftest import run
 from running import Site, Visitor, serve
 
 PASSWORD = "correct horse battery staple"
-#: So many of each at least: the writers go on until enough passwords were tried beside them.
+#: There are at least so many of each: the writers continue until enough passwords were tried.
 POSTS = GUESSES = 30
 PAGE_SIZE = 20
 
@@ -37,7 +37,7 @@ def test_wrong_passwords_keep_nobody_from_writing(project: Path, venv: Path) -> 
         numbers = takewhile(lambda n: n < POSTS or len(guessed) <= GUESSES, count())
         return Counter(visitor.submit("/posts/new", title=f"{name} {n}", body="…").status_code for n in numbers)
 
-    # The throttle of logins would spare the database what this is about.
+    # The throttle would refuse the logins before they reach the database.
     unthrottled = {"RATELIMIT_ENABLED": "0"}
     gunicorn = (venv / "gunicorn", "--bind", "127.0.0.1:PORT", "--workers", "2", "--threads", "8", "app:create_app()")
     with serve(*gunicorn, cwd=project, env=unthrottled) as site, ThreadPoolExecutor(10) as pool:

@@ -1,4 +1,4 @@
-"""What a generated project brings: its own tests, on every database, by DATABASE_URL alone."""
+"""A generated project's own tests pass on every database, which DATABASE_URL alone chooses."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ def server(request: pytest.FixtureRequest) -> str:
 
 
 TESTS = ROOT / "{{cookiecutter.project_slug}}" / "tests"
-#: What `pytest` leaves out unless it is named; `processes` takes long, so its modules are run one by one.
+#: `pytest` leaves these out unless it is told; `processes` takes long, so its modules run one by one.
 ENGINE = (
     "tests/dblog",
     "tests/audit",
@@ -25,7 +25,7 @@ each_part = pytest.mark.parametrize("part", PARTS)
 
 
 def own_tests(python: Path, project: Path, *parts: str, **variables: str) -> None:
-    for part in parts:  # one by one: pytest leaves out a folder within another that it is given
+    for part in parts:  # one by one, because pytest ignores a folder inside another that it is given
         command = (python / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", part)
         assert " passed" in run(*command, cwd=project, env=os.environ | variables).stdout
 
@@ -36,7 +36,7 @@ def test_the_parts_are_all_there_is() -> None:
 
 @pytest.mark.parametrize("part", [part for part in ENGINE if part != ABOUT_SERVERS])
 def test_on_sqlite(venv: Path, project: Path, tmp_path: Path, part: str) -> None:
-    """And they leave nothing behind in the project's folder, but for the tools' caches."""
+    """The tests also leave nothing in the project's folder except the tools' caches."""
     before = files(project)
     caches = {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis")}
     own_tests(venv, project, part, **caches)
@@ -44,7 +44,7 @@ def test_on_sqlite(venv: Path, project: Path, tmp_path: Path, part: str) -> None
 
 
 def test_the_owners_tests_on_sqlite(project: Path) -> None:
-    """As an owner runs them: `uv run pytest` installs neither gevent nor hypothesis, which the engine's tests need."""
+    """An owner's `uv run pytest` installs neither gevent nor hypothesis, which only the engine's tests need."""
     before = files(project)
     env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     look = "from importlib.util import find_spec; print(find_spec('gevent'), find_spec('hypothesis'))"
@@ -53,7 +53,7 @@ def test_the_owners_tests_on_sqlite(project: Path) -> None:
     assert {name for name in files(project).keys() - before.keys() if not name.startswith(".venv/")} == {"uv.lock"}
 
 
-#: Names that a page, a header, a log line or a database could stumble over; every other answer beside one of them.
+#: Pages, headers, log lines or databases could fail on these names; each comes with other answers that differ, too.
 HOSTILE_ANSWERS = [
     pytest.param({"project_name": "O'Neil's \"big\" <b>app</b> & {{ 7 }}", "database": "postgresql"}, id="markup"),
     pytest.param(
@@ -80,8 +80,9 @@ def test_the_owners_tests_whatever_was_answered(
 
 @pytest.mark.slow
 def test_beside_pytest_flask(venv: Path, project: Path, tmp_path: Path) -> None:
-    """Which many have: it holds one request open for a whole test, so that a user would stay logged in, were it not for
-    a fixture of conftest.py. The tests of sessions and navigation notice.
+    """pytest-flask keeps one request open for a whole test, so a user would stay logged in.
+
+    A fixture of conftest.py prevents that; the tests of sessions and navigation would notice.
     """
     run(BIN / "uv", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, "pytest-flask>=1.3,<2", cwd=ROOT)
     command = (venv / "python", "-m", "pytest", "-p", "no:cacheprovider")
@@ -100,7 +101,10 @@ def test_on_a_server(venv: Path, project: Path, server: str, part: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", [part for part in ENGINE if "migration" in part or "start" in part])
 def test_without_the_example(bake: Bake, venv: Path, tmp_path: Path, part: str) -> None:
-    """One revision less; an answer above has the owner's tests without it, the rest uses models of its own."""
+    """Without the example there is one revision less.
+
+    A test above runs the owner's tests without it; the engine's other tests have models of their own.
+    """
     bake(to=tmp_path, example="no")
     own_tests(venv, tmp_path / "my_flask_app", part)
 
@@ -114,8 +118,8 @@ def test_on_the_newest_python(project: Path, tmp_path: Path) -> None:
         find = (BIN / "uv", "python", "find", "--no-python-downloads", version)
         found = run(*find, cwd=tmp_path, check=False, env=os.environ | path)
         if found.returncode == 0:
-            # Without those of processes, which end at the same code.
+            # The tests of processes are left out, because they run the same code.
             own_tests(install(project, tmp_path / "venv", found.stdout.strip()), project, *PARTS[:3])
             return
-    # The only reason: this machine's Python is the oldest that will do, and the tests above ran on it.
+    # The test skips only for this reason: this machine has the oldest Python, and the tests above ran on it.
     pytest.skip("no Python newer than 3.11 is installed")

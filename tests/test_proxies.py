@@ -1,6 +1,6 @@
-"""The lines that the project's README gives for nginx, in front of gunicorn with the project's own settings.
+"""README's lines for nginx work in front of gunicorn with the project's own settings.
 
-Those for Caddy cannot be tried here: Debian's Caddy is older than the option that buffers requests.
+The lines for Caddy cannot be tried here: Debian's Caddy is older than the option that buffers requests.
 """
 
 import json
@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from running import Site, Visitor, free_port, serve, wait_until
 
 NAME = "shop.example"
-#: What a visitor may claim. With each of these believed, pages would name another site or the log another visitor.
+#: A visitor may claim these. If one were believed, pages would name another site or the log another visitor.
 FORGED = {
     "X-Forwarded-For": "203.0.113.9",
     "X-Forwarded-Host": "evil.example",
@@ -44,7 +44,7 @@ http {{
 
 
 class FromVisitor(HTTPAdapter):
-    """Connects from an address that is not the proxy's."""
+    """An HTTP adapter that connects from an address that is not the proxy's."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options, source_address=(VISITOR, 0))
@@ -52,7 +52,7 @@ class FromVisitor(HTTPAdapter):
 
 @pytest.fixture
 def proxied(project: Path, venv: Path, tmp_path: Path) -> Iterator[Site]:
-    """The project behind nginx with README's lines; the application believes everything of it that it can."""
+    """Serve the project behind nginx with README's lines; the application believes all of its headers that it can."""
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:
         absent("nginx is not installed: apt-get install nginx-light")
@@ -89,7 +89,7 @@ def test_nginx_overwrites_what_visitors_send_and_waits_for_slow_ones(proxied: Si
     row = json.loads(line)
     assert (row["ip"], row["path"]) == (VISITOR, "/login")
 
-    # More visitors than gunicorn has threads send a part of a form, and no more.
+    # More visitors than gunicorn has threads send a part of a form and then stop.
     with ExitStack() as stack:
         host, _, port = proxied.url.removeprefix("http://").partition(":")
         for _ in range(12):

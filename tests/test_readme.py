@@ -1,4 +1,4 @@
-"""What the two READMEs tell people to type works as it stands there."""
+"""The commands and code in the two READMEs work as they stand there."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from faults.conftest import on_server
 from readmes import blocks, chapter, code, commands, lines
 from running import Site, Visitor, serve, wait_until
 
-# Enter at every prompt, more often than there are prompts.
+# This presses Enter at every prompt, more often than there are prompts.
 DEFAULTS = "\n" * 20
 
 
 @pytest.fixture(params=["PostgreSQL", "MariaDB"])
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty database on each server."""
+    """Return the URL of an empty database on each server."""
     server, name = reachable(request.param), f"readme_{uuid.uuid4().hex[:12]}"
     on_server(server, f"CREATE DATABASE {name}")
     yield urlsplit(server)._replace(path=f"/{name}").geturl()
@@ -34,7 +34,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def user(template: Path, tmp_path: Path) -> dict[str, str]:
-    """The environment of somebody for whom gh: is a clone on this machine."""
+    """Return the environment of a user for whom gh: is a clone on this machine."""
     repository = tmp_path / "gh" / "org" / "flask-dblog-template"
     git("clone", "--quiet", "--bare", template, repository, cwd=tmp_path)
     config = tmp_path / "cookiecutter.yaml"
@@ -45,7 +45,7 @@ def user(template: Path, tmp_path: Path) -> dict[str, str]:
 
 @contextmanager
 def typed(script: str, cwd: Path, env: dict[str, str]) -> Iterator[Site]:
-    """A shell that runs these lines, the last of which is the server."""
+    """Return a shell command that runs these lines; the last one starts the server."""
     cwd.mkdir(exist_ok=True)
     with serve("bash", "-e", "-c", script, cwd=cwd, env=env, seconds=300, answers=DEFAULTS) as site:
         yield site
@@ -80,7 +80,7 @@ def test_generated_chapter_run(user: dict[str, str], project: Path, which: int) 
 @pytest.mark.slow
 def test_generated_chapter_test(user: dict[str, str], project: Path) -> None:
     [command, _servers] = lines(project / "README.md", "Test")
-    # The engine's tests are found, with all they need; test_own_tests.py runs them.
+    # pytest finds the engine's tests and all that they need; test_own_tests.py runs them.
     command = re.sub("(tests/processes) .*", r"\1 --collect-only --quiet", command)
     assert "--collect-only" in command
     run("bash", "-e", "-c", command, cwd=project, env=os.environ | user)
@@ -119,13 +119,13 @@ def test_moving_to_a_server(user: dict[str, str], project: Path) -> None:
 
 
 def in_shell(venv: Path, project: Path, script: str) -> str:
-    """Run lines with the environment's commands first, as in an activated one."""
+    """Run lines with the environment's commands first in the PATH, as if it were activated."""
     path = {"PATH": f"{venv}{os.pathsep}{os.environ['PATH']}"}
     return run("bash", "-e", "-c", script, cwd=project, env=os.environ | path).stdout
 
 
 def add_books(venv: Path, project: Path) -> str:
-    """Follow the chapter "Add a model"; what the Python session printed comes back."""
+    """Follow the chapter "Add a model"; return what the Python session printed."""
     text = chapter((project / "README.md").read_text("utf-8"), "Add a model")
     written = dict(re.findall(r"^`(app/books/\S+)`\n\n```python\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE))
     (project / "app/books").mkdir()
@@ -211,7 +211,7 @@ def test_serve_an_api(project: Path, venv: Path) -> None:
 
 
 def test_dropping_a_column_of_a_parent_keeps_the_children(project: Path, venv: Path) -> None:
-    """On SQLite the table is made anew, and a cascade would take its children along."""
+    """On SQLite alembic makes the table anew, and a cascade would delete the children."""
     in_shell(venv, project, "flask db upgrade")
     add_books(venv, project)
     models = project / "app/books/models.py"
@@ -291,7 +291,7 @@ def test_what_carrying_installs_is_among_the_dependencies(default_project: Path)
 
 
 def test_a_job_is_known_to_the_log(project: Path, venv: Path) -> None:
-    """With real workers: tests/faults/test_jobs.py."""
+    """tests/faults/test_jobs.py does the same with real workers."""
     job, _, _ = lines(project / "README.md", "Jobs", "python")
     (project / "app/mails").mkdir()
     (project / "app/mails/jobs.py").write_text(job)
@@ -311,7 +311,7 @@ def test_make_has_what_is_said_of_it() -> None:
         run("make", "--dry-run", target, cwd=ROOT)
 
 
-#: Which test runs the blocks under a heading, in their order.
+#: These tests run the blocks under a heading, in their order.
 RUN_BY = {
     ("Run", "sh"): ["test_generated_chapter_run"] * 2,
     ("Test", "sh"): ["test_generated_chapter_test", "test_generated_chapter_test_on_servers"],
@@ -351,7 +351,7 @@ OF_THE_TEMPLATE = {
 
 @pytest.mark.parametrize("generated", [True, False], ids=["generated", "template"])
 def test_every_block_of_code_has_a_test(default_project: Path, generated: bool) -> None:
-    """A new block needs a line above, and the test that it names."""
+    """For a new block, add a line above and the test that it names."""
     readme = (default_project if generated else ROOT) / "README.md"
     run_by = RUN_BY if generated else OF_THE_TEMPLATE
     found = Counter((block.heading, block.language) for block in code(readme.read_text("utf-8")))
@@ -393,7 +393,7 @@ def test_every_flask_command_exists_with_its_options(default_project: Path, venv
 
 
 def remove_the_example(venv: Path, project: Path, before_upgrade: str = "") -> None:
-    """Follow the chapter; `before_upgrade` is a command to run between the revision and `flask db upgrade`."""
+    """Follow the chapter; run the command `before_upgrade` between the revision and `flask db upgrade`."""
     text = chapter((project / "README.md").read_text("utf-8"), "Remove the example")
     in_shell(venv, project, "flask db upgrade")
     in_shell(venv, project, "rm -r app/blog tests/test_blog.py")
@@ -420,7 +420,7 @@ def test_remove_the_example(project: Path, venv: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("written_on", ["SQLite", "the server"])
 def test_remove_the_example_on_a_server(project: Path, venv: Path, database: str, written_on: str) -> None:
-    """Also where the revision was written on a laptop's SQLite."""
+    """This also works if the revision was written on a laptop's SQLite."""
     use = f"echo DATABASE_URL={database} >> .env"
     if written_on == "SQLite":
         remove_the_example(venv, project, before_upgrade=f"{use}\nflask db upgrade 0004_posts")

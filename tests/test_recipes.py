@@ -1,4 +1,4 @@
-"""The chapter "Recipes" of the generated README is followed to the letter, and what it says of sub-paths."""
+"""README's chapter "Recipes" works to the letter, and so does what it says about sub-paths."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def recipe(project: Path, title: str, language: str = "sh") -> list[str]:
 
 
 def add_below(file: Path, line: str, added: str) -> None:
-    """Write lines below the only one that begins like this."""
+    """Insert lines below the only line that begins like this."""
     source = file.read_text("utf-8").splitlines(keepends=True)
     [place] = [number for number, known in enumerate(source) if known.strip().startswith(line)]
     file.write_text("".join([*source[: place + 1], added, *source[place + 1 :]]), "utf-8")
@@ -60,7 +60,7 @@ def test_that_something_was_logged(project: Path, venv: Path) -> None:
 
 @pytest.fixture(params=["PostgreSQL", "MariaDB"])
 def empty_database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a new database."""
+    """Return the URL of a new database."""
     drivers = {"PostgreSQL": "postgresql+psycopg", "MariaDB": "mysql+pymysql"}
     url, name = make_url(reachable(request.param)).set(drivername=drivers[request.param]), f"moved_{os.getpid()}"
     engine = create_engine(url, isolation_level="AUTOCOMMIT")

@@ -60,7 +60,7 @@ def test_cruft_refuses_the_same(template: Path, tmp_path: Path) -> None:
 
 
 def test_replayed_answer_is_refused_the_same(bake: Bake, home: Path, tmp_path: Path) -> None:
-    """A replay skips the prompts and with them the first check."""
+    """A replay skips the prompts, and with them the first check."""
     bake(to=tmp_path)
     recorded = home / ".cookiecutter_replay" / "flask-dblog-template.json"
     replay = json.loads(recorded.read_text("utf-8"))

@@ -11,7 +11,7 @@ STYLE = (("ruff", "check", "--no-cache"), ("ruff", "format", "--no-cache", "--ch
 
 @pytest.fixture(scope="session")
 def types(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
-    """mypy of the generated project's environment, with one cache for all the folders."""
+    """Return the command for mypy of the generated project's environment, with one cache for all folders."""
     return [venv / "mypy", "--cache-dir", tmp_path_factory.mktemp("mypy")]
 
 
@@ -41,10 +41,10 @@ def test_no_other_answer_changes_the_code(bake: Bake, default_project: Path, tmp
 
 
 def test_benchmarks_install_what_the_project_needs(template: Path) -> None:
-    """A benchmark names itself what uv installs for it, and the project runs in it only with all of its own."""
+    """A benchmark names the packages that uv installs for it, among which all of the project's must be."""
     project = (template / FOLDER / "pyproject.toml").read_text("utf-8")
     needed = _names(project.partition("\ndependencies = [")[2].partition("#% if")[0])
-    # Not every benchmark serves, and Flask brings click.
+    # Not every benchmark needs a server, and Flask brings click.
     needed -= {"gunicorn", "click", "alembic"}
     scripts = [path.read_text("utf-8").partition("# ///\n")[0] for path in template.glob("benchmarks/*.py")]
     headers = [header for header in map(_names, scripts) if "Flask-Login" in header]

@@ -1,4 +1,4 @@
-"""A project deployed as its README says, with something in it, and three who attack it."""
+"""A project is deployed as its README says, with some data; a stranger, a member and an admin attack it."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ any_site = faults.any_site
 PROGRAMS = Path(__file__).parent / "programs"
 PASSWORD = "correct horse battery staple"
 ROLES = ("stranger", "member", "admin")
-#: What the proxy before a deployed site adds.
+#: The proxy in front of a deployed site adds these headers.
 PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
 
 
@@ -40,10 +40,10 @@ class Target:
     site: Site
 
     def send(self, request: bytes) -> Answer | None:
-        """Send bytes as they are, and return the answer; None if the server hangs up without one."""
+        """Send bytes as they are, and return the answer, or None if the server hangs up without one."""
         place = urlsplit(self.url)
         with socket.create_connection((place.hostname or "", place.port or 0), timeout=120) as connection:
-            with suppress(ConnectionError):  # the server may answer and hang up before it has read all
+            with suppress(ConnectionError):  # the server may answer and hang up before it has read everything
                 connection.sendall(request)
                 connection.shutdown(socket.SHUT_WR)
             answer = http.client.HTTPResponse(connection)
@@ -54,21 +54,21 @@ class Target:
                 return None
 
     def errors(self) -> list[dict[str, object]]:
-        """What the site has recorded that should never happen."""
+        """Return the errors that the site has recorded."""
         self.site.flush()
         lines = self.site.flask("log", "list", "--level", "ERROR", "--since", "1d", "--limit", "20", "--json")
         return [json.loads(line) for line in lines.splitlines()]
 
 
 def assemble(method: str, address: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """A request as bytes."""
+    """Return a request as bytes."""
     lines = [f"{method} {address} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "Connection: close", "", ""]).encode() + body
 
 
 @dataclass
 class Intruder:
-    """Somebody with cookies who is logged in as often as it takes."""
+    """A visitor with cookies who logs in again whenever that is necessary."""
 
     target: Target
     role: str
@@ -93,7 +93,7 @@ class Intruder:
         return self.ask("GET", "/login").status == 302
 
     def enter(self) -> None:
-        """Log in, if that is not so already, and take the token of the site's forms."""
+        """Log in, unless the session is still valid, and take the token of the site's forms."""
         if self.role != "stranger" and not self.is_logged_in():
             self.cookies.clear()
             self.token = self._token("/login")
@@ -110,10 +110,10 @@ class Intruder:
 
 @contextmanager
 def deployed(site: Site) -> Iterator[Target]:
-    """Serve the site as its README says, with a member, an admin, and something that was written and logged."""
+    """Serve the site as its README says, with a member, an admin, and some written and logged data."""
     for name, role in (("member", ()), ("admin", ("--admin",))):
         site.flask("user", "create", name, *role, "--password-stdin", typed=PASSWORD)
-    # Other tests switch Secure off, for visitors over http, and trust one host; here the defaults count.
+    # Other tests turn Secure off, for visitors over http, and trust one host; here the defaults are tested.
     environment = site.environment({"PROXY_HOPS": "1", "SESSION_COOKIE_SECURE": "", "TRUSTED_HOSTS": ""})
     command = (site.python.parent / "gunicorn", "--bind", "127.0.0.1:PORT", "app:create_app()")
     with serve(*command, cwd=site.folder, env=environment, seconds=120) as running:

@@ -1,4 +1,4 @@
-"""Requests as only an attacker sends them, and some that are nearly right."""
+"""Hypothesis makes requests here as only an attacker sends them, and some that are nearly right."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import strategies as st
 
-#: Each once broke somebody's form, filter or header.
+#: Each of these has broken a form, a filter or a header of some application.
 HOSTILE = (
     *("", " ", "\0", "a\0b", "\ud800", "\udfff", "\ufffe", "\U0010ffff", "\x1b[2J", "\r\nSet-Cookie: a=b", "\n", "\t"),
     *(
@@ -87,7 +87,7 @@ HOSTILE = (
     ),
     *("\u0301" * 2_000, "a" * 3_000, "é" * 300, "ﷺ" * 200, "\u202e" + "gnp.exe", "👩‍👩‍👧‍👦", "İ", "ß", "ﬀ", "ǆ"),
 )
-#: Every filter, field and argument of a page, and what Flask and werkzeug themselves understand.
+#: The names of every filter, field and argument of a page, and those that Flask and werkzeug know.
 NAMES = (
     *(
         "level",
@@ -114,7 +114,7 @@ PLACES = (
     *("/", "//", "/nothing", "/.env", "/%00", "/%ff", "/posts//new", "/logs/", "/logs/../audit", "/static/../../.env"),
     *("/static/%2e%2e/%2e%2e/.env", "/logs/static/..%2f..%2fmodels.py", "/;a", "/login/x", "/audit/User/1/2", "*"),
 )
-#: Where a value comes in that the site believes of its proxy, or of the browser.
+#: The site believes these headers of its proxy or of the browser.
 HEADERS = (
     *("Host", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"),
     *("X-Forwarded-Prefix", "Forwarded", "Accept", "Accept-Language", "Accept-Encoding", "Cookie", "Referer", "Origin"),
@@ -190,12 +190,12 @@ class Attack:
     address: str
     headers: dict[str, str]
     body: bytes
-    #: What `body` is, if it is a form: the site's token may be added then.
+    #: `body` is this form, if it is one; the site's token may be added then.
     fields: tuple[tuple[str, str], ...] | None
 
 
 def encoded(text: str) -> bytes:
-    """As bytes, lone surrogates too."""
+    """Return the text as bytes, with lone surrogates, too."""
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -222,7 +222,7 @@ def multipart(pairs: list[tuple[str, str]]) -> bytes:
 
 @st.composite
 def attacks(draw: st.DrawFn, routes: list[Route]) -> Attack:
-    """A request to one of the routes, or nowhere, of any method, with anything in it."""
+    """Draw a request to one of the routes or to no route, with any method and any content."""
     route = draw(st.sampled_from(routes))
     path = route.rule
     while "<" in path:
@@ -256,12 +256,12 @@ def attacks(draw: st.DrawFn, routes: list[Route]) -> Attack:
 
 
 def clean_header(value: str) -> str:
-    """A header's value is of one line; what a server does with other bytes, `mutations` asks."""
+    """Return the value without line ends and other bytes that no header may have; `mutations` sends those."""
     return "".join(char for char in value if char.isprintable())[:2_000]
 
 
 @st.composite
 def mutations(draw: st.DrawFn) -> list[tuple[int, bytes]]:
-    """Where in a request which bytes are put, in the place of one that is there."""
+    """Draw which bytes replace which bytes of a request."""
     pieces = st.one_of(st.binary(max_size=3), st.sampled_from((b"\r\n", b"\n", b"\0", b":", b" ", b"\xff" * 9)))
     return draw(st.lists(st.tuples(st.integers(0, 2_000), pieces), min_size=1, max_size=5))

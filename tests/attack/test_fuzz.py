@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from .conftest import PROGRAMS, ROLES, Intruder, Target, assemble, deployed
 from .strategies import Attack, Route, attacks, form, mutations
 
-#: More of them, and others each time: ATTACKS=20000.
+#: ATTACKS=20000 sends more requests, and different ones each time.
 ATTACKS = int(os.environ.get("ATTACKS", "0"))
 many = settings(
     max_examples=ATTACKS or 600,
@@ -20,7 +20,7 @@ many = settings(
     database=None,
     suppress_health_check=[*HealthCheck],
 )
-#: A server says with these that it does not speak what it was asked to.
+#: With these a server says that it does not know the protocol of the request.
 NOT_SPOKEN = (501, 505)
 
 

@@ -1,4 +1,4 @@
-"""A scanner by others, Wapiti, finds nothing: logged out, as a member, as an admin."""
+"""The scanner Wapiti finds nothing, whether it is logged out, a member or an admin."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from faults.conftest import Site
 from .conftest import PROXY, ROLES, Intruder, deployed
 
 WAPITI = ("tool", "run", "--from", "wapiti3>=3.2.3,<4", "wapiti")
-#: All of Wapiti's but those that ask hosts elsewhere (log4shell, ssrf, xxe, spring4shell, takeover), fetch lists
-#: from there (nikto, wapp, htp, cms, wp_enum, network_device), or are about what is not there (ldap) or is the proxy's
-#: (ssl, https_redirect).
+#: All modules of Wapiti, except those that ask other hosts (log4shell, ssrf, xxe, spring4shell, takeover), fetch lists
+#: from them (nikto, wapp, htp, cms, wp_enum, network_device), or test something that the project does not have (ldap)
+#: or leaves to the proxy (ssl, https_redirect).
 MODULES = (
     *("backup", "brute_login_form", "buster", "cookieflags", "crlf", "csp", "csrf", "exec", "file", "htaccess"),
     *("http_headers", "methods", "permanentxss", "redirect", "shellshock", "sql", "timesql", "upload", "xss"),
@@ -45,5 +45,5 @@ def test_wapiti_finds_nothing(site: Site, tmp_path: Path, role: str) -> None:
         assert target.errors() == []
 
 
-#: What a report calls what it found.
+#: A report lists findings under these keys.
 PARTS = ("vulnerabilities", "anomalies")

@@ -1,4 +1,4 @@
-"""What docs/security.md says that a generated project sends is what it sends."""
+"""A generated project sends what docs/security.md says."""
 
 import re
 
@@ -12,7 +12,7 @@ ROW = re.compile(r"^\| (?:… )?`(?P<name>[\w-]+)`(?P<about>[^|]*) \| (?P<ours>[
 
 
 def scorecard() -> dict[str, str]:
-    """The first column of what is sent, by header or attribute."""
+    """Return the first column of the table, by header or attribute."""
     return {row["name"]: row["ours"].strip("`") for row in ROW.finditer((ROOT / "docs/security.md").read_text("utf-8"))}
 
 
@@ -27,7 +27,7 @@ def test_the_scorecard_is_true(site: Site) -> None:
         member.enter()
         sent = member.ask("GET", "/").headers
         assert {name: sent[name] for name in card} == card
-        # What a visitor without a session is given at the first form.
+        # A visitor without a session gets this cookie with the first form.
         given = Intruder(target, "stranger").ask("GET", "/login").headers["Set-Cookie"]
         name, *attributes = given.split("; ")
         assert name.startswith("__Host-my_flask_app=")

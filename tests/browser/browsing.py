@@ -1,4 +1,4 @@
-"""A real browser on a site that has something in its log."""
+"""Open a real browser on a site that has records in its log."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from running import Site, serve  # noqa: E402 (found by the line above when this
 RELEASE = "9f2c1ab"
 PASSWORD = "correct horse battery staple"
 WIDTHS = (1280, 375)
-#: Where columns come and go, and a wide screen.
+#: At these widths columns appear or disappear; the last is a wide screen.
 OTHER_WIDTHS = (641, 700, 768, 896, 1920)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def serve_shop(project: Path, bin_folder: Path) -> Iterator[Site]:
-    """Serve the project after a day of its shop and a deploy; its first admin is yet to be made."""
+    """Serve the project after a day of its shop and a deploy; nobody has made the first admin yet."""
     shutil.copy(HERE / "shop.py", project)
     with serve(bin_folder / "flask", "run", cwd=project, env={"RELEASE": RELEASE}) as site:
         command = (bin_folder / "python", "shop.py")
@@ -50,10 +50,10 @@ def serve_shop(project: Path, bin_folder: Path) -> Iterator[Site]:
 def serve_month(project: Path, bin_folder: Path, offset: int) -> Iterator[Site]:
     """Serve the project after a month of a small shop; its admin is ada.
 
-    :param offset: by how many hours the shop's time is ahead of UTC
+    :param offset: the number of hours by which the shop's time is ahead of UTC
     """
     for source in Path(shutil.copytree(HERE / "small_shop", project / "small_shop")).iterdir():
-        # Of a source that is newer than a record no lines are shown.
+        # Pages show no lines of a source that is newer than the record.
         os.utime(source, (0, 0))
     with serve(bin_folder / "flask", "run", cwd=project, env={"RELEASE": RELEASE}) as site:
         month = (bin_folder / "python", "-m", "small_shop.month", str(offset), PASSWORD)
@@ -62,16 +62,16 @@ def serve_month(project: Path, bin_folder: Path, offset: int) -> Iterator[Site]:
 
 
 def afternoon() -> int:
-    """Return by how many hours the time is ahead of UTC where it is about four in the afternoon.
+    """Return the number of hours by which a place is ahead of UTC where it is about four in the afternoon.
 
-    For a visitor who lives there no midnight falls into a test, and what happened at 14:05 was today.
+    For a visitor who lives there, no test runs past midnight, and 14:05 was today.
     """
     offset = 16 - datetime.now(UTC).hour
     return offset - 24 if offset > 12 else offset
 
 
 def log_in(context: BrowserContext, site: Site) -> None:
-    """As the admin, who is made by the first of all log-ins."""
+    """Log in as the admin; the first login of all makes the account."""
     page = context.new_page()
     page.goto(f"{site.url}/login")
     if page.locator("[name=token]").count():
@@ -83,7 +83,7 @@ def log_in(context: BrowserContext, site: Site) -> None:
 
 
 def signed_in(browser: Browser, site: Site) -> StorageState:
-    """The cookies of the admin."""
+    """Return the cookies of the admin."""
     context = browser.new_context()
     log_in(context, site)
     state = context.storage_state()
@@ -92,7 +92,7 @@ def signed_in(browser: Browser, site: Site) -> StorageState:
 
 
 def looks(browser: Browser, state: StorageState) -> Iterator[tuple[str, BrowserContext]]:
-    """The admin's browser in all widths, light and dark, in a reader's own colours, and as it prints."""
+    """Yield the admin's browser in all widths, light and dark, in forced colours, and as it prints."""
     for width, scheme in ((width, scheme) for scheme in SCHEMES for width in (*WIDTHS, *OTHER_WIDTHS)):
         viewport = ViewportSize(width=width, height=900)
         context = browser.new_context(storage_state=state, viewport=viewport, color_scheme=scheme)
@@ -109,7 +109,7 @@ def looks(browser: Browser, state: StorageState) -> Iterator[tuple[str, BrowserC
 
 
 def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
-    """One of each of the pages that the components are for."""
+    """Return the address of one page of each kind that uses the components."""
     entries = context.request.get(f"{site.url}/logs.json?level=ERROR").json()["entries"]
     error = next(entry for entry in entries if "PaymentRefused" in str(entry["exception"]))
     hostile = context.request.get(f"{site.url}/logs.json?logger=shop.guestbook").json()["entries"]
@@ -146,7 +146,7 @@ def addresses(context: BrowserContext, site: Site) -> dict[str, str]:
 
 
 def hardships(project: Path) -> Iterator[tuple[str, str]]:
-    """The pages with little to show, each by its name and address; between them the databases of the site change."""
+    """Yield name and address of the pages with little to show; the site's databases change from one to the next."""
     with closing(sqlite3.connect(project / "instance/log.db", isolation_level=None)) as log:
         yield "empty", "/logs"
         yield "no-problems", "/logs/problems"
@@ -174,7 +174,7 @@ def renamed(database: sqlite3.Connection, table: str) -> Iterator[None]:
 
 
 def watch(page: Page, site: Site) -> list[str]:
-    """What a browser complains about from now on: errors, breaches of the policy, requests to other hosts."""
+    """Return a list of what the browser complains about from now on: errors, violations of the policy, other hosts."""
     complaints: list[str] = []
     page.add_init_script(
         "document.addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"

@@ -1,4 +1,6 @@
-"""Every page of the log and some others, wide and narrow, light and dark: python screenshots.py PROJECT BIN OUTPUT"""
+"""Take pictures of the log's pages and others, wide and narrow, light and dark: python screenshots.py PROJECT BIN
+OUTPUT
+"""
 
 import shutil
 import sys

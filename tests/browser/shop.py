@@ -1,6 +1,6 @@
-"""A shop that has had a day: written into a project and run there, it fills the project's log.
+"""A day of a shop: copied into a project and run there, this file fills the project's log.
 
-What goes wrong really goes wrong, in this file; then it is repeated over the last day. A deploy of RELEASE follows.
+Its functions really fail; their records are then repeated over the last day. A deploy of RELEASE follows.
 """
 
 import logging
@@ -26,11 +26,11 @@ guestbook = logging.getLogger("shop.guestbook")
 
 
 class OutOfStock(Exception):
-    """There is none left."""
+    """No copy of the article is left."""
 
 
 class PaymentRefused(Exception):
-    """The bank said no."""
+    """The bank refused the payment."""
 
 
 def take(drink: str, cups: int) -> None:
@@ -70,17 +70,17 @@ def serve_customers() -> None:
 
 
 def serve_customers_after_the_deploy() -> None:
-    """One thing goes wrong that never did before, and one that was thought to be mended."""
+    """Let one new problem occur, and one that was resolved."""
     orders.error("Order %s came without a table", 4714)
     mail.error("Receipt for order %s not sent: mailbox full", 4714)
 
 
-#: How often each logger's records are repeated over the day.
+#: Each logger's records are repeated so many times over the day.
 OFTEN = {"shop.orders": 25, "shop.payments": 9, "shop.mail": 40, "shop.guestbook": 1}
 
 
 def repeat() -> None:
-    """The same records at other times of the day, busier towards noon."""
+    """Store the same records at other times of the day, more of them towards noon."""
     random.seed(4)
     numbers = count(1)
     with db.engines["log"].begin() as connection:
@@ -102,7 +102,7 @@ def repeat() -> None:
 
 
 def decide_about_problems() -> None:
-    """One is muted, one resolved; another was resolved and opened again, so that it has a history."""
+    """Mute one problem and resolve one; resolve and reopen another, so that it has a history."""
     numbers = {each.title: each.id for each in db.session.scalars(select(LogProblem))}
     of_titles = (("Only", "muted"), ("PaymentRefused", "resolved", "open"), ("mailbox full", "resolved"))
     for title, *decisions in of_titles:
@@ -112,7 +112,7 @@ def decide_about_problems() -> None:
 
 
 def during(release: str, request_id: str, happen: Callable[[], None]) -> Flask:
-    """Return the application of the release, in which this has happened in a request."""
+    """Make the application of the release, let this happen in a request, and return the application."""
     levels = {"LOG_DB_LEVEL": "INFO", "LOG_LEVEL": "CRITICAL"}
     app = create_app({**levels, "RELEASE": release, "TRUSTED_HOSTS": ["localhost"]})
     firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"

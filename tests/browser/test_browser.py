@@ -1,4 +1,4 @@
-"""The pages of log, trail and site in a real browser: wide and narrow, light and dark, with JavaScript and without."""
+"""The pages work in a real browser, wide and narrow, light and dark, with JavaScript and without."""
 
 import json
 import re
@@ -22,10 +22,10 @@ LOOKS: dict[str, Any] = {
     "light": {"media": {"color_scheme": "light"}, "widths": (*WIDTHS, *OTHER_WIDTHS)},
     "dark": {"media": {"color_scheme": "dark"}, "widths": WIDTHS},
 }
-#: Rules whose answer depends on the style; the others are about the markup, which is the same in every look.
+#: The results of these rules depend on the style; the other rules check the markup, which is the same in every look.
 RULES_OF_STYLE = ["color-contrast", "target-size", "link-in-text-block", "scrollable-region-focusable"]
 
-#: What is wider than the page, and tables with a column that has no cell, as where one was hidden.
+#: Returns what is wider than the page, and tables with a column without cells, as after a cell was hidden.
 OVERFLOWS = """() => {
   const wide = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
   for (const table of document.querySelectorAll("table:has(tbody > tr)")) {
@@ -36,8 +36,8 @@ OVERFLOWS = """() => {
   return wide;
 }"""
 
-#: Which of the selected tabs and chips look like their neighbours, which bars, marks and lights look like the page, and
-#: how many bars and marks there are.
+#: Returns the selected tabs and chips that look like their neighbours, the bars, marks and lights that look like the
+#: page, and the number of bars and marks.
 LOST_IN_FORCED_COLOURS = """() => {
   const style = (element) => getComputedStyle(element);
   const probe = document.body.appendChild(document.createElement("p"));
@@ -63,7 +63,7 @@ LOST_IN_FORCED_COLOURS = """() => {
 #: The pages with a chart.
 CHARTS = {"rows", "filtered", "problems", "back", "muted", "everything", "problem"}
 
-#: What is on paper although it can only be pressed, and what is not although it was on the page.
+#: Returns controls, which are of no use on paper, and texts that the paper cuts off.
 PRINTED_IN_VAIN = """() => {
   const pressed = document.querySelectorAll("body > header, .ui-tabs, .ui-pager, .ui :is(button, input, select)");
   const cut = document.querySelectorAll(".ui-clip, .ui-code");
@@ -73,7 +73,7 @@ PRINTED_IN_VAIN = """() => {
   ].map((element) => element.outerHTML.slice(0, 200));
 }"""
 
-#: Numbers all that the keyboard has to reach, a group of radio buttons as one, and returns how many there are.
+#: Numbers the elements that the keyboard must reach, a group of radio buttons as one, and returns how many there are.
 FOCUSABLE = """() => {
   const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
   const reachable = all.filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled
@@ -82,7 +82,7 @@ FOCUSABLE = """() => {
   return reachable.length;
 }"""
 
-#: The number of the element that has the focus, whether that is to be seen, and what it is.
+#: Returns the number of the focused element, whether its focus is visible, and its markup.
 FOCUSED = """() => {
   const element = document.activeElement;
   const ringed = (style) => (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0)
@@ -112,7 +112,7 @@ def state(browser: Browser, site: Site) -> StorageState:
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, from the npm registry."""
+    """Return the source of axe-core, from the npm registry."""
     folder = tmp_path_factory.mktemp("axe")
     npm = ("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), "axe-core@4")
     subprocess.run(npm, check=True, capture_output=True)
@@ -182,7 +182,7 @@ def test_what_a_deploy_changes_is_on_the_pages_that_are_examined(page: Page, sit
 
 
 def test_what_is_logged_reads_from_left_to_right(page: Page, site: Site) -> None:
-    """Whatever the direction of the page that it is on."""
+    """The page around it may have either direction."""
     found = addresses(page.context, site)
     for name, *selectors in (
         ("rows", ".log-rows .ui-main"),
@@ -202,18 +202,18 @@ def test_what_is_logged_reads_from_left_to_right(page: Page, site: Site) -> None
 
 
 def examine(context: BrowserContext, site: Site, name: str, address: str, axe: str, status: int) -> None:
-    """Look at a page in all ways: what depends on the style alone is looked at again in each look."""
+    """Check a page in every respect; the checks that depend only on the style run again in each look."""
     page = context.new_page()
     complaints = watch(page, site)
     answer = page.goto(site.url + address)
     assert answer
     assert answer.status == status, name
-    # A browser complains of a page that is itself an error; of nothing that belongs to it.
+    # A browser reports the page if it is itself an error page, and nothing else that belongs to the page.
     assert complaints == [each for each in complaints if f"with a status of {status}" in each][:1], name
     page.evaluate(axe)
     options: dict[str, Any] = {"rules": {"target-size": {"enabled": True}}}
     for look, settings in LOOKS.items():
-        # The colours would be on their way for a moment.
+        # Otherwise the colours would still be changing for a moment.
         page.emulate_media(reduced_motion="reduce", **settings["media"])
         for width in settings["widths"]:
             page.set_viewport_size({"width": width, "height": 900})
@@ -502,7 +502,7 @@ def test_copying(page: Page, site: Site) -> None:
 
 
 def test_times_are_the_readers(browser: Browser, state: StorageState, site: Site) -> None:
-    """In clock times and in the days above them; titles keep the UTC, and the zone is named once."""
+    """Clock times and the days above them are in the reader's zone, titles in UTC; the page names the zone once."""
     context = browser.new_context(storage_state=state, timezone_id="Asia/Tokyo", locale="de-DE")
     page = context.new_page()
     # Around a row no rows are folded.

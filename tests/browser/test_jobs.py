@@ -1,9 +1,9 @@
-"""What people open a log for: everyday jobs on a month of a small shop, each done with at most three clicks.
+"""Everyday jobs with the log of a small shop's month each take at most three clicks.
 
-Each begins at /logs, one also at the problems, where "Log" leads, with nothing focused, and ends when the answer is on
-the page. A click is what a hand does to the page: a click of the mouse (two for a choice from a list, which opens
-first), a key that does something, and Enter after a text. To type or paste a text into a box that has the focus is
-none. A listener in the page counts, not this file.
+Each job begins at /logs, one also at the problems, where "Log" leads, with nothing focused, and ends when the answer is
+on the page. These count as a click: a click of the mouse (two for a choice from a list, which opens first), a key that
+does something, and Enter after a text. Typing or pasting a text into a focused box does not count. A listener in the
+page counts the clicks, not this file.
 """
 
 import re
@@ -19,7 +19,7 @@ from running import Site
 
 pytestmark = pytest.mark.slow
 
-#: Of small_shop/month.py.
+#: small_shop/month.py gives a request this id.
 REQUEST = "7d1f3c0a9b2e4f58a1c6d0e7b3f29a41"
 MOST_CLICKS = 3
 COUNT = """
@@ -35,7 +35,7 @@ addEventListener("keydown", event => {
 
 @pytest.fixture(scope="module")
 def offset() -> int:
-    """By how many hours the shop's time is ahead of UTC, the same before and after an hour has struck."""
+    """Return the hours by which the shop's time is ahead of UTC, the same for all tests even if an hour ends."""
     return afternoon()
 
 
@@ -48,9 +48,9 @@ def site(default_project: Path, venv: Path, offset: int, tmp_path_factory: pytes
 
 @pytest.fixture(scope="module")
 def page(site: Site, offset: int) -> Iterator[Page]:
-    """The page of ada, who is where the shop is."""
+    """Return a page of ada, who lives in the shop's zone."""
     with chromium() as browser:
-        # The zone's name has the sign of POSIX: where it is later than in UTC it is negative.
+        # The zone's name has the sign that POSIX uses: it is negative for zones ahead of UTC.
         context = browser.new_context(
             storage_state=signed_in(browser, site),
             viewport={"width": 1280, "height": 900},
@@ -65,7 +65,7 @@ def page(site: Site, offset: int) -> Iterator[Page]:
 
 @contextmanager
 def job(page: Page, site: Site, clicks: int, begin: str = "/logs") -> Iterator[None]:
-    """Begin at a page; at the end so many clicks have been made, and no more than are allowed."""
+    """Begin a job at a page; at the end check that it took no more clicks than allowed."""
     page.goto(site.url + begin)
     page.evaluate("sessionStorage.clicks = 0")
     yield
@@ -119,7 +119,7 @@ def test_which_problem_hits_most_users(page: Page, site: Site) -> None:
 
 
 def test_still_there_after_the_fix(page: Page, site: Site) -> None:
-    """Of what was resolved one problem came back, one stayed away."""
+    """Of the resolved problems one came back and one did not."""
     with job(page, site, clicks=2):
         page.get_by_role("link", name="Problems").click()
         page.get_by_role("link", name=re.compile("^Came back")).click()
@@ -140,7 +140,7 @@ def test_send_a_problem_to_a_colleague(page: Page, site: Site) -> None:
 
 
 def test_mute_a_bot(page: Page, site: Site) -> None:
-    """Its rows are in no list and in no count any more, and the page says so."""
+    """No list and no count has the bot's rows any more, and the page says so."""
     refused, total = "Refused API call", page.locator(".log-bar strong")
     with job(page, site, clicks=3):
         before = int(total.inner_text())

@@ -1,4 +1,4 @@
-"""A generated project on one database or the other, and programs that log there until something happens to them."""
+"""Fixtures for a generated project on either database, and for programs that log there until something happens."""
 
 import json
 import os
@@ -21,7 +21,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 @dataclass
 class Counts:
-    """What is in the log: each message, how often; the sums of the three tables of counts; records without a row."""
+    """The log's content: how often it has each message, the sums of its tables of counts, records without a row."""
 
     messages: dict[str, int]
     problems: int
@@ -38,7 +38,7 @@ class Counts:
 
 
 class Program(subprocess.Popen[str]):
-    """Has a minute to end after its block, where `Popen` would wait for ever for one that hangs."""
+    """A process that has a minute to end after its block; `Popen` would wait for ever if it hangs."""
 
     def __exit__(self, *error: Any) -> None:
         assert self.stdin
@@ -51,7 +51,7 @@ class Program(subprocess.Popen[str]):
 
 
 def hear(process: Program) -> str:
-    """The next line that it prints."""
+    """Return the next line that the program prints."""
     assert process.stdout
     return process.stdout.readline().rstrip("\n")
 
@@ -64,7 +64,7 @@ def tell(process: Program, line: str = "go") -> None:
 
 @dataclass
 class Site:
-    """A project in a folder, and the interpreter that has what it needs."""
+    """A project in a folder, with an interpreter that has its dependencies."""
 
     folder: Path
     python: Path
@@ -72,15 +72,15 @@ class Site:
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
         own = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        # A record that is only counted could not be looked for.
+        # The tests look for every record, so each needs a row.
         settings = {"LOG_FILE": "", "SECRET_KEY": secrets.token_hex(), "LOG_STORM_ROWS": "0"}
-        settings["TRUSTED_HOSTS"] = "127.0.0.1"  # or the log has a warning that it is empty
+        settings["TRUSTED_HOSTS"] = "127.0.0.1"  # otherwise the log would have a warning that it is empty
         return os.environ | own | settings | self.env | dict(changes or {})
 
     def run(
         self, *words: str | Path, check: bool = True, changes: Mapping[str, str] | None = None, typed: str = ""
     ) -> "subprocess.CompletedProcess[str]":
-        """Run Python to its end; words are its arguments, `typed` its standard input."""
+        """Run Python to its end, with these arguments and `typed` as standard input."""
         done = subprocess.run(
             [self.python, *words],
             cwd=self.folder,
@@ -101,7 +101,7 @@ class Site:
         return self.run(PROGRAMS / f"{name}.py", *arguments, check=check, changes=changes)
 
     def start(self, name: str, *arguments: str, **changes: str) -> Program:
-        """Start a program; it is spoken to over its standard input and output."""
+        """Start a program that the test talks to over standard input and output."""
         return Program(
             [self.python, PROGRAMS / f"{name}.py", *arguments],
             cwd=self.folder,
@@ -138,7 +138,7 @@ def on_server(url: str, statement: str) -> None:
 
 @pytest.fixture
 def site(project: Path, venv: Path) -> Site:
-    """The default project, with tables, on SQLite."""
+    """Return the default project, with tables, on SQLite."""
     site = Site(project, venv / "python")
     site.flask("db", "upgrade")
     return site
@@ -146,7 +146,7 @@ def site(project: Path, venv: Path) -> Site:
 
 @pytest.fixture(params=["SQLite", "PostgreSQL", "MariaDB"])
 def any_site(request: pytest.FixtureRequest, project: Path, venv: Path) -> Iterator[Site]:
-    """The default project, with tables, on each database."""
+    """Return the default project, with tables, on each database in turn."""
     site = Site(project, venv / "python")
     if request.param == "SQLite":
         site.flask("db", "upgrade")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own, to stop and start, and a wire to it that can be cut."""
+"""Runs a PostgreSQL server that a test can stop and start, and a connection to it that can be cut."""
 
 import contextlib
 import getpass
@@ -14,17 +14,17 @@ from running import free_port
 
 
 def programs() -> Path | None:
-    """Where initdb and pg_ctl are."""
+    """Return the folder of initdb and pg_ctl."""
     found = shutil.which("initdb")
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return Path(found).parent if found else places[-1].parent if places else None
 
 
 class Server:
-    """Runs in a folder of its own; as the user postgres where root would start it, which it refuses."""
+    """A server in a folder of its own; since it refuses to run as root, root starts it as the user postgres."""
 
     def __init__(self, bin: Path) -> None:
-        # Not below pytest's folders, which only their owner may enter.
+        # Only their owner may enter pytest's folders, so the server has another one.
         self.bin, self.folder, self.port = bin, Path(tempfile.mkdtemp()), free_port()
         self.user = "postgres" if getpass.getuser() == "root" else None
         if self.user:
@@ -49,7 +49,7 @@ class Server:
 
 
 class Wire:
-    """Passes everything on to a server, until `cut` is set and a statement that begins with it comes by."""
+    """Passes everything on to a server, until a statement comes by that begins with the text in `cut`."""
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -85,7 +85,7 @@ class Wire:
             while data := source.recv(65_536):
                 if watch and self.cut and self.cut in data:
                     self.cut = None
-                    # Nobody hears of what comes back now.
+                    # The client does not get the server's answer any more.
                     source.shutdown(socket.SHUT_RDWR)
                     if self.deliver:
                         target.sendall(data)

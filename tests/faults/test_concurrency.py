@@ -1,4 +1,4 @@
-"""Forks, threads, signals, finalisers, and servers of several kinds: nothing hangs, is lost, or comes twice."""
+"""With forks, threads, signals, finalisers and several servers, nothing hangs, is lost, or is stored twice."""
 
 import socket
 import threading
@@ -21,7 +21,7 @@ def test_from_everywhere(site: Site, way: str) -> None:
 
 
 def test_from_forks_in_a_storm(any_site: Site) -> None:
-    """Processes that count one problem agree on when to stop storing, but for a batch, and count each record once."""
+    """Processes that count one problem agree, up to a batch, on when to stop storing, and count each record once."""
     said = int(any_site.program("many", "forks", LOG_STORM_ROWS="50").stdout)
     any_site.flush(LOG_STORM_ROWS="50")
     counts = any_site.counts()
@@ -35,7 +35,7 @@ def test_an_idle_child_that_outlives_its_parent_keeps_no_lock(site: Site) -> Non
         assert parent.stdout
         said = int(parent.stdout.readline())
         assert parent.wait(timeout=60) < 0
-        # The child lives, until its standard input ends.
+        # The child lives until its standard input ends.
         site.flush()
         assert site.counts().rows == said
 
@@ -43,7 +43,7 @@ def test_an_idle_child_that_outlives_its_parent_keeps_no_lock(site: Site) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("worker", ["sync", "gthread", "gevent"])
 def test_gunicorn_with_preload(site: Site, worker: str) -> None:
-    # With more threads gunicorn makes "sync" mean "gthread".
+    # With more threads gunicorn turns "sync" into "gthread".
     threads = "1" if worker == "sync" else "4"
     kind = ("--worker-class", worker, "--threads", threads)
     words = ("--preload", "--workers", "2", *kind, "--bind", "127.0.0.1:PORT", "served:app")
@@ -59,7 +59,7 @@ def test_gunicorn_with_preload(site: Site, worker: str) -> None:
 
 @pytest.mark.slow
 def test_no_greenlet_waits_for_the_logs_database(site: Site) -> None:
-    """The log's server accepts and never answers; one worker serves all the same."""
+    """The log's server accepts connections and never answers; yet one worker serves all requests."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         tries = threading.Semaphore(0)
         held: list[socket.socket] = []
@@ -83,7 +83,7 @@ def test_no_greenlet_waits_for_the_logs_database(site: Site) -> None:
                 while tries.acquire(blocking=False):
                     pass
                 assert tries.acquire(timeout=30)
-                # Now the writer waits for an answer that does not come, and is still at it after the request.
+                # Now the writer waits for an answer that does not come, and still waits after the request.
                 tried = len(held)
                 assert requests.get(f"{running.url}/say/request {number}", timeout=30).text == f"request {number}"
                 assert len(held) == tried

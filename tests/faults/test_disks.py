@@ -1,4 +1,4 @@
-"""The journal's disk: read-only, full, and well again."""
+"""The journal works again after its disk was read-only or full."""
 
 import shutil
 import subprocess
@@ -23,14 +23,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     if not mount("-t", "tmpfs", "-o", "size=128k", "tmpfs", folder):
-        # The only reason: that takes root and the right to mount.
+        # The test skips only for this reason: it needs root and the right to mount.
         pytest.skip("a small tmpfs cannot be mounted here")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_full_disk(site: Site, small_disk: Path) -> None:
-    """What does not fit waits in memory; when there is room again the journal goes on behind it."""
+    """Records that do not fit wait in memory; when there is room again, later ones go to the journal again."""
     ballast = small_disk / "ballast"
     with speaker(site, LOG_JOURNAL_DIR=str(small_disk / "journal")) as process:
         process.say("before", 20)
@@ -49,7 +49,7 @@ def test_a_full_disk(site: Site, small_disk: Path) -> None:
 
 
 def test_a_full_disk_and_no_database(site: Site, small_disk: Path) -> None:
-    """Nothing raises and nothing waits; what was written before is shipped by the next process."""
+    """No log call raises or waits; the next process ships the records that were written before."""
     journal = str(small_disk / "journal")
     with speaker(site, LOG_JOURNAL_DIR=journal, LOG_DATABASE_URL=NOWHERE) as process:
         process.say("journal", 20)
@@ -61,7 +61,7 @@ def test_a_full_disk_and_no_database(site: Site, small_disk: Path) -> None:
 
 
 def test_a_full_disk_and_a_kill(site: Site, small_disk: Path) -> None:
-    """What waited in memory is lost with the process, and the log tells how much that was."""
+    """Records in memory are lost with the process, and the log reports how many they were."""
     journal = str(small_disk / "journal")
     with speaker(site, LOG_JOURNAL_DIR=journal, LOG_DATABASE_URL=NOWHERE) as process:
         process.say("x" * 1_000, 300)
@@ -80,7 +80,7 @@ int flock(int fd, int operation) { errno = ENOLCK; return -1; }
 
 
 def test_a_file_system_without_locks(site: Site, tmp_path: Path) -> None:
-    """Like a network file system whose server knows none: a log call returns, and its record arrives."""
+    """On a network file system whose server knows no locks, a log call returns and its record arrives."""
     if not (compiler := shutil.which("cc")):
         absent("a C compiler is not here")
     library = tmp_path / "no_locks.so"

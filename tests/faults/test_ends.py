@@ -1,4 +1,4 @@
-"""However a process ends, what it logged is in the log, at the latest after the next start."""
+"""However a process ends, the log has its records, at the latest after the next start."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from .conftest import Site
 
 RECORDS = {f"record {number}" for number in range(50)}
 UNREACHABLE = "postgresql://nobody@127.0.0.1:9/nothing"
-# How a process ends, and what is logged besides.
+# Each way to end a process, with the records that it logs in addition.
 ENDS = {
     "normally": set(),
     "sys.exit": set(),

@@ -1,4 +1,4 @@
-"""The log is carried into applications of somebody else's by what README says, and every page of it is opened there."""
+"""README's steps carry the log into other applications, where the tests open every page of it."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from readmes import lines
 from .conftest import PROGRAMS, Site
 
 MARK = "# The log comes here."
-# For each: the file, the application in it, the log's module, and whose base the pages have.
+# Each application has its file, its name there, the log's module, and the base template that the pages extend.
 PLACES = {
     "microblog": ("app/__init__.py", "app:create_app", "app.carried.dblog", "its own"),
     "flaskr": ("flaskr/__init__.py", "flaskr:create_app", "flaskr.carried.dblog", "its own"),
@@ -21,7 +21,7 @@ PLACES = {
 
 
 def carry(project: Path, file: Path) -> None:
-    """Do what the chapter says: its commands in the folder of a file, its lines in the file."""
+    """Follow the chapter: run its commands in the folder of a file, and put its lines into the file."""
     readme = project / "README.md"
     _install, commands = lines(readme, "Carry the log into another application")
     imports, calls = lines(readme, "Carry the log into another application", "python")

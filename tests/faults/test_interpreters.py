@@ -1,4 +1,4 @@
-"""The end of the interpreter, and the text of tracebacks, on every interpreter that is here."""
+"""The log works at the interpreter's end, and writes its text of tracebacks, on every Python of this machine."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
 def interpreter(version: str) -> Path | None:
-    """One that works, on the PATH or among pyenv's."""
+    """Return a Python that works, from the PATH or pyenv."""
     candidates: list[str | Path | None] = [
         shutil.which(f"python{version}"),
         *sorted(PYENV.glob(f"versions/{version}.*/bin/python")),
@@ -30,7 +30,7 @@ def interpreter(version: str) -> Path | None:
 def python(request: pytest.FixtureRequest, default_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = interpreter(request.param)
     if found is None:
-        # The only reason: it need not be installed.
+        # The test skips only for this reason: the version need not be installed.
         pytest.skip(f"Python {request.param} is not here")
     return install(default_project, tmp_path_factory.mktemp("venv") / "venv", found) / "python"
 

@@ -1,6 +1,7 @@
-"""What jobs log, raise and change is at /logs and in the trail, once and soon: by README, with real workers and Redis.
+"""The records, exceptions and changes of jobs are at /logs and in the trail, once and soon.
 
-No web process runs, and no command that would ship the journals of others.
+The tests follow README, with real workers and Redis. No web process and no command runs that would ship the workers'
+journals.
 """
 
 import os
@@ -30,7 +31,7 @@ ALL = {"send_mail": "Nobody reads what is sent to ada", "fail": "Exception in jo
 
 @contextmanager
 def working(site: Site, runner: str, queue: str, url: str, configures: bool) -> Iterator[None]:
-    """A worker as README says; `configures` says that Celery may configure logging, against README."""
+    """Run a worker as README says; with `configures` Celery may configure logging, which README forbids."""
     text = chapter((site.folder / "README.md").read_text("utf-8"), "Jobs")
     [_, of_rq, of_celery] = blocks(text, "python")
     assert list(COMMANDS.values()) == [command.strip() for command in blocks(text, "sh")]
@@ -78,18 +79,18 @@ def rows(site: Site) -> list[tuple[str, ...]]:
 
 
 def work(site: Site, runner: str, expected: int, configures: bool = False) -> str:
-    """Let a worker do both jobs; returns the line of the documentation's table, without the worker's name."""
+    """Let a worker do both jobs; return its line of the table in the documentation, without its name."""
     url, queue = reachable("Redis"), f"test-{uuid.uuid4().hex}"
     with working(site, runner, queue, url, configures):
         for name in ALL:
             enqueue = ENQUEUE[runner].format(queue=queue, url=url)
             site.run("-c", f"{enqueue}('app.mails.jobs.{name}', 'ada' if {name!r} == 'send_mail' else 'bob')")
         try:
-            # Half a minute, and none of it for the journals of dead processes to be looked for.
+            # Only the worker can ship the records here.
             wait_until(lambda: len(rows(site)) >= expected, 120)
         except AssertionError:
             pytest.fail(f"{rows(site)}\n{(site.folder / 'worker.txt').read_text()}")
-    # What would come twice would come now.
+    # A second copy of a record would arrive now.
     site.flush()
     found = rows(site)
     entries = read(site, "app.db", "SELECT request_id FROM audit_entry ORDER BY request_id")

@@ -1,4 +1,4 @@
-"""SIGKILL, in the middle of whatever is going on: what was acknowledged is in the table, once."""
+"""After a SIGKILL at any moment, each record whose call had returned is in the table once."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ KILLS = 20
 
 
 class Victim:
-    """A process that logs, and the ledger of the records whose calls have returned."""
+    """A process that logs, and the list of records whose calls have returned."""
 
     def __init__(self, site: Site, name: str, *records: str, **changes: str) -> None:
         self.ledger: list[str] = []
@@ -24,7 +24,7 @@ class Victim:
     def read(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            # A line without its end was being written when the process died.
+            # The process died while it wrote a line without an end.
             if line.endswith("\n"):
                 self.ledger.append(line.rstrip("\n"))
                 self.enough.release()
@@ -62,7 +62,7 @@ def test_killed_under_load(any_site: Site) -> None:
 
 @pytest.mark.slow
 def test_killed_in_a_storm(any_site: Site) -> None:
-    """Of a record that is only counted no row tells: all calls return before the process is killed."""
+    """A record that is only counted has no row, so the process is killed after all calls have returned."""
     storm, records = {"LOG_STORM_ROWS": "100"}, 4 * 300
     ledger: list[str] = []
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""The log's database goes away: before the start, under load, between the rows and their commit, and after it."""
+"""The log's database goes away before the start, under load, between the rows and their commit, and after it."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from .conftest import Program, Site, on_server
 from .postgres import Server, Wire, programs
 
 TABLES = ("log_entry", "log_problem", "log_hour", "log_day", "log_problem_hour", "log_problem_day")
-# What the writer sends for a batch, in this order.
+# The writer sends these statements for a batch, in this order.
 STATEMENTS = [
     *(f"INSERT INTO {table} (".encode() for table in TABLES),
     b"COMMIT",
@@ -21,7 +21,7 @@ STATEMENTS = [
 
 
 class Speaker:
-    """A process that logs a line when told so, and says when the call has returned."""
+    """A process that logs each line that it is told, and reports when the call has returned."""
 
     def __init__(self, process: Program) -> None:
         self.process = process
@@ -81,7 +81,10 @@ def test_a_server_that_is_stopped_and_started_again(site: Site, server: Server) 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=bytes.decode)
 @pytest.mark.parametrize("deliver", [True, False], ids=["after it was sent", "before it was sent"])
 def test_a_connection_that_is_cut(site: Site, statement: bytes, deliver: bool) -> None:
-    """After COMMIT was sent nobody can tell whether it was done; it was, and the rows are not stored again."""
+    """If the connection is cut after COMMIT was sent, the writer cannot know whether it succeeded.
+
+    It did, and the writer does not store the rows again.
+    """
     url = urlsplit(reachable("PostgreSQL"))
     name = f"scratch_{os.urandom(6).hex()}"
     on_server(url.geturl(), f"CREATE DATABASE {name}")

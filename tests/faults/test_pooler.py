@@ -1,4 +1,4 @@
-"""pgbouncer in transaction mode: each transaction may get another of the server's connections, and shares it."""
+"""The project works behind pgbouncer in transaction mode, where each transaction may get another connection."""
 
 import getpass
 import re
@@ -21,7 +21,7 @@ from .conftest import Site, hear, on_server, tell
 
 pytestmark = pytest.mark.slow
 
-# Debian's own settings otherwise; fewer connections than the processes below have.
+# The other settings are Debian's; the pool has fewer connections than the processes below open.
 SETTINGS = """
 [databases]
 * = host={host} port={port} user={user}
@@ -38,7 +38,7 @@ pidfile = {folder}/pid
 
 @pytest.fixture
 def pooled(site: Site) -> Iterator[str]:
-    """The URL of an empty database behind a pooler of the test's own; the site is told of it."""
+    """Return the URL of an empty database behind a pooler of the test's own; the site uses it."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if not program:
         absent("pgbouncer is not installed: apt-get install pgbouncer")
@@ -73,7 +73,7 @@ def answers(url: str) -> bool:
 
 
 def settings_of_the_pool(url: str) -> set[tuple[object, ...]]:
-    """What the server's connections have kept, each of them taken at the same time."""
+    """Return the settings that the server's connections have kept; all connections are taken at the same time."""
     taken = [psycopg.connect(url, prepare_threshold=None) for _ in range(3)]
     names = ("lock_timeout", "default_transaction_isolation", "enable_sort")
     shown = [[each.execute(f"SHOW {name}".encode()).fetchone() or () for name in names] for each in taken]
@@ -83,7 +83,7 @@ def settings_of_the_pool(url: str) -> set[tuple[object, ...]]:
 
 
 def test_four_migrate_at_once(site: Site, pooled: str) -> None:
-    """As at a deployment where every process may do it; all of them end, and none fails."""
+    """At a deployment every process may migrate; all of them end, and none fails."""
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda _: site.run("-m", "flask", "db", "upgrade", check=False), range(4)))
     assert [each.returncode for each in done] == [0] * 4, done
@@ -91,7 +91,7 @@ def test_four_migrate_at_once(site: Site, pooled: str) -> None:
 
 
 def test_who_keeps_the_lock_is_waited_for_until_a_deadline(site: Site, pooled: str, project: Path) -> None:
-    """Also by AUTO_MIGRATE, which would hang for ever behind a session's lock that nobody gives back."""
+    """AUTO_MIGRATE has the deadline, too: it would hang for ever if a session's lock were never released."""
     env = project / "migrations/env.py"
     code = env.read_text("utf-8")
     number = int(re.sub(r"\D", "", code.partition("LOCK_NUMBER = ")[2].partition("\n")[0]))
@@ -107,12 +107,12 @@ def test_who_keeps_the_lock_is_waited_for_until_a_deadline(site: Site, pooled: s
 
 
 def reachable_database(pooled: str) -> str:
-    """The same database, past the pooler."""
+    """Return the URL of the same database without the pooler."""
     return urlsplit(reachable("PostgreSQL"))._replace(path=urlsplit(pooled).path).geturl()
 
 
 def test_log_and_pages_through_a_pooler(site: Site, pooled: str) -> None:
-    """Two processes that log at once, and reads; the server's connections are left as they were."""
+    """Two processes log at once, and pages read; the server's connections stay as they were."""
     site.flask("db", "upgrade")
     with site.start("contend", "0") as one, site.start("contend", "1") as other:
         for writer in (one, other):
@@ -130,7 +130,7 @@ def test_log_and_pages_through_a_pooler(site: Site, pooled: str) -> None:
 
 
 def test_without_the_option_nothing_is_lost(site: Site, pooled: str) -> None:
-    """psycopg prepares statements then, and finds those of others on the connection that it gets."""
+    """psycopg then prepares statements, and finds those of other clients on the connection that it gets."""
     site.flask("db", "upgrade")
     with ExitStack() as stack:
         writers = [stack.enter_context(site.start("steady", DATABASE_URL=pooled)) for _ in range(3)]
@@ -141,7 +141,7 @@ def test_without_the_option_nothing_is_lost(site: Site, pooled: str) -> None:
                 for number in range(5):
                     tell(writer, f"{index}/{turn}/{number}")
                     hear(writer)
-            # Meanwhile each of them ships what it has.
+            # Meanwhile each process ships its records.
             site.counts()
         for writer in writers:
             writer.kill()

@@ -1,6 +1,6 @@
-"""What was tried to silence the log: each server, each way to fail, and whoever configures logging afterwards.
+"""Nothing silences the log: no server, no way to fail, and nobody who configures logging afterwards.
 
-Jobs have a table of their own, see test_jobs.py.
+Jobs have a table of their own; see test_jobs.py.
 """
 
 import json
@@ -27,7 +27,7 @@ SERVERS = {
     "waitress": WAITRESS,
     "uWSGI": UWSGI,
 }
-# Who configures logging after `create_app`, by the name that the program knows.
+# These configure logging after `create_app`; the program knows them by the names on the right.
 THIRD_PARTIES = {
     "`dictConfig` with a root": "dictConfig",
     "`fileConfig`": "fileConfig",
@@ -36,7 +36,7 @@ THIRD_PARTIES = {
     "root at `CRITICAL`": "level",
     "`logging.disable()`": "disable",
 }
-# The last may end a worker.
+# The last way may end a worker.
 PAGES = ("view", "stream", "stream_with_context", "teardown", "close", "middleware", "thread", "SystemExit")
 WAYS = (*PAGES[:-2], "SystemExit", "command", "thread")
 MIDDLEWARE = """
@@ -55,7 +55,7 @@ Row = dict[str, object]
 
 
 def put_middleware_inside(site: Site) -> None:
-    """Put it where the README says."""
+    """Put the middleware where README says."""
     assert f"above `{PLACE.strip()}`" in (site.folder / "README.md").read_text("utf-8")
     factory = site.folder / "app" / "__init__.py"
     source = factory.read_text()
@@ -64,7 +64,7 @@ def put_middleware_inside(site: Site) -> None:
 
 
 def variables(site: Site, server: str, name: str, configure: str) -> dict[str, str]:
-    """What the program is told."""
+    """Return the program's environment variables."""
     return {
         "PYTHONPATH": f"{site.folder}:{PROGRAMS}",
         "FLASK_APP": "silence",
@@ -75,13 +75,13 @@ def variables(site: Site, server: str, name: str, configure: str) -> dict[str, s
 
 
 def ask(site: Site, server: str, name: str, pages: Iterable[str], configure: str = "nobody") -> None:
-    """Start a server and visit its pages, whatever they answer."""
+    """Start a server and open its pages, whatever they answer."""
     environment = site.environment(variables(site, server, name, configure))
     command, *words = SERVERS[server]
     with serve(site.python.parent / command, *words, cwd=site.folder, env=environment) as running:
         for page in pages:
             with suppress(requests.RequestException):
-                # To SystemExit waitress never answers: its thread is gone.
+                # waitress never answers after SystemExit, which ends its thread.
                 requests.get(f"{running.url}/{page}", timeout=10 if page == "SystemExit" else 60)
 
 
@@ -91,7 +91,7 @@ def fail_as_command(site: Site, server: str, name: str, configure: str) -> None:
 
 
 def rows(site: Site) -> dict[str, list[Row]]:
-    """All rows by what was raised, which is the last line of the traceback."""
+    """Return all rows by the traceback's last line, which has the exception."""
     site.flush()
     found: dict[str, list[Row]] = {}
     for line in site.flask("log", "export", "--format", "jsonl", "--since", "all").splitlines():
@@ -101,7 +101,7 @@ def rows(site: Site) -> dict[str, list[Row]]:
 
 
 def cell(found: dict[str, list[Row]], name: str, way: str) -> str:
-    """What the table says of one try; a number of rows where it is not as it should be."""
+    """Return the table's cell for one try; it is a number of rows if that is not as it should be."""
     kind = "SystemExit" if way == "SystemExit" else "RuntimeError"
     its = found.get(f"{kind}: {name}: {way}", [])
     if len(its) != 1:
@@ -139,5 +139,5 @@ def test_the_whole_table_is_what_the_documentation_says(site: Site) -> None:
     seen += [f"| {name} | {' | '.join(cells)} |" for name, cells in table.items()]
     documented = (ROOT / "docs" / "figures.md").read_text("utf-8")
     assert "\n".join(seen) in documented, "\n".join(seen)
-    # Nothing came twice, in other words, or from somebody else.
+    # No record was stored twice under another text, and no other record was made.
     assert sum(map(len, found.values())) == sum(each.startswith("yes") for cells in table.values() for each in cells)

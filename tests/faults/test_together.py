@@ -1,4 +1,4 @@
-"""Several processes at once: on the same problems, on the same file, on what the same dead have left."""
+"""Several processes work at once on the same problems, the same file, and the journals of the same dead processes."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_adopters_that_overlap_ship_each_record_once(any_site: Site) -> None:
         assert [hear(heir) for heir in heirs] == ["ready"] * 3
         for heir in heirs:
             tell(heir)
-        # Each holds one now, and has passed by those of the others.
+        # Each process now holds one journal, and has skipped those of the others.
         held = [hear(heir) for heir in heirs]
         assert len(set(held)) == 3
         for heir in heirs:
@@ -59,7 +59,7 @@ def test_adopters_that_overlap_ship_each_record_once(any_site: Site) -> None:
         shipped: list[dict[str, int]] = [json.loads(hear(heir)) for heir in heirs]
         assert [heir.wait(timeout=60) for heir in heirs] == [0, 0, 0]
     assert all(first in own for first, own in zip(held, shipped, strict=True))
-    # No journal has had two heirs.
+    # Only one process has adopted each journal.
     everything = [record for own in shipped for record in own.items()]
     assert sorted(everything) == sorted((name, 2_000) for name in journals)
     assert list((any_site.folder / "instance/journal").iterdir()) == []

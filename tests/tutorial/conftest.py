@@ -1,3 +1,3 @@
-"""What is in `project` is run inside of a project."""
+"""The files in `project` run only inside a generated project."""
 
 collect_ignore = ["project"]

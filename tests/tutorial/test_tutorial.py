@@ -1,4 +1,4 @@
-"""What the Flask Mega-Tutorial builds, built on a new project as its README says, on each database."""
+"""A new project can be extended to what the Flask Mega-Tutorial builds, as README says, on each database."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from conftest import BIN, ROOT, install, reachable, run
 
 OVERLAY = Path(__file__).parent / "project"
-#: What a developer would add to the project's dependencies for it.
+#: A developer would add these to the project's dependencies.
 LIBRARIES = ("aiosmtpd>=1.4.6,<2", "email-validator>=2.3,<3", "Flask-Babel>=4,<5")
 PLACE = "    app.register_blueprint(accounts.bp)\n"
 LINES = """
@@ -29,7 +29,7 @@ def tutorial_venv(default_project: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def social(project: Path) -> Path:
-    """The project with the feature in it, and the lines that README's chapter on models adds."""
+    """Return the project with the feature in it, and with the lines that README's chapter on models adds."""
     shutil.copytree(OVERLAY, project, dirs_exist_ok=True)
     assert f"below `{PLACE.strip()}`" in (project / "README.md").read_text("utf-8")
     factory = project / "app/__init__.py"
@@ -45,7 +45,9 @@ def social(project: Path) -> Path:
     ids=["SQLite", "PostgreSQL", "MariaDB"],
 )
 def test_the_tutorial(social: Path, tutorial_venv: Path, server: str) -> None:
-    """Its tables are made and unmade where `.env` says; its tests run on the server's scratch databases."""
+    """The tables are made and dropped in the database that `.env` names; the tests run on the server's scratch
+    databases.
+    """
     environment = os.environ | {"PATH": f"{tutorial_venv}{os.pathsep}{os.environ['PATH']}"}
 
     def do(script: str, **variables: str) -> str:

@@ -1,9 +1,9 @@
-"""python -m small_shop.month OFFSET PASSWORD, in the folder of a project whose tables are there.
+"""Run a month of the shop: python -m small_shop.month OFFSET PASSWORD, in the folder of a project that has its tables.
 
-About 3,000 requests of 60 customers in the 29 days up to now, in the order of time, through the project's own capture,
-journal and writer, and its trail. The application's clock and the times of log records are the month's.
+60 customers send about 3,000 requests in the 29 days up to now, in the order of time, through the project's own
+capture, journal, writer and trail. The application's clock and the times of the log records are the month's.
 
-OFFSET is by how many hours the shop's time is ahead of UTC, PASSWORD that of the admins, ada and grace.
+OFFSET is the number of hours by which the shop's time is ahead of UTC, PASSWORD that of the admins, ada and grace.
 """
 
 import logging
@@ -30,7 +30,7 @@ from sqlalchemy import select
 from . import views
 
 DAYS = 29
-RELEASES = {29: "4d1e09b", 12: "b70c5f2", 1: "9f2c1ab"}  # by how many days ago they were deployed
+RELEASES = {29: "4d1e09b", 12: "b70c5f2", 1: "9f2c1ab"}  # the keys are the days since the deploy
 DEPLOYED = "17:02:10"
 REQUEST = "7d1f3c0a9b2e4f58a1c6d0e7b3f29a41"
 KNOWN = (
@@ -51,7 +51,7 @@ Event = tuple[datetime, Callable[[], None]]
 
 
 class Clock(datetime):
-    """What the application takes for ``datetime``: it says what time it is in the month."""
+    """The application gets this class in place of ``datetime``: it returns the time in the month."""
 
     moment: datetime
 
@@ -61,7 +61,7 @@ class Clock(datetime):
 
 
 class Month:
-    """The shop's calendar, and the application that runs in it, a new one after each deploy."""
+    """The shop's calendar, and the application that runs in it; each deploy makes a new one."""
 
     def __init__(self, offset: int, password: str) -> None:
         self.zone = timezone(timedelta(hours=offset))
@@ -88,12 +88,12 @@ class Month:
         dblog.flush(10)
 
     def at(self, days_ago: int, time: str) -> datetime:
-        """Return the moment in the shop's own time."""
+        """Return a moment of the shop's own time."""
         day = (self.now.astimezone(self.zone) - timedelta(days=days_ago)).date()
         return datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=self.zone)
 
     def some(self, times: int, first: int = DAYS - 1, last: int = 0) -> Iterator[datetime]:
-        """Return moments between the days, so many days ago, most of them around noon."""
+        """Return moments between two days, each so many days ago; most of them are around noon."""
         for _ in range(times):
             minutes = min(max(random.gauss(12.5, 4), 0), 23.9) * 60
             yield self.at(random.randint(last, first), "00:00") + timedelta(minutes=minutes)
@@ -148,7 +148,7 @@ class Month:
             yield moment, self.order(random.choice(CUSTOMERS), mailbox="full")
         for moment in self.some(8, last=4):
             yield moment, self.order(random.choice(CUSTOMERS), bank="page")
-        # Before the fix, while it waits for the deploy, and after the deploy.
+        # The problem occurs before the fix, while the fix waits for the deploy, and after the deploy.
         for moment in (*self.some(27, last=2), self.at(1, "15:40:09"), *self.since_deploy(5)):
             yield moment, self.get("/shop/rates?port=1", "barbara")
         for index, moment in enumerate(self.since_deploy(34)):
@@ -170,7 +170,7 @@ class Month:
         yield self.at(3, "16:41:00"), self.post(f"/shop/customers/{self.number('linus')}", "grace", email=email)
 
     def number(self, name: str) -> int:
-        """Return the account's number: they are made in the order of their names."""
+        """Return the account's number; the accounts are made in the order of their names."""
         return NAMES.index(name) + 1
 
     def deploy(self, release: str) -> None:

@@ -1,4 +1,4 @@
-"""The shop's pages. What goes wrong in them really goes wrong."""
+"""The shop's pages, some of which really fail."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ class BankUnreachable(Exception):
 
 
 class OutOfStock(Exception):
-    """There is none left."""
+    """No copy of the article is left."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ SOLD_OUT = "TEA-9"
 
 @dataclass
 class Bank:
-    """What the bank does at the moment: ``answers``, is ``silent``, or sends a ``page`` instead of an answer."""
+    """A bank that at the moment ``answers``, is ``silent``, or sends a ``page`` instead of an answer."""
 
     mood: str = "answers"
 
@@ -122,7 +122,7 @@ def rates() -> str:
 
 
 def refresh_rates(port: int) -> str:
-    """Nobody listens at port 1 of this machine."""
+    """Return the rates; at port 1 of this machine nothing listens, so the call fails there."""
     if port != 1:
         return "1 EUR = 1.08 USD"
     with urllib.request.urlopen("http://127.0.0.1:1/rates", timeout=5) as answer:

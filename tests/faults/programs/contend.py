@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""Log 2,000 records of 20 problems, in an order of its own, while others do the same."""
+"""Log 2,000 records of 20 problems, in an order of this process's own, while others do the same."""
 
 import logging
 import random

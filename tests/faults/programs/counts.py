@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""Print what is in the log as JSON, see conftest.Counts."""
+"""Print the log's content as JSON; see conftest.Counts."""
 
 import json
 from collections import Counter

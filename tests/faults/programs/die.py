@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""Leave as many journals as the argument says, of 2,000 records each: by children, killed when they have logged."""
+"""Leave as many journals as the argument says, of 2,000 records each, by killing children that have logged them."""
 
 import logging
 import os

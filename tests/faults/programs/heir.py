@@ -1,8 +1,9 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""Adopt the journals of the dead, and print as JSON how many records of each this process has shipped.
+"""Adopt the journals of dead processes, and print as JSON how many records of each this process has shipped.
 
-With the first one adopted, and not a record of it shipped, it prints its name and waits for a line.
+After it has adopted the first one, and before it ships a record, the process prints the journal's name and waits for a
+line.
 """
 
 import json

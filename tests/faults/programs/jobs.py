@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It becomes app/mails/jobs.py of the generated project.
-"""What a worker does: each job changes an account, one only logs, one raises."""
+"""A worker's jobs: one changes an account and logs, the other changes an account and raises."""
 
 import logging
 
@@ -30,5 +30,5 @@ def send_mail(address):
 @dblog.job
 def fail(address):
     add(address)
-    # Pickle cannot make this exception anew, so it is a copy of it that Celery logs.
+    # Pickle cannot restore this exception, so Celery logs a copy of it.
     raise Refused(550, address)

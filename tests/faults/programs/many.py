@@ -26,7 +26,7 @@ def log(name: object, times: int) -> None:
 
 
 def forks() -> int:
-    """Children of a process whose writer is at work."""
+    """Log from children of a process whose writer is at work."""
     log("parent", 100)
     context = multiprocessing.get_context("fork")
     children = [context.Process(target=log, args=(f"child {number}", 100)) for number in range(8)]
@@ -39,7 +39,7 @@ def forks() -> int:
 
 
 def threads() -> int:
-    """By the hundred."""
+    """Log from hundreds of threads."""
     crowd = [threading.Thread(target=log, args=(number, 20)) for number in range(300)]
     for thread in crowd:
         thread.start()
@@ -49,12 +49,12 @@ def threads() -> int:
 
 
 def signals() -> int:
-    """From a handler that interrupts the very thread that logs."""
+    """Log from a signal's handler that interrupts the thread that logs."""
     heard: list[int] = []
     numbers = count()
 
     def handle(*_: object) -> None:
-        # One signal may interrupt the handler of another: in one step.
+        # One signal may interrupt the handler of another, so this takes a single step.
         logger.error("signal/%s", next(numbers))
         heard.append(1)
 
@@ -69,7 +69,7 @@ def signals() -> int:
 
 
 def finalisers() -> int:
-    """From __del__, wherever the collector runs."""
+    """Log from __del__, wherever the garbage collector runs."""
 
     died: list[int] = []
 
@@ -88,13 +88,13 @@ def finalisers() -> int:
         logger.error("main/%s", number)
     gc.collect()
     while len(died) < 500:
-        # Some die in the writer's thread.
+        # Some objects are collected in the writer's thread.
         time.sleep(0.01)
     return 1_000
 
 
 def orphan() -> int:
-    """An idle child that outlives its parent; it holds nothing of it."""
+    """Leave an idle child that outlives its parent and holds none of the parent's locks."""
     log("parent", 50)
     if os.fork() == 0:
         os.read(0, 1)

@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""The project with one more page, which logs; for gunicorn."""
+"""gunicorn serves the project with one more page, which logs."""
 
 import logging
 
@@ -18,5 +18,5 @@ def say(name: str) -> str:
     return name
 
 
-# Before the server forks, with --preload.
+# With --preload this is logged before the server forks.
 logging.getLogger("served").error("loaded")

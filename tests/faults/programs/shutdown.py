@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""Log wherever one still can while the interpreter shuts down; print what was logged."""
+"""Log wherever code still runs while the interpreter shuts down; print what was logged."""
 
 import atexit
 import logging

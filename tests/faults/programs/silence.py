@@ -1,8 +1,9 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""The project with a page for each way to fail, for all the servers.
+"""All the servers serve the project with a page for each way to fail.
 
-What is raised names SERVER and the way. CONFIGURE names who configures logging when the application is made.
+The text of each exception names SERVER and the way. CONFIGURE names what configures logging after the application is
+made.
 """
 
 import io

@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""For each line on standard input log that line, and print it when the call has returned."""
+"""Log each line of standard input, and print it when the call has returned."""
 
 import logging
 import sys

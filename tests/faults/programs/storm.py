@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # It runs in the environment of the generated project.
-"""Log from four threads, so many records each or until killed; print what was logged, after each call has returned."""
+"""Log from four threads, so many records each or until killed; print each record after its call has returned."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ def work(thread: int) -> None:
                 logger.exception("%s", key)
         os.write(1, f"{key}\n".encode())
         if number % 10 == 0:
-            # As fast as one can, but so that the database can follow to the end of the test.
+            # The threads pause here, so that the database can store all records before the test ends.
             time.sleep(0.05)
 
 

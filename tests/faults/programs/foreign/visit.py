@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """Use a foreign application, log there, and open every page of the log.
 
-Arguments: module:application, the log's module, whose base the pages have ("its own" or "plain").
+The arguments are module:application, the log's module, and whose base template the pages extend ("its own" or "plain").
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The features of the tutorial, as a visitor uses them."""
+"""A visitor can use the features of the tutorial."""
 
 import io
 import json
@@ -34,14 +34,14 @@ from .conftest import PASSWORD, csrf_token, login
 
 
 def submit(client: FlaskClient, page: str, to: str = "", **fields: object) -> str:
-    """Fill in a page's form; returns the page that comes of it."""
+    """Send a page's form; return the page that follows."""
     token = csrf_token(client.get(page).text)
     return client.post(to or page, data={"csrf_token": token, **fields}, follow_redirects=True).text
 
 
 @pytest.fixture
 def ada(client: FlaskClient, make_user: object) -> FlaskClient:
-    """Somebody who has registered."""
+    """Return a client of a user who has registered."""
     assert callable(make_user)
     make_user("first", is_admin=True)
     page = submit(client, "/register", username="ada", email="ada@example.org", password=PASSWORD, repeated=PASSWORD)
@@ -111,7 +111,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def mailbox(app: Flask) -> Iterator[list[Mail]]:
-    """A mail server, and what it has received."""
+    """Run a mail server, and return the mails that it receives."""
     received: list[Mail] = []
 
     class Receive(MailHandler):
@@ -175,7 +175,7 @@ def test_a_picture_is_uploaded(ada: FlaskClient) -> None:
         fields = {"csrf_token": csrf_token(page), "language": "en", "picture": (io.BytesIO(content), name)}
         answer = ada.post("/profile", data=fields)
         assert answer.status_code == (200 if name.endswith(".txt") else 302)
-        answer.request.input_stream.close()  # the client's file for a large body, which it leaves open
+        answer.request.input_stream.close()  # the client leaves its file for a large body open
     too_large = {"picture": (io.BytesIO(b"x" * 4 * 1024 * 1024), "face.png")}
     refused = ada.post("/profile", data=too_large)
     assert refused.status_code == 413

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""A single file: plain SQLAlchemy, JSON and text, no templates."""
+"""An application in a single file: it has plain SQLAlchemy, answers in JSON and text, and no templates."""
 
 from flask import Flask, session
 from sqlalchemy import create_engine, func, select

@@ -1,4 +1,4 @@
-"""The same for programs: JSON, with a token instead of a session."""
+"""The same features for programs: they get JSON, and use a token instead of a session."""
 
 from flask import Blueprint, Request, abort, request
 from flask.typing import ResponseReturnValue
@@ -18,7 +18,7 @@ answer_in_json(api)
 
 
 def user_of(sent: Request) -> User | None:
-    """Return whose token the request carries; the log knows the user by it, too."""
+    """Return the user whose token the request carries; the log knows the user by it, too."""
     kind, _, token = sent.headers.get("Authorization", "").partition(" ")
     profile = profile_with(token) if kind == "Bearer" and token else None
     return profile.user if profile else None

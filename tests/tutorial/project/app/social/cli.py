@@ -1,4 +1,4 @@
-"""flask social: what is said, from the command line."""
+"""flask social counts messages from the command line."""
 
 import click
 from flask.cli import AppGroup

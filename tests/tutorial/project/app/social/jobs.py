@@ -1,4 +1,4 @@
-"""What takes too long for a request."""
+"""Jobs that take too long for a request."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dblog.job
 def export_messages(profile_id: int, to: str) -> None:
-    """Write what somebody has said into a file."""
+    """Write a person's messages into a file."""
     texts = db.session.scalars(select(Message.text).where(Message.profile_id == profile_id).order_by(Message.id))
     Path(to).write_text(json.dumps([*texts]), "utf-8")
     logger.warning("The messages of profile %s are in %s", profile_id, to)

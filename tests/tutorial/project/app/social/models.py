@@ -1,4 +1,4 @@
-"""Who people are beyond their account, whom they follow, and what they say."""
+"""The models of profiles, followers and messages."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A forgotten password is made anew by a link in a mail."""
+"""A link in a mail lets people replace a forgotten password."""
 
 import smtplib
 from email.message import EmailMessage
@@ -26,7 +26,7 @@ def send_link(email: str) -> None:
 
 
 def user_of_link(token: str) -> User | None:
-    """Return whom a link was sent to, None if it is too old, was used or is not ours."""
+    """Return the user to whom a link was sent, or None if it is too old, was used or is not ours."""
     try:
         identity = _serializer().loads(token, max_age=LINK_SECONDS)
     except BadData:

@@ -1,4 +1,4 @@
-"""Find profiles, and what they have to say; the pages, the API and the commands share these functions."""
+"""Find profiles and their messages; the pages, the API and the commands share these functions."""
 
 import hashlib
 import secrets
@@ -32,7 +32,7 @@ def profile_or_404(name: str) -> Profile:
 
 
 def messages(text: str = "") -> Select[Message]:
-    """Return the query of all messages, newest first; with a text, of those that contain it or are of that person."""
+    """Return the query of messages, newest first; with a text, of those that contain it or that this person wrote."""
     query = select(Message).join(Message.profile).join(Profile.user)
     query = query.options(contains_eager(Message.profile).contains_eager(Profile.user)).order_by(Message.id.desc())
     if text:

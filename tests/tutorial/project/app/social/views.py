@@ -1,4 +1,4 @@
-"""Register, follow, write, search: the pages."""
+"""The pages on which people register, follow, write and search."""
 
 # Flask-WTF and Flask-Babel have no types.
 # mypy: allow-untyped-calls
@@ -29,7 +29,7 @@ PAGE_SIZE = 3
 
 
 def language() -> str:
-    """The language that a member has chosen, else the one that the browser asks for."""
+    """Return the language that a member has chosen, or else the one that the browser asks for."""
     if current_user.is_authenticated:
         return profile_of(current_user).language
     return request.accept_languages.best_match(["en", "de"]) or "en"

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""An application like flaskr: a factory, sqlite3 as it is, a base.html that knows nothing of styles in its blocks."""
+"""An application like flaskr: it has a factory, plain sqlite3, and a base.html without a block for styles."""
 
 import os
 import sqlite3

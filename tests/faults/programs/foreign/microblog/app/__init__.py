@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""An application like microblog: a factory, blueprints, Flask-SQLAlchemy and Flask-Login, a base.html."""
+"""An application like microblog: it has a factory, blueprints, Flask-SQLAlchemy, Flask-Login, and a base.html."""
 
 from flask import Flask
 from flask_login import LoginManager
