@@ -185,12 +185,12 @@ def test_what_is_logged_reads_from_left_to_right(page: Page, site: Site) -> None
     """The page around it may have either direction."""
     found = addresses(page.context, site)
     for name, *selectors in (
-        ("rows", ".log-rows .ui-main"),
+        ("rows", ".log-rows .ui-row"),
         ("problems", ".problems-list td.ui-main"),
         ("detail", "main h1", "pre"),
         ("hostile", "main h1", ".log-request a"),
         ("long", "main h1", "pre"),
-        ("problem", "main h1", "pre", ".log-rows .ui-main"),
+        ("problem", "main h1", "pre", ".log-rows .ui-row"),
     ):
         page.goto(site.url + found[name])
         page.evaluate("document.documentElement.dir = 'rtl'")
