@@ -6,6 +6,7 @@ If the template called a macro for each cell, Jinja would take twice as long as 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from flask import url_for
@@ -72,14 +73,17 @@ def table_rows(
     return rows
 
 
-def _runs(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _runs(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """Yield the rows in runs: those of one problem, level and day (UTC) that follow each other, if they are many."""
-    for _, group in groupby(entries, lambda row: (row.fingerprint, row.level, row.created_at.date())):
-        run = [*group]
-        if len(run) > FOLDED_FROM:
-            yield run
-        else:
-            yield from ([entry] for entry in run)
+    # Most rows have another problem than the row above: only of long runs the rest is asked.
+    for _, group in groupby(entries, attrgetter("fingerprint")):
+        alike = [*group]
+        if len(alike) <= FOLDED_FROM:
+            yield from ([entry] for entry in alike)
+            continue
+        for _, part in groupby(alike, lambda row: (row.level, row.created_at.date())):
+            run = [*part]
+            yield from [run] if len(run) > FOLDED_FROM else ([entry] for entry in run)
 
 
 def _fold(run: Sequence[Entry], base: str, names: Mapping[int, str]) -> Like:
