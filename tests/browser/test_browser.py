@@ -410,10 +410,12 @@ def test_rows_of_one_problem_in_a_row_are_one_line(browser: Browser, state: Stor
     page.keyboard.press("Enter")
     expect(rows.nth(1)).to_be_visible()
     page.evaluate(axe)
-    for width in WIDTHS:
+    rows.nth(1).evaluate("link => { link.querySelector('bdi').textContent = 'long '.repeat(99) }")
+    for width in (*OTHER_WIDTHS, *WIDTHS):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(OVERFLOWS) == [], width
-        assert page.evaluate('axe.run({rules: {"target-size": {enabled: true}}})')["violations"] == [], width
+        found = page.evaluate('axe.run({rules: {"target-size": {enabled: true}}})')["violations"]
+        assert found == [], f"{width} pixels wide: {json.dumps(found, indent=1)[:3000]}"
     rows.first.focus()
     for number in (1, 2):
         page.keyboard.press("j")

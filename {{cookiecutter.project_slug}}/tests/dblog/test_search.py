@@ -404,8 +404,9 @@ def test_a_folded_row_has_time_text_link_and_whose_it_is(app: Flask, viewer: Fla
     title = re.sub(r' title="[^"]*"', "", items[6])
     assert title == (
         '<time datetime="2026-11-20T12:02:00.000Z" data-clock="time">12:02:00.000</time>'
+        ' <span class="log-whose">192.0.2.2</span>'
         f' <a class="ui-row" href="/logs/{ids[2]}"><strong>OutOfCoffee</strong> <bdi>m2</bdi></a>'
-        ' <span class="ui-muted">POST /pour</span> <span class="log-whose">192.0.2.2</span>'
+        ' <span class="ui-muted">POST /pour</span>'
     )
 
 

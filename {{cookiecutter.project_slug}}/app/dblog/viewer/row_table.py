@@ -32,7 +32,7 @@ class Like(NamedTuple):
 
     :ivar until: when the last of them was
     :ivar whose: how many users or addresses the rows have together, if it is more than one: "4 addresses"
-    :ivar rows: of each the address, the time, class, text and request, and the user or address where these differ
+    :ivar rows: of each the address, the time, the user or address where these differ, class, text and request
     """
 
     until: Markup
@@ -92,8 +92,8 @@ def _fold(run: Sequence[Entry], base: str, names: Mapping[int, str]) -> Like:
     rows = []
     for entry in run[1:]:
         who = names.get(entry.user_id, entry.user_id) if len(users) > 1 else entry.ip if whose else None
-        clock_time = clock(entry.created_at)
-        rows.append((f"{base}/{entry.id}", clock_time, *_what(entry), None if who is None else inert(who)))
+        whose_row = None if who is None else inert(who)
+        rows.append((f"{base}/{entry.id}", clock(entry.created_at), whose_row, *_what(entry)))
     return Like(hour_minute(run[-1].created_at), whose, rows)
 
 
