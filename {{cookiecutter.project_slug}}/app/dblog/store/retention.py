@@ -5,47 +5,23 @@ A problem's count says how often it was seen since it was first seen, so pruning
 """
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Dialect,
-    Engine,
-    and_,
-    delete,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Dialect, Engine, delete, func, select
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ...database import current_time, hour_of
 from .. import limits
-from ..models import (
-    OPEN,
-    LogDay,
-    LogDecision,
-    LogEntry,
-    LogHour,
-    LogPosition,
-    LogProblem,
-    LogProblemDay,
-    LogProblemHour,
-    LogProblemUser,
-)
+from ..models import LogDay, LogEntry, LogHour, LogPosition, LogProblemDay, LogProblemHour
 from .pruned_hours import delete_hours
+from .pruned_problems import delete_problems, delete_users_of_dropped, drop_problems
 
 #: A transaction deletes few rows, and pauses follow, so that requests of the process hardly wait for the interpreter.
 BATCH_ROWS = 200
-
-#: How many problems are dropped in a transaction: they have few columns and only two indexes.
-DROPPED_PROBLEMS = 1_000
 #: How long after it was last seen a problem with a decision is deleted.
 KEPT_IF_DECIDED = timedelta(days=365)
-UNDECIDED = and_(LogProblem.status == OPEN, LogProblem.decided_at.is_(None))
 
 #: How long pruning waits after the start: the first records are shipped first, and a short process does not prune.
 START_SECONDS = 1.0
@@ -198,64 +174,20 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
         # A record from before this hour may still arrive: the next step finds it, with or without its counts.
         empty_before = min(cutoff, hour_of(oldest)) if oldest else cutoff
         # If each row is a problem of its own, these tables have as much to delete, so each step deletes from them, too.
+        before = min(cutoff, oldest) if oldest else cutoff
+        # Problems with a decision go when the rows have gone: a year allows a round's delay, and a step one query less.
+        problems = delete_problems(connection, before, None if ids else decided_before, most=BATCH_ROWS)
+        hours = delete_hours(connection, LogHour, LogDay, empty_before, BATCH_ROWS)
+        of_problems = delete_hours(connection, LogProblemHour, LogProblemDay, empty_before, BATCH_ROWS)
+        delete_users_of_dropped(connection, {each["fingerprint"] for each in of_problems})
         found = (
-            _delete_problems(connection, min(cutoff, oldest) if oldest else cutoff, decided_before)
-            + delete_hours(connection, LogHour, LogDay, empty_before, BATCH_ROWS)
-            + delete_hours(connection, LogProblemHour, LogProblemDay, empty_before, BATCH_ROWS)
+            problems
+            + len(hours)
+            + len(of_problems)
             # Nobody has shipped such a journal to its end. The rows by which a replay knew its records are gone anyway.
             + _delete_oldest(connection, LogPosition.journal, LogPosition.written_at, cutoff)
         )
     return len(ids) if ids or found else None
-
-
-def drop_problems(engine: Engine, most: int) -> int:
-    """Delete up to 1,000 of the problems beyond the limit, and return how many were deleted.
-
-    The problems with the fewest rows are deleted, and among equals those not seen for the longest time. If the time
-    alone decided, a flood of different texts would drive out all that matters. A problem with a decision stays.
-
-    :param most: how many problems are kept
-    """
-    with engine.connect() as connection:
-        too_many = (connection.scalar(select(func.count()).select_from(LogProblem)) or 0) - most
-    if too_many <= 0:
-        return 0
-    with engine.begin() as connection:
-        least = select(LogProblem.fingerprint).where(UNDECIDED).order_by(LogProblem.count, LogProblem.last_seen)
-        names = connection.scalars(least.limit(min(too_many, DROPPED_PROBLEMS))).all()
-        connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), UNDECIDED))
-        _delete_parts(connection, names)
-    return len(names)
-
-
-def _delete_problems(connection: Connection, before: datetime, decided_before: datetime | None) -> int:
-    """Delete up to 200 problems that were last seen before a time, and their counts; return how many were found.
-
-    A problem that another process sees again at this moment stays.
-    """
-    decided = UNDECIDED if decided_before is None else or_(UNDECIDED, LogProblem.last_seen < decided_before)
-    gone = and_(LogProblem.last_seen < before, decided)
-    names = connection.scalars(
-        select(LogProblem.fingerprint).where(gone).order_by(LogProblem.last_seen).limit(BATCH_ROWS)
-    ).all()
-    if names:
-        connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), gone))
-        _delete_parts(connection, names)
-        # Their counts are deleted by problem, since other problems may still have rows in the same hours.
-        for of_problem, age in (
-            (LogProblemHour.fingerprint, LogProblemHour.hour),
-            (LogProblemDay.fingerprint, LogProblemDay.day),
-        ):
-            connection.execute(delete(of_problem.class_).where(of_problem.in_(sorted(names)), age < before))
-    return len(names)
-
-
-def _delete_parts(connection: Connection, names: Sequence[str]) -> None:
-    """Delete the users and the history of those of the problems that are gone."""
-    left = select(LogProblem.fingerprint).where(LogProblem.fingerprint.in_(names))
-    for of_problem in (LogProblemUser.fingerprint, LogDecision.fingerprint):
-        gone = of_problem.in_(sorted(names)), of_problem.not_in(left)
-        connection.execute(delete(of_problem.class_).where(*gone))
 
 
 def _delete_oldest(
