@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.database import hour_of, utcnow
-from app.dblog.models import LogEntry, LogProblem
+from app.dblog.models import LogProblem, LogProblemUser
 from app.dblog.store import retention
 from app.dblog.store.retention import Retention, drop_problems, prune
 from app.dblog.viewer import decisions
@@ -116,16 +116,60 @@ def test_the_limit_is_the_configurations(app: Flask) -> None:
     assert (writer.keep_problems, writer._retention.max_problems) == (10_000, 10_000)
 
 
-def test_a_problem_that_was_dropped_and_is_seen_again_is_not_new(app: Flask, log: Engine) -> None:
-    put(app, row(fingerprint="2n-old", age=9 * DAY), *(row(fingerprint="2n-often") for _ in range(3)))
-    first_seen = problems(log)["2n-old"].first_seen
-    assert drop_problems(log, 1) == 1
-    put(app, row(fingerprint="2n-old"), row(fingerprint="2n-new"))
+def test_a_problem_that_was_dropped_and_is_seen_again_goes_on(app: Flask, log: Engine) -> None:
+    put(
+        app,
+        row(fingerprint="2n-old", age=9 * DAY, user_id=1, level=50),
+        *(row(fingerprint="2n-old", age=age * DAY, user_id=age % 2) for age in range(4)),
+        *(row(fingerprint="2n-often") for _ in range(9)),
+    )
+    before = problems(log)["2n-old"]
+    assert (before.count, before.users, before.level) == (5, 2, 50)
+    for count in (5, 8):
+        assert drop_problems(log, 1) == 1 + (count > 5)
+        assert {*problems(log)} == {"2n-often"}
+        put(app, *(row(fingerprint="2n-old", user_id=user) for user in (None, 1, 2)), row(fingerprint="2n-new"))
+        found = problems(log)
+        old, new = found["2n-old"], found["2n-new"]
+        assert (old.first_seen, old.count, old.users, old.level) == (before.first_seen, count + 3, 3, 50)
+        assert new.first_seen > utcnow() - HOUR
+        assert (new.users, new.level) == (0, 40)
+    with Session(log) as session:
+        users = session.execute(select(LogProblemUser.user_id, LogProblemUser.count)).all()
+    assert dict(users) == {0: 2, 1: 5, 2: 2}
+    assert problems(log)["2n-new"].count == 2
+
+
+def test_the_usual_batch_asks_nothing_about_what_was_dropped(app: Flask, log: Engine) -> None:
+    put(app, row())
+    asked: list[str] = []
+    event.listen(log, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    put(app, *(row() for _ in range(3)))
+    known = len(asked)
+    put(app, row(fingerprint="2n-new"))
+    assert not [each for each in asked[:known] if each.startswith("SELECT") and "log_problem_day" in each]
+    assert len([each for each in asked[known:] if each.startswith("SELECT") and "log_problem_day" in each]) == 1
+    assert not [each for each in asked if "min(" in each], "what is new has no first row to look for"
+
+
+def test_the_users_of_a_dropped_problem_go_with_its_counts(app: Flask, log: Engine) -> None:
+    put(
+        app,
+        row(fingerprint="2n-old", age=40 * DAY, user_id=1),
+        row(fingerprint="2n-again", age=40 * DAY, user_id=2),
+        row(fingerprint="2n-again", age=DAY, user_id=3),
+        *(row(fingerprint="2n-often", age=age * DAY, user_id=4) for age in (39, 2, 1)),
+    )
+    assert drop_problems(log, 1) == 2
+    cutoff = hour_of(utcnow()) - 30 * DAY
+    while prune(log, cutoff, retention.year_before(log)) is not None:
+        pass
+    with Session(log) as session:
+        assert {*session.scalars(select(LogProblemUser.user_id))} == {2, 3, 4}
+    put(app, row(fingerprint="2n-again", user_id=3), row(fingerprint="2n-old"))
     found = problems(log)
-    assert found["2n-old"].first_seen == first_seen
-    assert found["2n-new"].first_seen > utcnow() - HOUR
-    with log.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(LogEntry)) == 6
+    assert (found["2n-again"].count, found["2n-again"].users) == (2, 2)
+    assert (found["2n-old"].count, found["2n-old"].users) == (1, 0)
 
 
 @pytest.mark.parametrize("action", [None, *DECISIONS])

@@ -5,12 +5,11 @@ Each table is written in the order of its key: writers that take the same locks 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, func, select, update
+from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ...database import day_of
@@ -19,6 +18,7 @@ from ..capture.sanitize import clean_text
 from ..models import OPEN, LogDay, LogEntry, LogHour, LogProblem, LogProblemDay, LogProblemHour
 from .affected import count_users
 from .decided import reopen
+from .dropped import read_dropped
 from .releases import note_releases
 from .rows import Row
 from .storms import Place, Storms, is_behind, last_places, read_places, write_places
@@ -91,11 +91,9 @@ def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]
     if _count_in(connection, problems) < len(problems):
         known = set(connection.scalars(select(_problem.c.fingerprint).where(_problem.c.fingerprint.in_(members))))
         new = [each for each in problems if each["fingerprint"] not in known]
-        # A problem that LOG_MAX_PROBLEMS has dropped may have rows: it was first seen when its oldest row was made.
-        seen = _first_seen(connection, new)
-        first = [min(each["first_seen"], seen.get(each["fingerprint"], each["first_seen"])) for each in new]
         blank = {"count": 0, "users": 0, "in_next_deploy": False}
-        absent = [each | blank | {"first_seen": time} for each, time in zip(new, first, strict=True)]
+        dropped = read_dropped(connection, [each["fingerprint"] for each in new])
+        absent = [each | blank | dropped.get(each["fingerprint"], {}) for each in new]
         connection.execute(insert_if_absent(connection.dialect.name, _problem, "fingerprint"), absent)
         _count_in(connection, new)
 
@@ -103,13 +101,6 @@ def _count_problems(connection: Connection, members: Mapping[str, Sequence[Row]]
 def _place(row: Row) -> str:
     """Return where a record was logged, and in which request."""
     return " · ".join(filter(None, (row["place"], row["method"] and f"{row['method']} {row['path']}")))
-
-
-def _first_seen(connection: Connection, problems: Sequence[Row]) -> dict[str, datetime]:
-    """Return by fingerprint when the oldest row of a problem was made; a problem without rows is left out."""
-    names = [each["fingerprint"] for each in problems]
-    oldest = select(_entry.c.fingerprint, func.min(_entry.c.created_at)).where(_entry.c.fingerprint.in_(names))
-    return dict(connection.execute(oldest.group_by(_entry.c.fingerprint)).all())
 
 
 def _count_in(connection: Connection, problems: Sequence[Row]) -> int:
