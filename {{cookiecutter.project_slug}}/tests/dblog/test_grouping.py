@@ -241,7 +241,7 @@ def test_branches_are_problems_of_their_own(kept: Keep, write: Callable[[str], C
 
 
 def forget_sources() -> None:
-    source_templates._file.cache_clear()
+    source_templates._files.__init__()  # type: ignore[misc]
 
 
 LATE = """
@@ -274,9 +274,8 @@ def test_a_journal_that_is_adopted_after_a_deploy_keeps_its_problems(
     assert kept.rows()[0]["title"] == "Late delivery of tea"
 
 
-def test_a_source_is_parsed_once_and_once_more_when_it_changes(
-    kept: Keep, write: Callable[[str], Callable[..., None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def count_parses(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The sources that are parsed from now on."""
     parsed: list[bytes] = []
 
     def read_calls(source: bytes) -> Sequence[logging_calls.Call]:
@@ -284,6 +283,56 @@ def test_a_source_is_parsed_once_and_once_more_when_it_changes(
         return logging_calls.read_calls(source)
 
     monkeypatch.setattr(source_templates, "read_calls", read_calls)
+    return parsed
+
+
+def write_many(folder: Path, count: int) -> list[str]:
+    """Make source files with twenty calls each, of which one logs; returns their paths."""
+    other = "".join(f"    send({number}, 'a text of some length for {number}')\n" for number in range(19))
+    for number in range(count):
+        source = f"def log(logger, name):\n    logger.error(f'Late delivery {number} of {{name}}')\n{other}"
+        (folder / f"module_{number}.py").write_text(source)
+    return [str(folder / f"module_{number}.py") for number in range(count)]
+
+
+def test_a_thousand_sources_are_parsed_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = write_many(tmp_path, 1_000)
+    parsed = count_parses(monkeypatch)
+    forget_sources()
+    for turn in range(3):
+        for number, file in enumerate(files):
+            found = source_templates.find_template(file, 2, "log", f"Late delivery {number} of tea {turn}")
+            assert found == (f"Late delivery {number} of *", f"Late delivery {number} of {{name}}")
+    assert len(parsed) == 1_000
+
+
+def test_what_is_kept_of_sources_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = write_many(tmp_path, 50)
+    parsed = count_parses(monkeypatch)
+    forget_sources()
+    kept = source_templates._files
+    source_templates.find_template(files[0], 2, "log", "Late delivery 0 of tea")
+    source_templates.find_template(files[0], 2, "log", "Late delivery 0 of tea")
+    monkeypatch.setattr(source_templates, "MAX_KEPT_BYTES", kept.kept_bytes * 10)
+    for file in files:
+        # Lines are kept, too.
+        for line in range(1, 20):
+            source_templates.find_template(file, line, f"of {line}", "something else")
+    assert [*kept.by_path] == files[-len(kept.by_path) :]
+    assert 2 < len(kept.by_path) < 8
+    assert kept.by_path.keys() == kept.sizes.keys()
+    assert kept.kept_bytes == sum(kept.sizes.values()) <= source_templates.MAX_KEPT_BYTES
+    before = len(parsed)
+    source_templates.find_template(files[-1], 2, "log", "Late delivery 49 of tea")
+    assert len(parsed) == before
+    source_templates.find_template(files[0], 2, "log", "Late delivery 0 of tea")
+    assert len(parsed) == before + 1
+
+
+def test_a_source_is_parsed_once_and_once_more_when_it_changes(
+    kept: Keep, write: Callable[[str], Callable[..., None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = count_parses(monkeypatch)
     log = write(LATE)
     forget_sources()
     for number in range(100):

@@ -6,6 +6,7 @@ shows what is constant. The source may have changed since: a template is used on
 
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -16,7 +17,10 @@ from .logging_calls import Call, Hole, Pattern, read_calls
 
 #: Longer files are not read: one of this length takes a tenth of a second to parse.
 MAX_BYTES = 262_144
-MAX_FILES = 128
+#: How much memory the calls of all files may take, by a rough count. A thousand files of usual libraries take a third.
+MAX_KEPT_BYTES = 16_777_216
+#: What that count is made of, besides a byte for each character.
+FILE_BYTES, CALL_BYTES, PART_BYTES, LINE_BYTES = 500, 264, 80, 200
 #: How often to look whether a file has changed.
 LOOK_SECONDS = 1.0
 MAX_LINES = 4_096
@@ -33,6 +37,56 @@ class _File:
         self.on_line: dict[int, Sequence[Pattern]] = {}
         #: What the logging calls in a function can say, in the same order.
         self.in_function: dict[str, Sequence[Pattern]] = {}
+        self._calls_bytes = 0
+
+    def read(self, path: str) -> None:
+        """Parse the file if it has changed."""
+        version = _version(path)
+        if version != self.version:
+            self.version = version
+            self.calls = _parse(path) if version else ()
+            self.on_line, self.in_function = {}, {}
+            parts = [part for call in self.calls for pattern in call.patterns for part in pattern]
+            characters = sum(len(part if isinstance(part, str) else part.name) for part in parts)
+            self._calls_bytes = CALL_BYTES * len(self.calls) + PART_BYTES * len(parts) + characters
+
+    def kept_bytes(self) -> int:
+        """Return about how much memory this takes."""
+        return FILE_BYTES + self._calls_bytes + LINE_BYTES * (len(self.on_line) + len(self.in_function))
+
+
+class _Files(threading.local):
+    """The files that records named; if they take too much memory, those go that were not named for the longest time.
+
+    Each writer's thread has its own, so that there is no lock that a fork could leave locked.
+    """
+
+    def __init__(self) -> None:
+        #: The last named one is the last.
+        self.by_path: dict[str, _File] = {}
+        #: What each file took when it was last named, and all of them together.
+        self.sizes: dict[str, int] = {}
+        self.kept_bytes = 0
+
+    def find(self, path: str) -> _File:
+        """Return the file as it is now, or was a second ago."""
+        source = self.by_path.pop(path, None) or _File()
+        self.by_path[path] = source
+        now = time.monotonic()
+        if now - source.looked >= LOOK_SECONDS:
+            source.looked = now
+            source.read(path)
+        size = source.kept_bytes()
+        self.kept_bytes += size - self.sizes.get(path, 0)
+        self.sizes[path] = size
+        while self.kept_bytes > MAX_KEPT_BYTES and len(self.by_path) > 1:
+            oldest = next(iter(self.by_path))
+            del self.by_path[oldest]
+            self.kept_bytes -= self.sizes.pop(oldest)
+        return source
+
+
+_files = _Files()
 
 
 def find_template(file: str, line: int, function: str, message: str) -> tuple[str, str] | None:
@@ -44,7 +98,7 @@ def find_template(file: str, line: int, function: str, message: str) -> tuple[st
     :param line: the line of the logging call, or of its caller if it was given a ``stacklevel``
     :param function: the name of the function that the line is in
     """
-    source = _look(file)
+    source = _files.find(file)
     for pattern in _on_line(source, line):
         if (values := _match(pattern, message)) is not None:
             return _spell(pattern, values, len(message))
@@ -126,25 +180,6 @@ def _spell(pattern: Pattern, values: Sequence[str], length: int) -> tuple[str, s
 def _spelled(pattern: Pattern) -> tuple[str, str]:
     key = "".join(part if isinstance(part, str) else grouping.HOLE for part in pattern)
     return key, "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in pattern)
-
-
-@lru_cache(maxsize=MAX_FILES)
-def _file(path: str) -> _File:
-    return _File()
-
-
-def _look(path: str) -> _File:
-    """Return the file's calls; the file is parsed again only if it has changed."""
-    source = _file(path)
-    now = time.monotonic()
-    if now - source.looked >= LOOK_SECONDS:
-        source.looked = now
-        version = _version(path)
-        if version != source.version:
-            source.version = version
-            source.calls = _parse(path) if version else ()
-            source.on_line, source.in_function = {}, {}
-    return source
 
 
 def _version(path: str) -> tuple[int, int] | None:
