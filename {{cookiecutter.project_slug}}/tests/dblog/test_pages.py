@@ -45,7 +45,7 @@ def shown(page: str) -> list[str]:
 
 
 def chips(page: str) -> dict[str, tuple[str, str | None, bool]]:
-    """Of the chips of levels, loggers and muted problems, by label: where each leads, its number, and if it is on."""
+    """Return the chips of levels, loggers and muted problems by label: address, number, and whether it is on."""
     [nav] = re.findall(r'<nav class="ui-chips" aria-label="Levels, loggers.*?</nav>', page, re.DOTALL)
     found = {}
     for address, attributes, content in re.findall(r'href="([^"]*)"([^>]*)>(.*?)</a>', nav):
@@ -342,7 +342,7 @@ def test_levels_are_chips_with_short_names(app: Flask, viewer: FlaskClient) -> N
 
 
 def test_the_loggers_with_most_rows_are_chips(app: Flask, viewer: FlaskClient) -> None:
-    """A list has the others; the chosen one stays chosen in the form, wherever it is."""
+    """A list has the other loggers; the form keeps the chosen one, whether it is a chip or in the list."""
     for number, name in enumerate(("a", "b", "c", "d", "e<"), 1):
         put(app, *(row(logger=name, level=20 + number % 2 * 20) for _ in range(number)))
 

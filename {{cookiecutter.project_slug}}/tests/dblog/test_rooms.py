@@ -90,14 +90,14 @@ def test_imports_keep_to_the_rooms() -> None:
 
 
 def test_readme_carries_what_is_needed() -> None:
-    """Each member of the portable set is copied, and nothing else but the log."""
+    """README copies each module of the portable set, and otherwise only the log."""
     readme = (PROJECT / "README.md").read_text("utf-8")
     [copied] = re.findall(r"^ *cp .*?/app/\{(.*)\}", readme, re.MULTILINE)
     assert {f"app.{name.removesuffix('.py')}" for name in copied.split(",")} == PORTABLE | {"app.dblog"}
 
 
 def test_capture_touches_memory_only() -> None:
-    """No session, no engine, no file: a log call must not wait for them."""
+    """Capture uses no session, no engine and no file, because a log call must not wait for them."""
     for path in PROJECT.glob("app/dblog/capture/*.py"):
         names = {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
         assert names.isdisjoint({"open", "Path", "db", "Session", "create_engine"}), path

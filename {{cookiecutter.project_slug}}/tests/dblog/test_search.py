@@ -344,7 +344,7 @@ def test_a_row_says_what_where_and_who(app: Flask, viewer: FlaskClient, user: Us
 
 
 def folds(page: str) -> list[tuple[str, str, list[str]]]:
-    """Of each row the text, the line below it if there is one, and the texts that are folded into it."""
+    """Return the text of each row, the line below it if there is one, and the texts that are folded into it."""
     found = []
     for line in re.findall(r'<tr id="row-\d+".*?</tr>', page, re.DOTALL):
         first, *others = shown(line)
@@ -354,7 +354,7 @@ def folds(page: str) -> list[tuple[str, str, list[str]]]:
 
 
 def at_minute(minute: int, **columns: Any) -> dict[str, Any]:
-    """A row of a problem, so many minutes after noon on a day that has no other rows."""
+    """Return a row of a problem, so many minutes after noon on a day that has no other rows."""
     moment = datetime(2026, 11, 20, 12, tzinfo=UTC) + timedelta(minutes=minute)
     return row(f"m{minute}", created_at=moment, **columns)
 
@@ -384,7 +384,7 @@ def test_rows_of_one_problem_in_a_row_are_one_line(app: Flask, viewer: FlaskClie
 
 
 def test_a_folded_row_has_time_text_link_and_whose_it_is(app: Flask, viewer: FlaskClient, user: User) -> None:
-    """The address only where no two users have the rows; nothing where all have the same."""
+    """The line counts the users if there are several, and otherwise the addresses if there are several."""
     columns = {**ERROR, "exception_text": "none <left>"}
     ids = put(
         app,
@@ -411,7 +411,7 @@ def test_a_folded_row_has_time_text_link_and_whose_it_is(app: Flask, viewer: Fla
 
 
 def test_where_every_row_is_meant_none_is_folded(app: Flask, viewer: FlaskClient) -> None:
-    """Of one problem, one request, around a row; nor for programs."""
+    """Lists of one problem, of one request and around a row fold nothing, and neither do lists for programs."""
     [*_, last] = put(app, *(row(f"m{number}", request_id="r-1") for number in range(9)))
     number = problem_id(app)
     assert '<details class="log-like' in viewer.get("/logs?q=m").text
