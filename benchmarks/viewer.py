@@ -19,13 +19,13 @@
 #     "zxcvbn>=4.5,<5",
 # ]
 # ///
-"""How long the log's pages, their JSON and the commands take, however many rows there are.
+"""Measure how long the log's pages, their JSON and the commands take, however many rows there are.
 
-For each database and number of rows: a scratch database is filled with thirty days of a realistic mix, every page is
-asked for until it is warm and then timed, and the database is deleted. Prints a Markdown table of medians in
-milliseconds, as docs/figures.md shows it; on stderr also the CPU time of this process. `uv run benchmarks/viewer.py
---database sqlite` needs 15 GB of disk, postgresql the same; `--database mariadb --rows 100000 1000000` takes five
-minutes. `--kind` chooses a log in which 99% of the rows are muted, or one that a flood of different texts has reached.
+For each database and number of rows the script fills a scratch database with thirty days of a realistic mix, asks for
+every page until it is warm, times it, and deletes the database. It prints a Markdown table of medians in milliseconds,
+as in docs/figures.md, and on stderr also the CPU time of this process. `uv run benchmarks/viewer.py --database sqlite`
+needs 15 GB of disk, postgresql the same; `--database mariadb --rows 100000 1000000` takes five minutes. `--kind`
+chooses a log in which 99% of the rows are muted, or one with a flood of different texts.
 """
 
 import argparse
@@ -127,7 +127,7 @@ def main() -> None:
 
 @contextmanager
 def filled_app(name: str, rows: int, days: float = 30.0, kind: str = MIX) -> Iterator[Any]:
-    """An application whose log has so many rows of so many days, on a database of its own that is gone afterwards."""
+    """Yield an application whose log has so many rows of so many days, on a database that is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="dblog-") as folder:
         url = f"sqlite:///{folder}/log.db"
         if server := SERVERS.get(name):
@@ -176,7 +176,7 @@ def make_app(url: str, folder: str) -> Any:
 
 
 def measured(app: Any) -> Iterator[tuple[str, tuple[float, float]]]:
-    """Every page and command with its medians in milliseconds: of the time that passed, and of CPU time."""
+    """Return every page and command with its medians in milliseconds: of elapsed time, and of CPU time."""
     client = admin_client(app)
     row = client.get("/logs.json").get_json()["entries"][0]["id"]
     middle = middle_cursor(app)
@@ -208,7 +208,7 @@ def middle_cursor(app: Any) -> str:
     entry = import_module("app.dblog.models").LogEntry
     with app.app_context(), import_module("app.dblog.viewer.queries").reading() as log:
         half = log.scalar(select(func.max(entry.id))) // 2
-        # MariaDB leaves numbers out when it inserts in bulk.
+        # MariaDB skips ids when it inserts in bulk.
         row = log.execute(select(entry.created_at, entry.id).where(entry.id >= half).order_by(entry.id).limit(1)).one()
     return str(import_module("app.listing").Cursor(*row))
 
