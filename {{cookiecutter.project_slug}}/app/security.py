@@ -1,12 +1,15 @@
-"""The headers of every response, and the limit of a request's body."""
+"""The headers of every response, and the limits of a request's body and of its form's fields."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import flask
 from flask import Flask, Response, abort, current_app, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
@@ -57,7 +60,25 @@ class Body(LimitedStream):
         return body
 
 
+class FormParser(FormDataParser):
+    def parse(
+        self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
+    ) -> Any:
+        """Return a form's fields and files; raises RequestEntityTooLarge if there are more than MAX_FORM_PARTS.
+
+        Werkzeug counts them in multipart forms alone.
+        """
+        if mimetype == "application/x-www-form-urlencoded" and (most := self.max_form_parts) is not None:
+            body = stream.read()
+            if body.count(b"&") >= most:
+                raise RequestEntityTooLarge(f"A form may have at most {most:,} fields.")
+            stream = BytesIO(body)
+        return super().parse(stream, mimetype, content_length, options)
+
+
 class Request(flask.Request):
+    form_data_parser_class = FormParser
+
     @cached_property
     def stream(self) -> IO[bytes]:
         stream, most = super().stream, self.max_content_length
