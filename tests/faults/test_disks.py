@@ -48,8 +48,10 @@ def test_a_full_disk(site: Site, small_disk: Path) -> None:
     assert counts.agree()
 
 
-def test_a_full_disk_and_no_database(site: Site, small_disk: Path) -> None:
+@pytest.mark.parametrize("storm_rows", [0, 50])
+def test_a_full_disk_and_no_database(site: Site, small_disk: Path, storm_rows: int) -> None:
     """No log call raises or waits; the next process ships the records that were written before."""
+    site.env["LOG_STORM_ROWS"] = str(storm_rows)
     journal = str(small_disk / "journal")
     with speaker(site, LOG_JOURNAL_DIR=journal, LOG_DATABASE_URL=NOWHERE) as process:
         process.say("journal", 20)
@@ -57,6 +59,9 @@ def test_a_full_disk_and_no_database(site: Site, small_disk: Path) -> None:
     site.flush(LOG_JOURNAL_DIR=journal)
     counts = site.counts()
     assert {f"journal {number}" for number in range(20)} <= counts.messages.keys()
+    (loss,) = (each for each in counts.messages if "dropped" in each)
+    assert counts.problems == len(process.said) - int(loss.split()[0]) + 1
+    assert (counts.without_row > 0) is (storm_rows > 0)
     assert counts.agree()
 
 

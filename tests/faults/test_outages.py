@@ -77,14 +77,9 @@ def test_a_server_that_is_stopped_and_started_again(site: Site, server: Server) 
     assert counts.agree()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("statement", STATEMENTS, ids=bytes.decode)
-@pytest.mark.parametrize("deliver", [True, False], ids=["after it was sent", "before it was sent"])
-def test_a_connection_that_is_cut(site: Site, statement: bytes, deliver: bool) -> None:
-    """If the connection is cut after COMMIT was sent, the writer cannot know whether it succeeded.
-
-    It did, and the writer does not store the rows again.
-    """
+@pytest.fixture
+def wire(site: Site) -> Iterator[Wire]:
+    """A wire between the site and its log, which is a database of PostgreSQL with the tables."""
     url = urlsplit(reachable("PostgreSQL"))
     name = f"scratch_{os.urandom(6).hex()}"
     on_server(url.geturl(), f"CREATE DATABASE {name}")
@@ -92,18 +87,46 @@ def test_a_connection_that_is_cut(site: Site, statement: bytes, deliver: bool) -
     site.env["LOG_DATABASE_URL"] = url._replace(
         netloc=f"{url.username}@127.0.0.1:{wire.port}", path=f"/{name}"
     ).geturl()
-    try:
-        site.flask("db", "upgrade")
-        with speaker(site) as process:
-            wire.cut, wire.deliver = statement, deliver
-            process.say("cut", 200)
-            wait_until(lambda: wire.cuts == 1)
-            process.say("mended", 200)
-        site.flush()
-        counts = site.counts()
-        assert counts.messages == dict.fromkeys(process.said, 1)
-        assert counts.agree()
-        assert site.journal() == []
-    finally:
-        wire.close()
-        on_server(url.geturl(), f"DROP DATABASE {name} WITH (FORCE)")
+    site.flask("db", "upgrade")
+    yield wire
+    wire.close()
+    on_server(url.geturl(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statement", STATEMENTS, ids=bytes.decode)
+@pytest.mark.parametrize("deliver", [True, False], ids=["after it was sent", "before it was sent"])
+def test_a_connection_that_is_cut(site: Site, wire: Wire, statement: bytes, deliver: bool) -> None:
+    """If the connection is cut after COMMIT was sent, the writer cannot know whether it succeeded.
+
+    It did, and the writer does not store the rows again.
+    """
+    with speaker(site) as process:
+        wire.cut, wire.deliver = statement, deliver
+        process.say("cut", 200)
+        wait_until(lambda: wire.cuts == 1)
+        process.say("mended", 200)
+    site.flush()
+    counts = site.counts()
+    assert counts.messages == dict.fromkeys(process.said, 1)
+    assert counts.agree()
+    assert site.journal() == []
+
+
+@pytest.mark.slow
+def test_a_connection_that_is_cut_in_a_storm(site: Site, wire: Wire) -> None:
+    """Records that are only counted have no rows by which the writer could see that the COMMIT succeeded."""
+    site.env["LOG_STORM_ROWS"] = "50"
+    with speaker(site) as process:
+        process.say("storm", 200)
+        wait_until(lambda: site.counts().problems == 200)
+        wire.cut, wire.deliver = b"COMMIT", True
+        process.say("storm", 200)
+        wait_until(lambda: wire.cuts == 1)
+        process.say("storm", 200)
+    site.flush()
+    counts = site.counts()
+    assert counts.problems == 600
+    assert counts.agree()
+    assert 50 <= counts.rows <= 60
+    assert site.journal() == []
