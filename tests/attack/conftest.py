@@ -40,9 +40,12 @@ class Target:
     site: Site
 
     def send(self, request: bytes) -> Answer | None:
-        """Send bytes as they are, and return the answer, or None if the server hangs up without one."""
+        """Send bytes as they are, and return the answer, or None if the server hangs up without one.
+
+        A server from which nothing comes for half a minute has been held up, and the test fails.
+        """
         place = urlsplit(self.url)
-        with socket.create_connection((place.hostname or "", place.port or 0), timeout=120) as connection:
+        with socket.create_connection((place.hostname or "", place.port or 0), timeout=30) as connection:
             with suppress(ConnectionError):  # the server may answer and hang up before it has read everything
                 connection.sendall(request)
                 connection.shutdown(socket.SHUT_WR)
