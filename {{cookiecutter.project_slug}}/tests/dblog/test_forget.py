@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,8 @@ def test_what_no_database_took_is_made_anonymous(app: Flask, user: User) -> None
     assert json.loads(second)["record"] == others
     assert third == "torn, of [forgotten]"
     assert [path.name for path in folder.glob("quarantine*")] == [QUARANTINE]
+    if hasattr(os, "geteuid"):
+        assert (folder / QUARANTINE).stat().st_mode & 0o777 == 0o600
 
 
 def test_without_the_log_s_tables_nothing_is_forgotten(app: Flask, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
