@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from textwrap import indent
 from typing import TextIO, cast
@@ -76,6 +77,11 @@ class SharedFile(ConcurrentRotatingFileHandler):
     """A file that several processes may write and rotate; if it cannot be written any more, this warns once."""
 
     has_warned = False
+
+    def do_open(self, mode: str | None = None) -> TextIOWrapper:
+        # The library would make a new file with everybody's rights and take them away a moment later.
+        make_file(Path(self.baseFilename))
+        return super().do_open(mode)
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
