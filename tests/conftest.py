@@ -41,6 +41,11 @@ FOREIGN = ("DATABASE_URL", "SECRET_KEY", "VIRTUAL_ENV", "PYTHONPATH", "COOKIECUT
 FOREIGN_PREFIXES = ("FLASK_", "LOG_", "GIT_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first: at the end one worker would run them while the other has nothing left to do."""
+    items.sort(key=lambda item: item.path.name != "test_own_tests.py")
+
+
 def run(
     *command: str | Path, cwd: Path, check: bool = True, env: Mapping[str, str] | None = None, typed: str = ""
 ) -> subprocess.CompletedProcess[str]:
