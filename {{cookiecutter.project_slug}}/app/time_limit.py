@@ -22,23 +22,27 @@ _LIMIT_HIT = {"57014", 3024, 1969}
 
 @contextmanager
 def limited(connection: Connection) -> Iterator[None]:
-    """Let no statement in the block run longer than :data:`STATEMENT_SECONDS`; the transaction ends with the block."""
+    """Let no statement in the block run longer than :data:`STATEMENT_SECONDS`.
+
+    On PostgreSQL the limit holds until the transaction ends.
+    """
     dialect: Any = connection.dialect
-    if dialect.name == "sqlite":
-        # After an error the session has given its connection back to the pool, so the driver's is remembered here.
-        driver: Any = connection.connection.dbapi_connection
-        event.listen(connection, "before_cursor_execute", _start_clock)
-        try:
-            yield
-        finally:
-            driver.set_progress_handler(None, 0)
-        return
     if dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(STATEMENT_SECONDS * 1_000)}")
-    else:
-        limit = _limit_of_mariadb if dialect.is_mariadb else _limit_of_mysql
-        event.listen(connection, "before_cursor_execute", limit, retval=True)
-    yield
+        yield
+        return
+    is_sqlite = dialect.name == "sqlite"
+    listener: Any = _start_clock if is_sqlite else _limit_of_mariadb if dialect.is_mariadb else _limit_of_mysql
+    # After an error the session has given its connection back to the pool, so the driver's is remembered here.
+    driver: Any = connection.connection.dbapi_connection
+    event.listen(connection, "before_cursor_execute", listener, retval=not is_sqlite)
+    try:
+        yield
+    finally:
+        # A statement after the block would start SQLite's clock again, for whoever gets the connection next, too.
+        event.remove(connection, "before_cursor_execute", listener)
+        if is_sqlite:
+            driver.set_progress_handler(None, 0)
 
 
 def is_limit_hit(error: BaseException) -> bool:

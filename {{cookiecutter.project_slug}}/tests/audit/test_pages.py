@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import aliased
 
 from app import audit, dblog, time_limit
 from app.accounts.models import User
@@ -75,6 +77,20 @@ def test_a_search_is_stopped_at_its_time_limit(
         assert (answer.status_code, "stopped at its time limit" in answer.text) == (400, True), address
     monkeypatch.undo()
     assert visitor.get("/audit").status_code == 200
+
+
+def test_the_limit_ends_with_the_search(
+    app: Flask, visitor: FlaskClient, entries: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's other statements, and those of later requests, have the same connections."""
+    clock = [0.0]
+    monkeypatch.setattr(time_limit, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    assert visitor.get("/audit?field=title").status_code == 200
+    clock[0] += time_limit.STATEMENT_SECONDS + 1
+    with app.app_context():
+        other = aliased(AuditEntry)
+        pairs = select(func.count()).select_from(AuditEntry).join(other, other.id >= 0)
+        assert db.session.scalar(pairs) == len(entries) ** 2
 
 
 def test_the_log_links_to_what_a_request_changed(app: Flask, visitor: FlaskClient, entries: list[int]) -> None:
