@@ -13,6 +13,7 @@ from .secret_forms import hide_forms, hide_said, is_user_and_password
 from .secret_names import BUILT_IN, STRONG, fold
 from .secret_names import is_secret as is_secret
 from .secret_names import secret_names as secret_names
+from .secret_stems import OPTION, STEM, STEM_OF_OPTION
 
 _NAME = re.compile(
     r"""(?<![\w.-])-{0,2} (?P<name> \w[\w.-]{0,63}+ (?:[ ](?:key|string|codes?|phrase|number|id)\b)?+ (?:[ ]\d\b)?+ )
@@ -43,7 +44,7 @@ _VALUE = re.compile(
   | (?:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)\ (?:[^\r\n\\]|\\(?![rn]))++
   | \{[^{}\s"']++\}(?=;|\s|\Z)
   | \(["'][^"']{1,256}+["'],\s?["'][^"']{1,256}+["']\)
-  | (?: [^\s;&"'<>,)\]}\\%] | %(?!2[26]) | \\(?![nrt"']) | [,)\]}](?![\s,)\]}"';&]|\Z) | '(?=\w)
+  | (?: \[redacted\] | [^\s;&"'<>,)\]}\\%] | %(?!2[26]) | \\(?![nrt"']) | [,)\]}](?![\s,)\]}"';&]|\Z) | '(?=\w)
       | &(?!quot;|\#|[\w.%+\[\]-]{1,64}+=) )++
 """,
     re.VERBOSE | re.IGNORECASE,
@@ -80,14 +81,9 @@ _PERSONAL = re.compile("pin$|code$|otp$|cvv2?$|cvc2?$|ssn$")
 _PASSWORD = re.compile("pass(?:word|wd|phrase|code)$")
 _GROUPS = re.compile(r"[A-Z\d]{3,8}(?:-[A-Z\d]{3,8}){1,7}|[a-z\d]{3,8}(?:-[a-z\d]{3,8}){1,7}")
 _BY_PART = re.compile(STRONG)
-# Every name of a secret has one of these in it, in lower case. The expression begins with few and rare letters, which
-# makes the search quick: it finds "auth" by its "u".
-_STEM = re.compile(
-    "k(?:e[yn]|ie|od|ennw)|p(?:ass|in|hrase|sk|w|arol|onse=| login |dp |(?<=otp))"
-    "|c(?:ode|ard|omm|on[nt]|re[dt]|v|srf|htw|lave|ial|le:|(?<=monic))|u(?:th|se(?<=net use) )"
-    "|s(?:ess|enha|ig|lo|aml|sert|enord|alas|n(?<=[ds]sn))|b(?:earer|asic |hook|y(?<=fied by))|j(?:wt|elsz)"
-    r"|x(?:srf|freerdp)|qlplus|zinka|\((?<=login\()"
-)
+
+# With these a secret may follow that has no name of its own.
+_SAID_SO = ("/pass", "/ pass", "auth ", "pass ")
 _SECOND_WORDS = ("key", "code", "phrase", "by")
 _WORD = re.compile(r"(?<![\w.-])[\w-]")
 _LONG, _AGAIN, _STATEMENT = 64, 8, 4_096
@@ -103,40 +99,29 @@ _FRAME = re.compile(
 )
 
 
-def redact(text: str) -> str:
-    """Return the text with those secrets hidden that are known by their form or by the name in front of them."""
-    return _redact(text, _VALUE)
+def redact(text: str, values: re.Pattern[str] = _VALUE) -> str:
+    """Return the text with those secrets hidden that are known by their form or by the name in front of them.
 
-
-def redact_code(text: str) -> str:
-    """Return a line of source with its secrets hidden: those in literals, and literals assigned to a secret's name."""
-    return _redact(_LITERAL.sub(lambda found: redact(found[0]), text), _VALUE_IN_CODE)
-
-
-def redact_trace(text: str) -> str:
-    """Return a formatted traceback or stack with its secrets hidden, the source lines of its frames as code."""
-    parts = _FRAME.split(text)
-    parts[::2] = map(redact, parts[::2])
-    parts[1::2] = map(redact_code, parts[1::2])
-    return "".join(parts)
-
-
-def _redact(text: str, values: re.Pattern[str]) -> str:
-    """Hide the values behind the names of secrets. Only short values may stay, so no long one is read twice."""
+    ``values`` matches what can stand behind a name. Only short values may stay, so no long one is read twice.
+    """
     low = text.lower() if text.isascii() else _lower(text)
-    shown = hide_options(hide_forms(text, low))
+    has_option = "-" in text and OPTION.search(text) is not None
+    shown = hide_options(hide_forms(text, low), has_option)
     if shown is not text:
         text, low = shown, _lower(shown)
-    stem = _STEM.search(low)
+    stem = (STEM_OF_OPTION if has_option else STEM).search(low)
     if stem is None:
         return text
-    shown = _hide_in_statements(hide_arguments(hide_said(text, low), low), low)
-    if shown is not text:
-        text, low = shown, _lower(shown)
-        stem = _STEM.search(low)
+    stems = [*stem.re.finditer(low, stem.start())]
+    if not all(each[0][-1].isalpha() for each in stems) or any(each in low for each in _SAID_SO):
+        shown = _hide_in_statements(hide_arguments(hide_said(text, low), low), low)
+        if shown is not text:
+            text, low = shown, _lower(shown)
+            stems = [*stem.re.finditer(low)]
     parts, start, position, hidden = [], 0, 0, set()
-    while stem is not None:
-        value = None
+    for stem in stems:
+        if stem.start() < position:
+            continue
         for found in _names_at(text, low, stem, position):
             value = _value_of(found, values)
             if value is not None:
@@ -148,10 +133,24 @@ def _redact(text: str, values: re.Pattern[str]) -> str:
                 if found[0].endswith("[") and (more := _MORE.match(text, start)):
                     start = more.end()
                 hidden.add(value[0][len(quote) : len(value[0]) - is_closed * len(closing)])
+                position = start
                 break
-        position = start if value is not None else stem.end()
-        stem = _STEM.search(low, position)
+        else:
+            position = stem.end()
     return _hide_again("".join((*parts, text[start:])), hidden) if parts else text
+
+
+def redact_code(text: str) -> str:
+    """Return a line of source with its secrets hidden: those in literals, and literals assigned to a secret's name."""
+    return redact(_LITERAL.sub(lambda found: redact(found[0]), text), _VALUE_IN_CODE)
+
+
+def redact_trace(text: str) -> str:
+    """Return a formatted traceback or stack with its secrets hidden, the source lines of its frames as code."""
+    parts = _FRAME.split(text)
+    parts[::2] = map(redact, parts[::2])
+    parts[1::2] = map(redact_code, parts[1::2])
+    return "".join(parts)
 
 
 def _lower(text: str) -> str:

@@ -83,12 +83,11 @@ _PIPED = re.compile(
 )
 
 
-def hide_options(text: str) -> str:
+def hide_options(text: str, has_option: bool) -> str:
     """Return the text without passwords that stand behind a program's option or are piped into a program."""
     if "LOGIN " in text or "334 UG" in text:
         text = _COMMAND.sub(hide_after, text)
-    # The search for one character is ten times as fast as that for two, and most texts do not have it.
-    if "-" in text and (" -" in text or "'-" in text or '"-' in text):
+    if has_option:
         text = _OPTION.sub(_hide_option, text)
     if "|" in text and ("sudo" in text or "chpasswd" in text or "docker" in text):
         text = _PIPED.sub(REDACTED, text)

@@ -17,6 +17,7 @@ _AT_HOST = re.compile(
       | (\bsips?:[\w.+-]{1,64}+:)[^\s:/@"'<>]{1,128}+(?=@)""",
     re.VERBOSE,
 )
+_HAS_PASSWORD_AT = re.compile(r""":[^\s:/@"'<>]{1,128}+@""")
 _DIGEST = re.compile(r"""(\bdigest\s[^\r\n]{0,400}?\bresponse=["']?)[0-9a-f]{16,}+""", re.IGNORECASE)
 # Sentences of mails: "482913 is your code", "use 482913 to sign in".
 _ONE_TIME = re.compile(
@@ -25,6 +26,7 @@ _ONE_TIME = re.compile(
           | to\ (?:log|sign|verify|confirm)\b)) )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_TO_SIGN_IN = re.compile(" to (?:log|sign|verify|confirm)")
 # "Your code is 482913", in other languages too, and "wrong code: 482913". Six digits alone are no error's code.
 _CODE = re.compile(
     r"""(\b(?:your|ihr|dein|votre|ton|su|tu|seu|tuo|uw)
@@ -35,6 +37,7 @@ _CODE = re.compile(
       | ((?-i:\b[a-z]{0,4}TAN)(?:\s?[:=]\s?|\ ))\d{4,8}\b""",
     re.VERBOSE | re.IGNORECASE,
 )
+_NEAR_CODE = re.compile(r"c[oó]d[\s\S]{0,40}?\d{4}")
 # Names of passwords in other scripts. A value without a number is a sentence about the password.
 _FOREIGN = re.compile(
     r"""((?:парол[а-я]{0,3}|токен[а-я]{0,3}|密[码碼钥]|口令|パスワード|暗証番号|비밀번호|암호|κωδικός|hasł[oa]|şifre|lösenord
@@ -111,7 +114,7 @@ _KINDS = bytes(
     0x30 if chr(code) in digits else 0x61 if chr(code) in ascii_letters + "_-" else 0x20 for code in range(256)
 )
 _IN_CARDS = bytes(0x30 if chr(code) in digits else 0x78 for code in range(256))
-_KEY_RUN, _CARD_RUN = b"a" * 20, b"0" * 14
+_KEY_RUN, _CARD_RUN = "a" * 20, b"0" * 14
 # Ids that are no secrets, unless one stands at the end of an address.
 _HEX_ID = re.compile(rb"(?<!/)[0-9a-f-]{20,}+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?!\w)")
 
@@ -121,7 +124,7 @@ def hide_forms(text: str, low: str) -> str:
     if "@" in text:
         if "://" in text:
             text = _USER_INFO.sub(rf"\1\2{REDACTED}@", text)
-        if ":" in text:
+        if _HAS_PASSWORD_AT.search(text):
             text = _AT_HOST.sub(hide_after, text)
     if "$" in text:
         text = _HASH.sub(REDACTED, text)
@@ -132,11 +135,13 @@ def hide_forms(text: str, low: str) -> str:
     if len(text) < 8:
         return text
     characters = text.encode("utf-8", "replace")
-    kinds = characters.translate(_KINDS)
-    if b"000" in kinds:
-        has_card = b"0000" in kinds and _CARD_RUN in characters.translate(_IN_CARDS, b" -")
-        text = _hide_numbers(text, low, has_card)
-    runs = kinds.replace(b"0", b"a") if len(kinds) >= len(_KEY_RUN) else b""
+    kinds = characters.translate(_KINDS).decode("latin-1")
+    if "000" in kinds:
+        if "0000" in kinds:
+            text = _hide_numbers(text, low, characters)
+        if " your " in low or (" to " in low and _TO_SIGN_IN.search(low)):
+            text = _ONE_TIME.sub(REDACTED, text)
+    runs = kinds.replace("0", "a")
     run = runs.find(_KEY_RUN)
     while run >= 0 and (number := _HEX_ID.match(characters, run)) is not None:
         run = runs.find(_KEY_RUN, number.end())
@@ -182,12 +187,10 @@ def _hide_keys(text: str, low: str) -> str:
     return text
 
 
-def _hide_numbers(text: str, low: str, has_card: bool) -> str:
-    if has_card:
+def _hide_numbers(text: str, low: str, characters: bytes) -> str:
+    if _CARD_RUN in characters.translate(_IN_CARDS, b" -"):
         text = _CARD.sub(_hide_card, text)
-    if " your " in low or " to " in low:
-        text = _ONE_TIME.sub(REDACTED, text)
-    if "cod" in low or "ó" in low or "TAN" in text:
+    if "TAN" in text or (("cod" in low or "ó" in low) and _NEAR_CODE.search(low)):
         text = _CODE.sub(hide_after, text)
     return text
 

@@ -4,22 +4,27 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+# "API key" and "backup code" are names of secrets, "sort key" and "status code" are not.
+OF_KEYS = (
+    "api|private|access|sign|signing|signature|encryption|encrypt|decryption|master|server|fernet|account|shared"
+    "|preshared|subscription|auth|app|license|ssh|hmac|service|deploy|storage|aes|rsa|admin|function|root|integration"
+    "|webhook|unseal|wpa|wifi"
+)
+OF_CODES = "recovery|backup|verification|security|onetime|otp|totp|mfa|2fa|sms|pin|login|unlock|device|user"
+
 # Parts of names, without case and separators, see :func:`fold`.
-_PARTS = r"""
+_PARTS = rf"""
     passw passphrase passcode passkey passe$ passord pwd
     (?:db|user|smtp|ldap|mysql|pg|root|admin|sql|mail|ftp|redis)pass$
-    contrase senha kennwort wachtwoord parola losenord salasana adgangskode jelszo lozinka (?:he|ha|ge)slo$ ^clave$
+    contrase senha kennwort wachtwoord parola losenord salasana adgangskode jelszo lozinka heslo$ haslo$ geslo$ ^clave$
     secret token authorization cookie credential (?:registry|http|basic|proxy|smtp|npm|git)auth$
     csrf xsrf sessionid sessid sessionkey jwt saml(?:response|request) codeverifier clientassertion
     connectionstring connstr sharedaccesssignature webhookurl mnemonic seedphrase
-    snmpcommunity communitystring (?:wpa|wifi|preshared)key
+    snmpcommunity communitystring
     creditcard cardnumber ccnumber socialsecurity
-    (?:api|private|access|sign|signing|signature|encryption|encrypt|decryption|master|server|fernet|account|shared
-    |subscription|auth|app|license|ssh|hmac|service|deploy|storage|aes|rsa|admin|function|root|integration|webhook
-    |unseal)key
-    (?:recovery|backup|verification|security|onetime|otp|totp|mfa|2fa|sms|pin|login|unlock|device|user)codes?
+    (?:{OF_KEYS})key (?:{OF_CODES})codes?
 """
-STRONG = "|".join(_PARTS.replace("\n    |", "|").split())
+STRONG = "|".join(_PARTS.split())
 _WHOLE_NAMES = ("auth", "session", "creds")
 # These words mean a secret as a whole name and as its last word: "user_pin", but not "opinion".
 _LAST_WORDS = (

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
-from app import redaction, secret_commands, secret_forms
+import pytest
+
+from app import redaction, secret_commands, secret_forms, secret_stems
 from app import secret_names as names_of_secrets
 from app.redaction import is_secret, redact, redact_code, redact_trace, secret_names
 
-from .redaction_texts import HARMLESS, REPEATED, SECRETS
+from .redaction_texts import HARMLESS, ORDINARY, REPEATED, SECRETS
 
-MODULES = (redaction, secret_commands, secret_forms, names_of_secrets)
+MODULES = (redaction, secret_commands, secret_forms, secret_stems, names_of_secrets)
 
 
 def test_secrets_are_hidden() -> None:
@@ -50,6 +53,43 @@ def test_names() -> None:
         assert is_secret(name, names), name
     for name in ("opinion", "shipping", "max_tokens", "token_type", "author", "keyboard", "passwords.py", "tax_file_2"):
         assert not is_secret(name, names), name
+
+
+def spelled(part: str) -> Iterator[str]:
+    """Yield the names that one part of the list of names stands for, with what may be between their words."""
+    pieces = [
+        each.strip("(?:)").split("|") for each in re.findall(r"\(\?:[^)]+\)|\w+", part.strip("^$").replace("s?", ""))
+    ]
+    for name in product(*pieces):
+        yield from ("".join(name), "_".join(name), "-".join(name))
+
+
+def test_every_name_has_a_stem() -> None:
+    """The search for stems, which ends the work for most texts, misses no name."""
+    names = [name for part in names_of_secrets._PARTS.split() for name in spelled(part)]
+    names += [*names_of_secrets._WHOLE_NAMES, *names_of_secrets._LAST_WORDS]
+    assert len(names) > 250
+    for name in names:
+        assert is_secret(name, secret_names()), name
+        assert secret_stems.STEM.search(f"{name}=x"), name
+        assert secret_stems.STEM_OF_OPTION.search(f"--{name} x"), name
+
+
+def test_ordinary_texts_are_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is searched for names and values where the word behind a name says that no value follows."""
+    looked_at: list[str] = []
+    names_at = redaction._names_at
+
+    def watched(text: str, *rest: Any) -> Any:
+        looked_at.append(text)
+        return names_at(text, *rest)
+
+    monkeypatch.setattr(redaction, "_names_at", watched)
+    assert len(ORDINARY) >= 40
+    assert [text for text in ORDINARY if redact(text) != text] == []
+    assert looked_at == []
+    redact("password: x")
+    assert looked_at == ["password: x"]
 
 
 def test_source_lines() -> None:

@@ -31,6 +31,7 @@ PORTABLE = {
             "secret_commands",
             "secret_forms",
             "secret_names",
+            "secret_stems",
             "serving",
             "sqlite",
             "static_files",
