@@ -59,6 +59,8 @@ _EARLIEST, _LATEST = (datetime(*day, tzinfo=UTC).timestamp() for day in ((1000, 
 ARRIVAL = "[time of arrival]"
 _FACTS = "dblog.facts"
 
+_line_of = partial(orjson.dumps, option=orjson.OPT_APPEND_NEWLINE)
+
 # Getting the request from the proxy takes a fifth of the time of reading one attribute through the proxy.
 _current_request = cast("LocalProxy[Request]", request)._get_current_object
 
@@ -70,11 +72,10 @@ def encode(record: logging.LogRecord, actor: Actor, secret: Pattern[str]) -> byt
     :param secret: the keys to redact, see :func:`app.redaction.secret_names`
     """
     try:
-        line = _bounded(_event(record, actor, secret))
+        return _bounded(_event(record, actor, secret))
     except BaseException as error:
         reraise_interrupt(error)
-        line = _bounded(_salvage(record, actor, secret))
-    return line + b"\n"
+        return _bounded(_salvage(record, actor, secret))
 
 
 def internal(message: str) -> dict[str, object]:
@@ -91,15 +92,15 @@ def internal(message: str) -> dict[str, object]:
 
 
 def _bounded(event: dict[str, Any]) -> bytes:
-    """Return the event as JSON; an event that is too large for a server loses its extra, then the exception's chain."""
-    line = orjson.dumps(event)
+    """Return the event as a line. If it is too large for a server, its extra goes, then the exception's chain."""
+    line = _line_of(event)
     if len(line) <= LINE_LIMIT_BYTES:
         return line
     size = f"{len(line):,} bytes"
     if "extra" in event:
-        line = orjson.dumps(event | {"extra": {TRUNCATED: size}})
+        line = _line_of(event | {"extra": {TRUNCATED: size}})
     if len(line) > LINE_LIMIT_BYTES and "exception" in event:
-        line = orjson.dumps(event | {"extra": {TRUNCATED: size}, "exception": without_chain(event["exception"])})
+        line = _line_of(event | {"extra": {TRUNCATED: size}, "exception": without_chain(event["exception"])})
     return line
 
 
@@ -246,6 +247,8 @@ def _message(record: logging.LogRecord, secret: Pattern[str]) -> tuple[str, str 
 
 def _safe_arguments(args: object, secret: Pattern[str]) -> object:
     if type(args) is tuple:
+        if SCALARS.issuperset(map(type, args)):
+            return args
         # The arguments stay a tuple: "%s" % (1,) and "%s" % [1] differ.
         return tuple([arg if type(arg) in SCALARS else safe_argument(arg, secret) for arg in args])
     if type(args) is dict:
