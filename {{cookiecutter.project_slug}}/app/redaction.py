@@ -280,8 +280,10 @@ def _is_meant(found: re.Match[str], value: str, quote: str, sign: str | None, af
         return True
     has_number = any(map(str.isdecimal, value))
     if found["name"] in ("PIN", "OTP", "TOTP") or (name.endswith("code") and "pass" not in name and not found["of"]):
-        is_code = value.rstrip(".,").isdecimal() and 4 <= len(value) <= 9
-        return is_code or (bool(found["verb"]) and has_number and _GROUPS.fullmatch(value.rstrip(".,")) is not None)
+        code = value.rstrip(".,")
+        has_groups = has_number and _GROUPS.fullmatch(code) is not None
+        is_code = code.isdecimal() and 4 <= len(value) <= 9
+        return is_code or (has_groups and (bool(found["verb"]) or code.count("-") > 1))
     if found["of"]:
         is_code = _PERSONAL.search(name) is not None and value.isdecimal()
         return is_code or (has_number and any(map(str.isalpha, value)) and len(value) >= 6)

@@ -65,6 +65,7 @@ SECRETS: list[tuple[str, str]] = [
     ("otp=§", "483920"),
     ("Your verification code: §", "483920"),
     ("backup_code=§", "a1b2-c3d4"),
+    ("recovery code § used for ada", "R7K2-9QMX-4HTP"),
     ("cvv=§", "837"),
     ("card_cvc: §", "837"),
     ("ssn=§", "078-05-" + "1120"),
@@ -76,7 +77,7 @@ SECRETS: list[tuple[str, str]] = [
     ("curl -u ada:§ https://example.com", WORD),
     ("backup.sh --password § --verbose", WORD),
     ("backup.sh --password § --verbose", "rosebud"),
-    ("cc_number: §", "8837 1120 4455"),
+    ("cc_number=§", "883711204455"),
     ("backup.sh --db-password=§", WORD),
     ("deploy --token § --env prod", TOKEN),
     ("ALTER USER ada WITH PASSWORD '§'", WORD),
@@ -328,6 +329,7 @@ SECRETS: list[tuple[str, str]] = [
 ]
 
 HARMLESS = """\
+Engine(postgresql+psycopg://app:***@db:5432/app)
 Stock of X-100 is low
 order 2026112800012345 was paid
 order 4000123412341235 was shipped
