@@ -320,6 +320,18 @@ def test_keys_can_be_turned_off(page: Page, site: Site) -> None:
     expect(page.locator(".ui-row").first).to_be_focused()
 
 
+@pytest.mark.parametrize("width", [640, 390])
+def test_the_buttons_above_the_problems_begin_where_the_text_above_them_begins(
+    page: Page, site: Site, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{site.url}/logs/problems")
+    left = "element => element.getBoundingClientRect().left"
+    assert page.locator(".problems-actions button").filter(visible=True).first.evaluate(left) == page.locator(
+        ".problems-bar p"
+    ).evaluate(left)
+
+
 def test_keys_decide_about_problems(page: Page, site: Site) -> None:
     def listed() -> list[str]:
         found: list[str] = page.locator(".ui-row").evaluate_all("links => links.map(link => link.href)")
