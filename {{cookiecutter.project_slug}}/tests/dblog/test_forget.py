@@ -16,7 +16,9 @@ from app.actor import CannotForget, any_of, forget_person
 from app.database import db
 from app.dblog.journal.files import QUARANTINE, quarantine
 from app.dblog.models import RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemUser
+from app.dblog.store.forget import ASIDE
 from app.dblog.viewer.decisions import Who, decide, parse_change, parse_note
+from app.private_files import NO_LINKS
 
 from ..conftest import login
 
@@ -144,6 +146,34 @@ def test_what_no_database_took_is_made_anonymous(app: Flask, user: User) -> None
     assert [path.name for path in folder.glob("quarantine*")] == [QUARANTINE]
     if hasattr(os, "geteuid"):
         assert (folder / QUARANTINE).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not NO_LINKS, reason="This system opens a file only by following the links to it.")
+@pytest.mark.parametrize("linked", [QUARANTINE, ASIDE])
+def test_a_link_in_the_quarantine_s_place_is_not_followed(app: Flask, user: User, tmp_path: Path, linked: str) -> None:
+    folder = Path(app.extensions["dblog"].journal.folder)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"of ada\n")
+    folder.mkdir(mode=0o700)
+    (folder / linked).symlink_to(elsewhere)
+    with pytest.raises(CannotForget, match=r"The log keeps what it has of ada: .* symbolic links"):
+        forget(app, user.id, ["ada"])
+    assert elsewhere.read_bytes() == b"of ada\n"
+    assert not [path for path in folder.glob("quarantine*") if not path.is_symlink()]
+
+
+@pytest.mark.skipif(not NO_LINKS, reason="This system opens a file only by following the links to it.")
+def test_anonymous_records_are_not_written_through_a_link(app: Flask, user: User, tmp_path: Path) -> None:
+    folder = Path(app.extensions["dblog"].journal.folder)
+    quarantine(folder, "1", {"message": "hello ada"}, "because")
+    (folder / QUARANTINE).rename(folder / ASIDE)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"")
+    (folder / QUARANTINE).symlink_to(elsewhere)
+    with pytest.raises(CannotForget, match="symbolic links"):
+        forget(app, user.id, ["ada"])
+    assert elsewhere.read_bytes() == b""
+    assert b"hello ada" in (folder / ASIDE).read_bytes()
 
 
 def test_without_the_log_s_tables_nothing_is_forgotten(app: Flask, user: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Engine, String, Table, delete, literal, or
 
 from ...actor import FORGOTTEN, CannotForget, any_of, may_name
 from ...database import JSONText, LongText
+from ...private_files import NO_LINKS
 from ..errors import Unreadable, retry_while_busy
 from ..journal.files import QUARANTINE
 from ..models import LogDecision, LogEntry, LogProblem, LogProblemUser
@@ -103,11 +104,15 @@ def _forget_quarantine(folder: Path, pattern: re.Pattern[str], user_id: int) -> 
     if path.exists() and not aside.exists():
         path.rename(aside)
     if aside.exists():
-        lines = [_anonymous(line, pattern, user_id) for line in aside.read_bytes().splitlines()]
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with open(fd, "ab", buffering=0) as file:
+        with open(aside, "rb", opener=_open_no_link) as file:
+            lines = [_anonymous(line, pattern, user_id) for line in file.read().splitlines()]
+        with open(path, "ab", buffering=0, opener=_open_no_link) as file:
             file.write(b"".join(line + b"\n" for line in lines))
         aside.unlink()
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | NO_LINKS, 0o600)
 
 
 def _anonymous(line: bytes, pattern: re.Pattern[str], user_id: int) -> bytes:
