@@ -62,6 +62,14 @@ def test_list(app: Flask, runner: FlaskCliRunner) -> None:
     assert re.fullmatch(r"\d+\t[-\d]+ [:\d]+\tERROR\tshop\ta \(shop.OutOfCoffee\)", first)
 
 
+def test_list_leads_with_the_exception_that_nobody_logged(app: Flask, runner: FlaskCliRunner) -> None:
+    message = "Exception on /pour [POST]"
+    put(app, row(message, exception_text="none\nleft", **ERROR), row(message, exception_text="", **ERROR))
+    texts = [line.split("\t")[-1] for line in log(runner, "list").stdout.splitlines()]
+    assert texts == ["shop.OutOfCoffee (POST /pour)", "shop.OutOfCoffee: none (POST /pour)"]
+    assert messages(log(runner, "list", "--json")) == [message, message]
+
+
 def test_list_of_a_user_or_a_problem(app: Flask, runner: FlaskCliRunner, user: User) -> None:
     put(app, row("b", user_id=7), row("a", user_id=user.id, fingerprint="1-a", title="a"))
     for name in (str(user.id), "ada", " ADA"):

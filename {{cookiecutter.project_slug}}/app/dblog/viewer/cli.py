@@ -26,7 +26,7 @@ from ..errors import Unreadable
 from . import export
 from .filters import SHOW, Filters
 from .follow import follow
-from .format import as_json, as_text, first_line, json_line, level_cell
+from .format import as_json, as_text, first_line, heading, json_line, level_cell, repeats_request
 from .muted import count_problems
 from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry, find, page, reading
 from .status import report
@@ -205,8 +205,8 @@ def print_json(entries: Iterable[Entry]) -> None:
 
 
 def cells(entry: Entry) -> list[Cell]:
-    what = first_line(entry.message)
+    what = first_line(heading(entry))
     if entry.exception:
-        what = f"{what} ({entry.exception})"
+        what += f" ({entry.method} {entry.path})" if repeats_request(entry) else f" ({entry.exception})"
     logger = Colored(entry.logger, "bright_black")
     return [entry.id, local_time(entry.created_at), level_cell(entry.level), logger, what]
