@@ -13,6 +13,8 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
+from app.terminal import how_many
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 POLICY = "; ".join(
@@ -71,7 +73,7 @@ class FormParser(FormDataParser):
         if mimetype == "application/x-www-form-urlencoded" and (most := self.max_form_parts) is not None:
             body = stream.read()
             if body.count(b"&") >= most:
-                raise RequestEntityTooLarge(f"A form may have at most {most:,} fields.")
+                raise RequestEntityTooLarge(f"A form may have at most {how_many(most, 'field')}.")
             # Python's parser takes 190 times the memory of a body that is nothing but percent signs.
             if body.count(b"%") * 3 > len(body):
                 raise BadRequest("The form is not urlencoded: two digits follow each percent sign.")

@@ -1,4 +1,4 @@
-"""What commands share: errors as one sentence, text without control characters, tables, and two options."""
+"""What commands share: errors as one sentence, text without control characters, counts, tables, and two options."""
 
 import codecs
 import io
@@ -52,6 +52,14 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 # Unlike Python's own "backslashreplace", this keeps JSON valid.
 codecs.register_error("as_in_json", _escape)
+
+
+def how_many(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return the number with its noun: "1 row", "2,000 rows".
+
+    :param nouns: the plural if it is not the noun with an s
+    """
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def prepare_terminal() -> None:

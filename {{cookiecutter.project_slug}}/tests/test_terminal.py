@@ -10,7 +10,7 @@ from flask import Flask
 
 from app import terminal
 from app.accounts.models import User
-from app.terminal import Cell, Colored, Column, print_table
+from app.terminal import Cell, Colored, Column, how_many, print_table
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
@@ -20,6 +20,11 @@ def test_names_of_accounts(app: Flask, make_user: Callable[..., User], encoding:
     assert listed.exit_code == 0, listed.output
     name = "\N{GREEK SMALL LETTER OMEGA}" if encoding == "utf-8" else r"\u03c9"
     assert listed.stdout.startswith(f"1\t{name}mega\tuser\t\\x1b[31mred@example.org\t")
+
+
+def test_one_is_not_several() -> None:
+    assert [how_many(number, "row") for number in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]
+    assert [how_many(number, "entry", "entries") for number in (0, 1, 2)] == ["0 entries", "1 entry", "2 entries"]
 
 
 COLUMNS = (Column("ID", is_number=True), Column("WHO", may_be_cut=True), Column("WHAT", may_be_cut=True))

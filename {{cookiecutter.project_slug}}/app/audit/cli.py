@@ -11,6 +11,7 @@ from ..terminal import (
     Cell,
     Colored,
     Column,
+    how_many,
     inert_json,
     json_option,
     limit_option,
@@ -88,9 +89,11 @@ def prune_command(days: int | None, yes: bool) -> None:
     with plain_errors():
         moment, is_all = queries.days_ago(days)
         if is_all and not yes:
-            click.confirm(f"Every entry is older than {days} days. Is the clock right? Delete them all", abort=True)
+            click.confirm(
+                f"Every entry is older than {how_many(days, 'day')}. Is the clock right? Delete them all", abort=True
+            )
         count = sum(queries.prune(moment))
-    click.echo(f"Deleted {count} entries.")
+    click.echo(f"Deleted {how_many(count, 'entry', 'entries')}.")
 
 
 def find(limit: int, **terms: str | None) -> Sequence[AuditEntry]:

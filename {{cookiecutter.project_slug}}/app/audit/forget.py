@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..actor import FORGOTTEN, CannotForget, any_of, may_name
 from ..database import LongText, database_error
+from ..terminal import how_many
 from .entries import TABLE
 from .queries import session
 
@@ -24,7 +25,7 @@ def forget(user_id: int, names: list[str]) -> str:
     except DBAPIError as error:
         session().rollback()
         raise CannotForget(f"The trail keeps what it has of {names[0]}: {database_error(error)}") from error
-    return f"The trail: {count:,} entries are anonymous."
+    return f"The trail has made {how_many(count, 'entry', 'entries')} anonymous."
 
 
 def _forget(user_id: int, names: list[str]) -> int:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from .. import static_files
 from ..database import utcnow
-from ..terminal import inert
+from ..terminal import how_many, inert
 
 _UNITS = ((60, "s"), (60, "min"), (24, "h"), (30, "d"), (12, "mo"))
 # strftime() would follow the server's locale, but the pages are in English.
@@ -137,6 +137,6 @@ def _time(moment: datetime, text: str, *, local: bool = False) -> Markup:
     )
 
 
-for template_filter in (ago, age, when, utc, clock, minute, near, span, day, inert):
+for template_filter in (ago, age, when, utc, clock, minute, near, span, day, inert, how_many):
     bp.add_app_template_filter(template_filter)
 bp.add_app_template_global(zone)

@@ -496,7 +496,7 @@ def test_prune_asks_before_it_takes_every_entry(app: Flask, runner: FlaskCliRunn
     for answer in ("", "n\n"):
         asked = runner.invoke(args=["audit", "prune", "--days", "0"], input=answer)
         assert asked.exit_code == 1
-        assert "Is the clock right?" in asked.output
+        assert "older than 0 days. Is the clock right?" in asked.output
         assert len(lines(runner, "list", "--limit", "200")) == len(entries)
     assert run(runner, "prune", "--days", "0", "--yes") == "Deleted 120 entries.\n"
     assert run(runner, "prune", "--days", "0") == "Deleted 0 entries.\n"

@@ -189,5 +189,5 @@ def test_while_records_wait_nothing_is_forgotten(app: Flask, user: User, monkeyp
         db.drop_all(bind_key="log")
     logger.error("waits")
     monkeypatch.setattr("app.dblog.store.forget.SHIP_SECONDS", 0.1)
-    with pytest.raises(CannotForget, match=r"Nothing was deleted, .* 1 records are still waiting"):
+    with pytest.raises(CannotForget, match=r"Nothing was deleted, .* 1 record is still waiting"):
         forget(app, user.id, ["ada"])

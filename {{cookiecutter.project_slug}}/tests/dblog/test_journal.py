@@ -292,6 +292,20 @@ def test_losses_are_told_at_the_end(make_writer: Callable[..., Writer], log: Eng
     assert messages(log) == ["7 records dropped: the journal is full"]
 
 
+def test_one_record_that_is_lost_is_the_problem_of_several(make_writer: Callable[..., Writer], log: Engine) -> None:
+    neighbour = make_writer()
+    write(neighbour, range(500))
+    for lost in (7, 1):
+        writer = make_writer(max_bytes=20_000)
+        write(writer, range(500, 500 + lost))
+        writer.close(20)
+    assert messages(log) == ["7 records dropped: the journal is full", "1 record dropped: the journal is full"]
+    with log.connect() as connection:
+        assert connection.execute(text("SELECT title, count FROM log_problem")).all() == [
+            ("Records dropped: the journal is full", 2)
+        ]
+
+
 def test_what_only_memory_had_is_missed_at_the_end(
     make_writer: Callable[..., Writer], folder: Path, log: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,7 +317,7 @@ def test_what_only_memory_had_is_missed_at_the_end(
     assert not writer.flush(0.5)
     assert "records wait in memory" in (writer.journal.state.error or "")
     writer.close(0.1)
-    assert "5 records are lost" in capfd.readouterr().err
+    assert "the log loses 5 records:" in capfd.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written(

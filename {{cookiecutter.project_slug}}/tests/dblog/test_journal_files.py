@@ -395,7 +395,7 @@ def test_a_gap_in_the_segments_is_told_and_what_follows_is_read(
     second.unlink()
     ship_all(make_writer())
     assert len(numbers(log)) == kept
-    assert "1 records dropped: one or more in each file that is missing from the journal" in messages(log)
+    assert "1 record dropped: one or more in each file that is missing from the journal" in messages(log)
     assert list(folder.iterdir()) == []
 
 
@@ -452,7 +452,7 @@ def test_a_journal_that_cannot_be_read_is_told_and_stops_nothing(
     leave_dead(folder, range(1, 3))
     flushed = runner.invoke(args=["log", "flush", "--timeout", "1"])
     assert flushed.exit_code == 1
-    assert "At least 1 records are still waiting (journals cannot be read (Is a directory)" in flushed.stderr
+    assert "At least 1 record is still waiting (journals cannot be read (Is a directory)" in flushed.stderr
     assert flushed.stderr.count("and are left alone") == 1
     assert numbers(log) == [1, 2]
     facts = dblog.status(app)
@@ -474,7 +474,7 @@ def test_what_another_process_keeps_in_memory_is_waited_for(
         patch.setattr(os, "write", fail)
         living.append(line(2))
     flushed = runner.invoke(args=["log", "flush", "--timeout", "1"])
-    assert "1 records are still waiting" in flushed.stderr
+    assert "1 record is still waiting" in flushed.stderr
     living.close()
 
 

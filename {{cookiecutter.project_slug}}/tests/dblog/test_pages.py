@@ -605,10 +605,12 @@ def test_a_row_that_is_alone_is_shown_among_those_of_its_time(app: Flask, viewer
 def test_frames_that_repeat_are_shown_once(app: Flask, viewer: FlaskClient) -> None:
     own = {"file": "/srv/shop/app/pot.py", "line": 3, "function": "pour", "project": True, "cycle": 1, "repeated": 979}
     library = {"file": "/lib/json.py", "line": 9, "function": "dump", "project": False, "cycle": 3, "repeated": 12}
-    [number] = put(app, row(frames=[{"class": "RecursionError", "text": "", "frames": [own, library]}]))
+    again = own | {"repeated": 1}
+    [number] = put(app, row(frames=[{"class": "RecursionError", "text": "", "frames": [own, library, again]}]))
     page = viewer.get(f"/logs/{number}").text
     assert "The next frame came 979 more times." in page
     assert "The next 3 frames came 12 more times." in page
+    assert "The next frame came 1 more time." in page
 
 
 def test_json_has_every_column(app: Flask, viewer: FlaskClient) -> None:

@@ -114,7 +114,7 @@ def test_what_was_seen_once_is_listed_apart_if_it_is_too_much(app: Flask, runner
         result = run(runner, *options)
         [line] = result.stdout.splitlines()
         assert "often" in line
-        hint = "1,001 problems that were seen once are not in this list; --status once shows them.\n"
+        hint = "The list leaves out 1,001 problems seen once, which --status once shows.\n"
         assert result.stderr == hint
     result = run(runner, "--status", "once")
     assert len(result.stdout.splitlines()) == 50

@@ -85,12 +85,21 @@ def test_what_was_done_is_said(app: Flask, viewer: FlaskClient) -> None:
         (("next",), "Resolved 1 problem in the next deploy."),
         (("muted",), "Muted 1 problem."),
         (("muted", "24h"), "Muted 1 problem for 24 hours."),
+        (("muted", "1h"), "Muted 1 problem for 1 hour."),
         (("muted", "+100"), "Muted 1 problem until 100 more rows."),
+        (("muted", "+1"), "Muted 1 problem until 1 more row."),
         (("open",), "Reopened 1 problem."),
     ):
         status, until = [*terms, ""][:2]
         answer = decide(viewer, status, number, until=until)
         assert notice(viewer.get(answer.location).text) == said
+
+
+def test_on_a_narrow_screen_each_number_has_its_noun(app: Flask, viewer: FlaskClient) -> None:
+    put_named(app, "once", user_id=1)
+    put(app, *(row("often", fingerprint="1-often", user_id=user) for user in (1, 2)))
+    numbers = re.findall(r'data-label="(records?|users?)">(\d+)<', viewer.get("/logs/problems").text)
+    assert numbers == [("records", "2"), ("users", "2"), ("record", "1"), ("user", "1")]
 
 
 def test_no_address_claims_what_did_not_happen(app: Flask, viewer: FlaskClient) -> None:
@@ -272,7 +281,7 @@ def test_the_line_of_the_deploy(month: Flask, viewer: FlaskClient) -> None:
 
 def left_out(page: str) -> tuple[str, str] | None:
     """Return the line that says how many problems are left out, and the address of its link."""
-    found = re.search(r'<p class="ui-muted">([\d,]+ problems that[^<]*)<a href="([^"]*)">show</a></p>', page)
+    found = re.search(r'<p class="ui-muted">(The list leaves out [^<]*)<a href="([^"]*)">show</a></p>', page)
     return (found[1], found[2].replace("&amp;", "&")) if found else None
 
 
@@ -295,7 +304,7 @@ def test_what_was_seen_once_is_listed_apart_if_it_is_too_much(app: Flask, viewer
     put_named(app, "one more")
     page = viewer.get("/logs/problems?level=INFO").text
     assert left_out(page) == (
-        "1,001 problems that were seen once are not in this list · ",
+        "The list leaves out 1,001 problems seen once · ",
         "/logs/problems?level=INFO&status=once",
     )
     assert shown(page) == ["noted", "decided", "often"]

@@ -156,13 +156,13 @@ def test_whole_hours_go_with_their_counts(aged: Flask) -> None:
     event.listen(engine_of(aged), "commit", commits.append)
     done = runner.invoke(args=["log", "prune", "--days", "30"])
     assert done.exit_code == 0, done.output
-    assert done.output.endswith(f"34 rows from before {hour} are gone.\n")
+    assert done.output.endswith(f"Deleted 34 rows from before {hour}.\n")
     assert len(commits) >= 4, "ten rows a transaction"
     assert check_counts(aged) == 91
     with reading(aged) as log:
         assert log.scalar(select(LogEntry.message).order_by(LogEntry.created_at).limit(1)) == "at"
     again = runner.invoke(args=["log", "prune", "--days", "30"])
-    assert again.output.endswith(f"0 rows from before {hour} are gone.\n")
+    assert again.output.endswith(f"Deleted 0 rows from before {hour}.\n")
 
 
 def test_a_step_is_few_rows_of_each_table(aged: Flask) -> None:
@@ -533,7 +533,7 @@ def test_processes_share_the_work(aged: Flask, environment: dict[str, str]) -> N
         process.stdin.flush()
     said = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], said
-    gone = [int(line.partition(" ")[0].replace(",", "")) for line in said]
+    gone = [int(line.split()[1].replace(",", "")) for line in said]
     assert sum(gone) == 93 + 400
     assert check_counts(aged) == 30
 

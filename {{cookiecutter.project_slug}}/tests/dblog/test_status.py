@@ -210,6 +210,14 @@ def test_it_says_how_much_there_is_and_how_fast_it_grows(app: Flask, viewer: Fla
         assert re.search(rf"<dt>{re.escape(name)}</dt><dd>(<time[^>]*>)?{value}", page), name
 
 
+def test_one_day_is_not_several(app: Flask, viewer: FlaskClient) -> None:
+    app.config |= {"LOG_RETENTION_DAYS": 1, "LOG_MAX_ROWS": 1}
+    page = viewer.get("/logs/status").text
+    assert "<dt>Kept for (LOG_RETENTION_DAYS)</dt><dd>1 day</dd>" in page
+    assert "<dt>Kept at most (LOG_MAX_ROWS)</dt><dd>1 row</dd>" in page
+    assert "rows go after 1 day." in viewer.get("/logs?find=%23999999").text
+
+
 def test_a_young_log_is_not_extrapolated(app: Flask) -> None:
     put(app, *(row() for _ in range(10)))
     assert facts_of(app)["rows_a_day"] == 10

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from ...interrupts import reraise_interrupt
+from ...terminal import how_many
 from .sanitize import TRUNCATED, clean_name, clean_text, safe_str
 
 MAX_FRAMES = 1_024
@@ -114,7 +115,7 @@ def _frames(trace: TracebackType | None, frames_left: list[int]) -> list[orjson.
     if not left_out:
         return [_frame(each) for each in traces]
     end = (len(traces) - left_out) // 2
-    cut = orjson.Fragment(orjson.dumps([TRUNCATED, 0, f"{left_out:,} frames", None, None, None]))
+    cut = orjson.Fragment(orjson.dumps([TRUNCATED, 0, how_many(left_out, "frame"), None, None, None]))
     start = len(traces) - left_out - end
     return [*map(_frame, traces[:start]), cut, *map(_frame, traces[start + left_out :])]
 

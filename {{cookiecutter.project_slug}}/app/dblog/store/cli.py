@@ -8,7 +8,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
-from ...terminal import plain_errors
+from ...terminal import how_many, plain_errors
 from ..errors import Unreadable, retry_while_busy
 from ..journal.waiting import look, waiting_records
 from ..models import LogEntry
@@ -45,7 +45,7 @@ def ship_everything(writer: Writer, timeout: float) -> str | None:
         return None
     least = "At least " if waiting.unreadable else ""
     why = f" ({waiting.error})" if waiting.error else ""
-    return f"{least}{left} records are still waiting{why}."
+    return f"{least}{how_many(left, 'record')} {'is' if left == 1 else 'are'} still waiting{why}."
 
 
 @click.command("prune")
@@ -66,12 +66,12 @@ def prune_command(days: int | None, dry_run: bool, yes: bool) -> None:
     engine = current_app.extensions["dblog"].writer.engine
     cutoff = find_cutoff(engine, days, max_rows)
     if cutoff is None:
-        click.echo(f"There are at most {max_rows:,} rows: nothing is to be pruned.")
+        click.echo(f"The log has at most {how_many(max_rows, 'row')}: nothing is to be pruned.")
         return
     total = count_older(engine, cutoff)
     hour = f"{cutoff.astimezone():%Y-%m-%d %H:%M}"
     if dry_run:
-        click.echo(f"{total:,} rows from before {hour} would go.")
+        click.echo(f"{how_many(total, 'row')} from before {hour} would go.")
         return
     with engine.connect() as connection:
         newest = connection.scalar(select(func.max(LogEntry.created_at)))
@@ -90,4 +90,4 @@ def prune_command(days: int | None, dry_run: bool, yes: bool) -> None:
             # The pause lets others write for as long as this step took.
             time.sleep(time.monotonic() - started)
             started = time.monotonic()
-    click.echo(f"{gone:,} rows from before {hour} are gone.")
+    click.echo(f"Deleted {how_many(gone, 'row')} from before {hour}.")

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Engine, String, Table, delete, literal, or
 from ...actor import FORGOTTEN, CannotForget, any_of, may_name
 from ...database import JSONText, LongText
 from ...private_files import NO_LINKS
+from ...terminal import how_many
 from ..errors import Unreadable, retry_while_busy
 from ..journal.files import QUARANTINE
 from ..models import LogDecision, LogEntry, LogProblem, LogProblemUser
@@ -57,7 +58,7 @@ def forget(writer: Writer, user_id: int, names: list[str]) -> str:
         _forget_quarantine(writer.journal.folder, pattern, user_id)
     except (Unreadable, OSError) as error:
         raise CannotForget(f"The log keeps what it has of {names[0]}: {error}") from error
-    return f"The log: {count:,} records are anonymous."
+    return f"The log has made {how_many(count, 'record')} anonymous."
 
 
 def _forget_rows(

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...database import utcnow
+from ...terminal import how_many
 from ..capture.event import internal
 from ..errors import short_error, warn_on_stderr
 from ..journal.append import Journal
@@ -170,7 +171,9 @@ class Shipping:
             events = []
             for reason, count in sorted(losses.items()):
                 event_id = f"{name}-lost-{crc32(reason.encode()):08x}-{state.reported[reason] + count}"
-                events.append((event_id, internal(f"{count} records dropped: {reason}")))
+                event = internal(f"{how_many(count, 'record')} dropped: {reason}")
+                # Without a template, one record would be another problem than several.
+                events.append((event_id, event | {"template": f"Records dropped: {reason}"}))
             self._store(events, True, state)
             state.reported.update(losses)
         return bool(losses)

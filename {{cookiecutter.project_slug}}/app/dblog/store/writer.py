@@ -13,6 +13,7 @@ from contextlib import suppress
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...terminal import how_many
 from ..errors import explain_outage, is_transient, short_error, warn_on_stderr
 from ..journal.append import Journal
 from ..journal.dead import CHILD_SECONDS
@@ -142,7 +143,9 @@ class Writer:
             if not done:
                 self.journal.restore()
             if lost := len(self.journal.memory):
-                warn_on_stderr(f"{lost} records are lost: neither the journal nor the database could be written")
+                warn_on_stderr(
+                    f"the log loses {how_many(lost, 'record')}: neither the journal nor the database could be written"
+                )
                 self._shipping.save_state()
             self.journal.close()
             if done:

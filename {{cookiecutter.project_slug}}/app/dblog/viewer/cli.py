@@ -14,6 +14,7 @@ from ...terminal import (
     Cell,
     Colored,
     Column,
+    how_many,
     inert,
     json_option,
     limit_option,
@@ -88,7 +89,7 @@ def say_what_is_hidden(hides_muted: bool) -> None:
     with reading() as log:
         problems = count_problems(log)
     if problems:
-        number = f"{problems:,} muted problem{'' if problems == 1 else 's'}"
+        number = how_many(problems, "muted problem")
         click.echo(f"Without the rows of {number}; --muted shows them.", err=True)
 
 

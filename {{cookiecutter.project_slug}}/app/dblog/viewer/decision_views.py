@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ...listing import BadFilter, parse_id
 from ...negotiation import wants_json
+from ...terminal import how_many
 from ..models import LogDecision
 from .blueprint import bp
 from .decisions import NOTED, UNDONE, Who, decide, of_numbers, parse_change, undo
@@ -60,7 +61,7 @@ def read_done(log: Session) -> Sequence[LogDecision]:
 @bp.app_template_filter("log_done")
 def say_done(lines: Sequence[LogDecision]) -> str:
     """Return a sentence that says what was done, from lines that are all of the same action."""
-    count = f"{len(lines)} problem{'' if len(lines) == 1 else 's'}"
+    count = how_many(len(lines), "problem")
     if lines[0].action == UNDONE:
         return f"Undone: {count} {'is' if len(lines) == 1 else 'are'} as before."
     if lines[0].action == NOTED:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ...database import utcnow
 from ...listing import BadFilter, is_storable
+from ...terminal import how_many
 from ..errors import retry_while_busy
 from ..models import MUTED, OPEN, RESOLVED, LogDecision, LogProblem, LogRelease
 
@@ -74,9 +75,9 @@ def parse_change(status: str, until: str = "") -> Change:
     if parts is None:
         raise BadFilter(f"until: hours or days such as 24h or 7d, or rows such as +100; not “{until[:50]}”.")
     if rows := parts[3]:
-        return Change(MUTED, f"until {int(rows):,} more rows", {"status": MUTED}, int(rows))
+        return Change(MUTED, f"until {how_many(int(rows), 'more row')}", {"status": MUTED}, int(rows))
     count, unit = int(parts[1]), _UNITS[parts[2]]
-    detail = f"for {count:,} {unit}{'' if count == 1 else 's'}"
+    detail = f"for {how_many(count, unit)}"
     return Change(MUTED, detail, {"status": MUTED, "muted_until": now + timedelta(**{f"{unit}s": count})})
 
 

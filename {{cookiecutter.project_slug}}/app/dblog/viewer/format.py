@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ...terminal import Colored, inert, inert_json, without_colors
+from ...terminal import Colored, how_many, inert, inert_json, without_colors
 from ..grouping import deciding_frame, short_path
 from .queries import Entry
 
@@ -157,7 +157,7 @@ def fold_libraries(entry: Entry) -> str:
         if in_library:
             continue
         if count:
-            lines.append(f"  … {count} library frame{'s' if count > 1 else ''}")
+            lines.append(f"  … {how_many(count, 'library frame')}")
             count = 0
         lines.append(line)
     return "\n".join(lines)

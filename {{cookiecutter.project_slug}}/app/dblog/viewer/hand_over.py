@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from ...terminal import inert
+from ...terminal import how_many, inert
 from ..grouping import deciding_frame, short_path
 from ..models import LogProblem
 from .format import first_line, heading, source_of
@@ -27,7 +27,7 @@ def problem_as_markdown(problem: LogProblem, entry: Entry | None, address: str, 
     :param root: the project's folder with a separator at its end
     """
     seen = f"first seen {_utc(problem.first_seen)}, last seen {_utc(problem.last_seen)}"
-    facts = [f"{_count(problem.count, 'row')}, {_count(problem.users, 'user')}; {seen}"]
+    facts = [f"{how_many(problem.count, 'row')}, {how_many(problem.users, 'user')}; {seen}"]
     return _document(problem.title, address, facts, entry, root)
 
 
@@ -97,10 +97,6 @@ def _longest_run(text: str) -> int:
 
 def _cut(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]} …"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _utc(moment: datetime) -> str:

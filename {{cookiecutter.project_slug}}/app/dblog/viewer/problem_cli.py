@@ -7,7 +7,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from ...components import distance
-from ...terminal import Cell, Column, inert, json_option, limit_option, plain_errors, print_table
+from ...terminal import Cell, Column, how_many, inert, json_option, limit_option, plain_errors, print_table
 from ..capture.sanitize import clean_text
 from ..errors import Unreadable
 from ..models import MUTED, OPEN, RESOLVED, LogProblem
@@ -57,7 +57,7 @@ def problems_group(
     else:
         print_table(COLUMNS, map(_cells, found), empty="No problem matches.")
     if left_out:
-        hint = f"{left_out:,} problems that were seen once are not in this list; --status {ONCE} shows them."
+        hint = f"The list leaves out {how_many(left_out, 'problem')} seen once, which --status {ONCE} shows."
         click.echo(hint, err=True)
 
 

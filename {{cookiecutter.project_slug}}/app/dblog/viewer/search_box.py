@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ...database import utcnow
+from ...terminal import how_many
 from ..models import LogEntry, LogProblem, LogRelease
 from .addresses import FILTERS, PROBLEM_TERMS, log_link, problems_link
 from .blueprint import bp
@@ -97,7 +98,7 @@ def _existing(number: str) -> int:
         entry_id = log.scalar(select(LogEntry.id).where(LogEntry.id == int(number)))
     if entry_id is None:
         days = current_app.config["LOG_RETENTION_DAYS"]
-        gone = f", or not any more: rows go after {days} days." if days else "."
+        gone = f", or not any more: rows go after {how_many(days, 'day')}." if days else "."
         abort(404, f"There is no row #{number}{gone}")
     return entry_id
 

@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ...database import current_time, utcnow
+from ...terminal import how_many
 from .. import limits
 from ..capture.event import OWN_LOGGER
 from ..errors import TooSlow, Unreadable
@@ -142,8 +143,8 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         )
     if facts.get("pruning_is_late"):
         yield (
-            f"Pruning does not keep up: about {facts['rows_to_prune']:,} rows should be gone, some of them for two"
-            " hours. `flask log prune` deletes them at once; a higher LOG_DB_LEVEL records less."
+            f"Pruning does not keep up: about {how_many(facts['rows_to_prune'], 'row')} should be gone, the oldest for"
+            " two hours. `flask log prune` deletes them at once; a higher LOG_DB_LEVEL records less."
         )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ...components import minute
 from ...database import utcnow
 from ...listing import Page, parse_id, parse_time
+from ...terminal import how_many
 from ..journal.append import FILES_SEEN_AT_ONCE
 from ..journal.waiting import waiting_records
 from ..models import LogProblem
@@ -202,8 +203,8 @@ def _muted_chip(terms: dict[str, str], summary: Overview | None, problems: int) 
     rows, problems = (summary.hidden, summary.hidden_problems) if summary else (None, problems)
     if not problems:
         return None
-    label = "" if rows is None else f"{rows:,} row{'' if rows == 1 else 's'} of "
-    label += f"{problems:,} problem{'' if problems == 1 else 's'}"
+    label = "" if rows is None else f"{how_many(rows, 'row')} of "
+    label += how_many(problems, "problem")
     return Link(label, log_link(terms, muted=SHOW), rows, True)
 
 
