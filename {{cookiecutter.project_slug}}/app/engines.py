@@ -89,6 +89,18 @@ def without_inherited_listeners(kind: Any) -> type:
     return type(kind.__name__, (kind,), own)
 
 
+def close_connections(engine: sa.Engine) -> None:
+    """Close the engine's connections. One that another thread uses is closed when that thread gives it back.
+
+    Engine.dispose() alone would leave such a connection open until it is garbage collected.
+    """
+    pool = engine.pool
+    engine.dispose()
+    sa.event.listen(pool, "checkin", lambda _connection, record: record.invalidate())
+    # This closes a connection that came back before the listener was there.
+    pool.dispose()
+
+
 def limit_lock_waits(engine: sa.Engine) -> None:
     """Let no statement of this engine wait longer than two seconds for the lock of another connection."""
     if engine.dialect.name == "postgresql":

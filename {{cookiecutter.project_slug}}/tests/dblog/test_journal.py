@@ -23,6 +23,7 @@ from app.dblog.models import LogEntry
 from app.dblog.store.batch import store_batch
 from app.dblog.store.writer import Writer
 from app.dblog.viewer.status import health
+from app.engines import close_connections
 
 from ..conftest import SERVER
 from .journals import MB, adopt, counts, crash, line, messages, numbers, ship, ship_all, write
@@ -470,7 +471,7 @@ def test_a_database_that_was_read_only_takes_the_records_as_soon_as_it_is_writab
             connection.cursor().execute(READ_ONLY[log.dialect.name.replace("mariadb", "mysql")])
             connection.commit()
 
-    log.dispose()
+    close_connections(log)
     for number in range(5):
         logger.error("number %s", number)
     for _ in range(4):

@@ -23,7 +23,7 @@ from app.database import db, hour_of, utcnow
 from app.dblog.models import LogProblem
 from app.dblog.viewer import decisions, export, paging, queries
 from app.dblog.viewer.filters import Filters
-from app.engines import engine_options
+from app.engines import close_connections, engine_options
 from app.listing import Cursor
 
 from ..conftest import csrf_token, login
@@ -877,7 +877,7 @@ def away(*engines: Engine) -> Iterator[None]:
     """Return the URLs of databases to which nobody can connect."""
     for engine in engines:
         event.listen(engine, "do_connect", refuse)
-        engine.dispose()
+        close_connections(engine)
     yield
     for engine in engines:
         event.remove(engine, "do_connect", refuse)

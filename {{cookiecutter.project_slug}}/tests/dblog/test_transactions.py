@@ -138,6 +138,26 @@ def test_while_somebody_else_holds_the_write_lock(shop: Flask, outsider: Engine)
         assert messages() == ["Said while it was locked"]
 
 
+@pytest.mark.parametrize("has_thread", [True, False])
+def test_a_connection_in_use_is_closed_when_it_comes_back(app: Flask, has_thread: bool) -> None:
+    """A page may still read when the log is closed."""
+    closed: list[object] = []
+    with app.app_context():
+        engine = db.engines["log"]
+    event.listen(engine, "close", lambda driver, _record: closed.append(driver))
+    if has_thread:
+        assert dblog.flush(20)
+    with engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        app.extensions["dblog"].writer.close(20)
+        assert connection.scalar(select(1)) == 1
+        assert driver not in closed
+    assert driver in closed
+    with engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+    assert driver not in closed, "the engine works on"
+
+
 def test_while_every_connection_of_the_application_is_taken(make_app: Callable[..., Flask]) -> None:
     app = make_app(SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 1, "max_overflow": 0, "pool_timeout": 0})
     with app.app_context():

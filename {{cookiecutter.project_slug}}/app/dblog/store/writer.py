@@ -13,6 +13,7 @@ from contextlib import suppress
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...engines import close_connections
 from ...terminal import how_many
 from ..errors import explain_outage, is_transient, short_error, warn_on_stderr
 from ..journal.append import Journal
@@ -154,7 +155,7 @@ class Writer:
         if self._thread is None or not self._thread.is_alive():
             with suppress(SQLAlchemyError):
                 self._shipping.forget_gone()
-            self.engine.dispose()
+            close_connections(self.engine)
 
     def before_fork(self) -> None:
         """Wait until the process can be forked safely, and choose the name of the child's journal."""
@@ -188,7 +189,7 @@ class Writer:
         while not self._should_stop():
             self._wait(pause)
             pause = self._run_once()
-        self.engine.dispose()
+        close_connections(self.engine)
 
     def _should_stop(self) -> bool:
         return self._deadline is not None and (time.monotonic() > self._deadline or not self.journal.is_pending())
