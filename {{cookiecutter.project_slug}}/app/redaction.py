@@ -1,7 +1,8 @@
 """This hides secrets in text; it knows them by the name of their key or by their form.
 
 Visitors choose the text that is searched, so its time must only grow with the text's length. Every repetition in an
-expression is therefore short or possessive (it gives nothing back), and no search reads the same text again.
+expression is therefore short or possessive (it gives nothing back), and no search reads the same text again. Those
+expressions that few texts need are strings: ``re`` compiles them at their first use, not while the application starts.
 """
 
 import re
@@ -71,12 +72,10 @@ _SENTENCES = """
     unchanged undefined unknown unset updated valid was weak will with would wrong yes your
 """
 _FIRST_WORDS = frozenset(_SENTENCES.split())
-_PLACEHOLDER = re.compile(
-    r"""%(?:\(\w+\))?[sdr] | [*•x.…?_-]* | \$\{[\w.:-]+\}? | \$[A-Z_]+ | \{+[A-Za-z_.!:]*\}+ | <[\w\ -]+>
+_PLACEHOLDER = r"""(?ix)
+    %(?:\(\w+\))?[sdr] | [*•x.…?_-]* | \$\{[\w.:-]+\}? | \$[A-Z_]+ | \{+[A-Za-z_.!:]*\}+ | <[\w\ -]+>
       | \[[^\W\d]+(\ \w+)*\]? | [a-z_]\w*(\.\w+)*[(\[] | [a-z_]\w*(\.\w+)+[(\[].{0,64} | http/[\d.]+
-      | \w*(?:char|binary|decimal|numeric|int)\(\d+\)? | [\d.]+\|(?:c|g|h|s|d|ms)(?:\|.{0,64})?""",
-    re.VERBOSE | re.IGNORECASE,
-)
+      | \w*(?:char|binary|decimal|numeric|int)\(\d+\)? | [\d.]+\|(?:c|g|h|s|d|ms)(?:\|.{0,64})?"""
 _PERSONAL = re.compile("pin$|code$|otp$|cvv2?$|cvc2?$|ssn$")
 _PASSWORD = re.compile("pass(?:word|wd|phrase|code)$")
 _GROUPS = re.compile(r"[A-Z\d]{3,8}(?:-[A-Z\d]{3,8}){1,7}|[a-z\d]{3,8}(?:-[a-z\d]{3,8}){1,7}")
@@ -90,7 +89,7 @@ _LONG, _AGAIN, _STATEMENT = 64, 8, 4_096
 _PROSE = re.compile(r" [A-Za-z(]")
 
 # A statement with its values, and the marks of a statement and its parameters in SQLAlchemy's errors.
-_INSERT = re.compile(r"(insert into [^\s(]{1,128} ?\(([^()]++)\) ?values ?\()(?=[^)]{0,256}')[^)]++", re.IGNORECASE)
+_INSERT = r"(?i)(insert into [^\s(]{1,128} ?\(([^()]++)\) ?values ?\()(?=[^)]{0,256}')[^)]++"
 _SQL, _PARAMETERS, _END = "[SQL: ", "[parameters: (", ")]"
 
 # The frame of a traceback: its place, then its source in indented lines.
@@ -109,7 +108,7 @@ def redact(text: str, values: re.Pattern[str] = _VALUE) -> str:
     shown = hide_options(hide_forms(text, low), has_option)
     if shown is not text:
         text, low = shown, _lower(shown)
-    stem = (STEM_OF_OPTION if has_option else STEM).search(low)
+    stem = re.search(STEM_OF_OPTION, low) if has_option else STEM.search(low)
     if stem is None:
         return text
     stems = [*stem.re.finditer(low, stem.start())]
@@ -170,7 +169,7 @@ def _hide_again(text: str, hidden: set[str]) -> str:
 def _hide_in_statements(text: str, low: str) -> str:
     """Hide the values of SQL statements that write to a column with secrets, or compare with one."""
     if "insert into" in low:
-        text = _INSERT.sub(lambda found: f"{found[1]}{REDACTED}" if _has_secret(found[2]) else found[0], text)
+        text = re.sub(_INSERT, lambda found: f"{found[1]}{REDACTED}" if _has_secret(found[2]) else found[0], text)
     parts, start = [], 0
     while (statement := text.find(_SQL, start)) >= 0 and (values := text.find(_PARAMETERS, statement)) >= 0:
         end = text.find(_END, values)
@@ -237,7 +236,7 @@ def _quote_of(value: str) -> str:
 def _is_harmless(name: str, value: str, sign: str | None) -> bool:
     """Return whether this short text cannot be a secret of this name, which is folded."""
     words = value.lower().split()
-    if not words or _PLACEHOLDER.fullmatch(value) or _is_reference(name, value):
+    if not words or re.fullmatch(_PLACEHOLDER, value) or _is_reference(name, value):
         return True
     if words[0].strip(".,:;!?") in _FIRST_WORDS and (len(words) == 1 or (sign == ":" and "phrase" not in name)):
         return True

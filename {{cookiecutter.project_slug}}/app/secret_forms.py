@@ -9,34 +9,28 @@ from string import ascii_letters, digits
 
 from .secret_commands import REDACTED, hide_after
 
-_SCHEME = re.compile(r"(?<![\w-])(bearer|basic) {1,4}+(?!\w{1,32}+=\w)([\w.~+/=:-]{6,}+)", re.IGNORECASE)
+_SCHEME = r"(?i)(?<![\w-])(bearer|basic) {1,4}+(?!\w{1,32}+=\w)([\w.~+/=:-]{6,}+)"
 # "ada:pw@db1:5432". A word without a number in it is not taken for a password.
-_AT_HOST = re.compile(
-    r"""((?<![\w./:@-])[\w.+-]{1,64}+:)(?=[^\s@]{0,64}?\d)[^\s:/@"'<>=]{5,128}+
+_AT_HOST = r"""(?x)
+    ((?<![\w./:@-])[\w.+-]{1,64}+:)(?=[^\s@]{0,64}?\d)[^\s:/@"'<>=]{5,128}+
       (?=@[\w-]{1,64}+(?:\.[\w-]{1,64}+){0,8}+(?::\d{2,5}(?!\w)|/\w))
-      | (\bsips?:[\w.+-]{1,64}+:)[^\s:/@"'<>]{1,128}+(?=@)""",
-    re.VERBOSE,
-)
+      | (\bsips?:[\w.+-]{1,64}+:)[^\s:/@"'<>]{1,128}+(?=@)"""
 _HAS_PASSWORD_AT = re.compile(r""":[^\s:/@"'<>]{1,128}+@""")
-_DIGEST = re.compile(r"""(\bdigest\s[^\r\n]{0,400}?\bresponse=["']?)[0-9a-f]{16,}+""", re.IGNORECASE)
+_DIGEST = r"""(?i)(\bdigest\s[^\r\n]{0,400}?\bresponse=["']?)[0-9a-f]{16,}+"""
 # Sentences of mails: "482913 is your code", "use 482913 to sign in".
-_ONE_TIME = re.compile(
-    r"""\d(?: (?<!\w\d)(?<![^\WG]-\d)(?<!\.\d)\d\d[ -]?\d{1,5}(?=\ (?:
+_ONE_TIME = r"""(?ix)
+    \d(?: (?<!\w\d)(?<![^\WG]-\d)(?<!\.\d)\d\d[ -]?\d{1,5}(?=\ (?:
           (?:is|as)\ (?:your|the)\ (?:[\w-]{1,24}+\ ){0,4}?(?:code|otp|pin|passcode|password|token)\b
-          | to\ (?:log|sign|verify|confirm)\b)) )""",
-    re.VERBOSE | re.IGNORECASE,
-)
+          | to\ (?:log|sign|verify|confirm)\b)) )"""
 _TO_SIGN_IN = re.compile(" to (?:log|sign|verify|confirm)")
 # "Your code is 482913", in other languages too, and "wrong code: 482913". Six digits alone are no error's code.
-_CODE = re.compile(
-    r"""(\b(?:your|ihr|dein|votre|ton|su|tu|seu|tuo|uw)
+_CODE = r"""(?ix)
+    (\b(?:your|ihr|dein|votre|ton|su|tu|seu|tuo|uw)
         (?:\ (?!postal|zip|order|error|country|product|area|voucher|discount)[\w-]{1,24}+){0,2}
         \ (?:code|código|codice)(?:\ d[ei]\ \w{1,16}+)?(?:\ (?:is|ist|lautet|est|es|è|é):?|:)\ )\d{4,8}\b
       | ((?:\A|[,;(\[{"'|]\s?|\b(?:sent|enter|entered|wrong|invalid|incorrect|expired|use|sms|confirmation
           |activation|access)\ )code["']?(?:\s?[:=]\s?|\ )["']?)\d{6}(?![\w-])
-      | ((?-i:\b[a-z]{0,4}TAN)(?:\s?[:=]\s?|\ ))\d{4,8}\b""",
-    re.VERBOSE | re.IGNORECASE,
-)
+      | ((?-i:\b[a-z]{0,4}TAN)(?:\s?[:=]\s?|\ ))\d{4,8}\b"""
 _NEAR_CODE = re.compile(r"c[oó]d[\s\S]{0,40}?\d{4}")
 # Names of passwords in other scripts. A value without a number is a sentence about the password.
 _FOREIGN = re.compile(
@@ -45,17 +39,15 @@ _FOREIGN = re.compile(
       (?=[^\s"',;&]{0,128}\d)[^\s"',;&»]{4,128}+""",
     re.VERBOSE | re.IGNORECASE,
 )
-_USER_INFO = re.compile(
-    r"""(://[^\s/:@"'<>]{0,256}+:)(?!\*++@) (?: (?:[^\s/?\#@"'<>]*+@)++ | (?!\d{1,5}(?:[/?\#]|\Z))[^\s"'<>@]{1,128}+@ )
-    | (://)(?=[^\s/:@\d]{0,64}+\d)[\w~.%+-]{16,256}+@ """,
-    re.VERBOSE,
-)
+_USER_INFO = r"""(?x)
+    (://[^\s/:@"'<>]{0,256}+:)(?!\*++@) (?: (?:[^\s/?\#@"'<>]*+@)++ | (?!\d{1,5}(?:[/?\#]|\Z))[^\s"'<>@]{1,128}+@ )
+    | (://)(?=[^\s/:@\d]{0,64}+\d)[\w~.%+-]{16,256}+@ """
 # Parameters of an address. Elsewhere these names say nothing about a secret.
-_PARAMETER = re.compile(r"([?&#](?:code|key|state|ticket|assertion)=(?:4/)?)([\w~%+=-]{16,}+)", re.IGNORECASE)
+_PARAMETER = r"(?i)([?&#](?:code|key|state|ticket|assertion)=(?:4/)?)([\w~%+=-]{16,}+)"
 
 # Keys that begin with their vendor's letters, and have a number in them.
-_TOKEN = re.compile(
-    r"""(?<![A-Za-z0-9])(?=[\w./+=:-]{20}) (?:
+_TOKEN = r"""(?x)
+    (?<![A-Za-z0-9])(?=[\w./+=:-]{20}) (?:
       (?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])
     | (?:gh[pousr]|npm|hf|gsk|r8|sbp|shp(?:at|ca|pa|ss)|(?:sk|rk)_(?:live|test)|whsec|do[op]_v1|lin_api|glc|glsa
         |rubygems)_
@@ -64,50 +56,43 @@ _TOKEN = re.compile(
         |SG\.|hv[bs]\.|PMAK-|NRAK-|ATATT3|ATCTT3|ATBB|AGE-SECRET-KEY-1|sq0[a-z]{3}-|rzp_live_|xai-|pplx-|nvapi-|figd_|EAA[AC]|PRIVATE-|TlRMTVNTUA)
       (?=[A-Za-z_-]{0,64}+\d)[\w.-]{16,}+
     | (?:dapi|SK)[0-9a-f]{32}(?!\w) | key-(?=[a-z]{0,32}\d)[0-9a-z]{32}(?!\w) | \d{8,10}:AA[\w-]{32,36}
-    )""",
-    re.VERBOSE,
-)
-_JWT = re.compile(r"(?<![\w-])(?:eyJ[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}|\.eJ[\w-]{16,}+\.[\w-]{5,8}\.[\w-]{20,}+)")
+    )"""
+_JWT = r"(?<![\w-])(?:eyJ[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}|\.eJ[\w-]{16,}+\.[\w-]{5,8}\.[\w-]{20,}+)"
 # Texts that itsdangerous and Django have signed: the value, the time, the signature.
 _SIGNED = re.compile(r"([.:])(?<=[\w-].)[\w-]{5,8}\1([\w-]{27,}+)")
 # "/reset-password/…", "/login/magic/…": a person with the address is let in.
 _IN_PATH = re.compile(r"/(?!\w{8}-\w{4}-)([\w~-]{16,}+)(?!\.)")
-_OPENS = re.compile(
-    r"(?:reset|verify|verification|confirm|activat|invit|magic|unsubscribe|unlock|recover|token|secret|private)"
-    r"[\w-]{0,24}(?:/[\w-]{1,16})?\Z",
-    re.IGNORECASE,
+_OPENS = (
+    r"(?i)(?:reset|verify|verification|confirm|activat|invit|magic|unsubscribe|unlock|recover|token|secret|private)"
+    r"[\w-]{0,24}(?:/[\w-]{1,16})?\Z"
 )
-_WEBHOOK = re.compile(
+_WEBHOOK = (
     r"(hooks\.slack\.com/(?:services|workflows|triggers)/|/api/webhooks/\d{1,24}/|api\.telegram\.org/bot)[\w:/-]++"
 )
-_PRIVATE_KEY = re.compile(
+_PRIVATE_KEY = (
     r"-----BEGIN (?:[A-Z0-9]{1,16}+ ){0,3}?PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[^-]|-(?!----END))*+(?:-----END[^-\n]{0,40}+-----)?+"
     r"|(?<=Private-Lines: )\d{1,4}+(?:\s{1,2}[\w+/=]{1,64}+(?!:))++"
 )
-_HASH = re.compile(
-    r"""(?:scrypt|pbkdf2|bcrypt|argon2|sha1|md5)[\w:-]{0,64}+\$[^\s'",)]{8,}+
+_HASH = r"""(?ix)
+    (?:scrypt|pbkdf2|bcrypt|argon2|sha1|md5)[\w:-]{0,64}+\$[^\s'",)]{8,}+
     | \$argon2\w{0,8}\$[^\s'"):]{8,}+
     | \$(?:2[abxy]?|scrypt|[1567y]|gy|sha1|sm3|apr1|pbkdf2[\w-]{0,16}+|bcrypt-sha256)\$[^\s'",):]{8,}+
     | \$[PHS]\$[\w./]{20,}+
     | \{(?:S?SHA\d{0,3}|S?MD5|CRYPT|PBKDF2[\w-]{0,16}+|ARGON2|x-issha)[^{}\s]{0,16}\}[\w$./+=,-]{8,}+
-    | SCRAM-SHA-\d{1,3}\$[^\s'",]{16,}+ | (?<!\w)\*[0-9A-F]{40}(?!\w) | (?<!\w)md5[0-9a-f]{32}(?!\w)""",
-    re.VERBOSE | re.IGNORECASE,
-)
+    | SCRAM-SHA-\d{1,3}\$[^\s'",]{16,}+ | (?<!\w)\*[0-9A-F]{40}(?!\w) | (?<!\w)md5[0-9a-f]{32}(?!\w)"""
 # PostgreSQL quotes the whole row, password hash included, when a constraint refuses it.
-_FAILING_ROW = re.compile(r"(Failing row contains )\(.*+", re.DOTALL)
+_FAILING_ROW = r"(?s)(Failing row contains )\(.*+"
 
 # Cards, by their issuers' prefixes and lengths: Luhn's check alone accepts one in ten long numbers.
-_CARD = re.compile(
-    r"""(?<![\w.+-]) (?:
+_CARD = r"""(?x)
+    (?<![\w.+-]) (?:
       4\d{3}([ -]?)\d{4}\1\d{4}\1\d{4}
     | (?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)([ -]?)\d{4}\2\d{4}\2\d{4}
     | 3[47]\d\d([ -]?)\d{6}\3\d{5}
     | (?:6011|64[4-9]\d|65\d\d|62\d\d|35(?:2[89]|[3-8]\d)|50[1-3]8|6304|67(?:59|6[123]))([ -]?)\d{4}\4\d{4}\4\d{4}
     | (?:30[0-5]\d|3095|3[689]\d\d)([ -]?)\d{6}\5\d{4}
-    ) (?![\w-]|\.\d)""",
-    re.VERBOSE,
-)
+    ) (?![\w-]|\.\d)"""
 # These tables turn each byte into its kind: a digit, a character of keys, or another one; a digit or another one. Below
 # are the shortest runs of such kinds in a key and in a card's number.
 _KINDS = bytes(
@@ -123,13 +108,13 @@ def hide_forms(text: str, low: str) -> str:
     """Return the text without the secrets that have a form of their own; ``low`` is the text in lower case."""
     if "@" in text:
         if "://" in text:
-            text = _USER_INFO.sub(rf"\1\2{REDACTED}@", text)
+            text = re.sub(_USER_INFO, rf"\1\2{REDACTED}@", text)
         if _HAS_PASSWORD_AT.search(text):
-            text = _AT_HOST.sub(hide_after, text)
+            text = re.sub(_AT_HOST, hide_after, text)
     if "$" in text:
-        text = _HASH.sub(REDACTED, text)
+        text = re.sub(_HASH, REDACTED, text)
     if "-" in text and ("-----BEGIN" in text or "Private-Lines" in text):
-        text = _PRIVATE_KEY.sub(REDACTED, text)
+        text = re.sub(_PRIVATE_KEY, REDACTED, text)
     if not text.isascii():
         text = _FOREIGN.sub(rf"\1{REDACTED}", text)
     if len(text) < 8:
@@ -140,7 +125,7 @@ def hide_forms(text: str, low: str) -> str:
         if "0000" in kinds:
             text = _hide_numbers(text, low, characters)
         if " your " in low or (" to " in low and _TO_SIGN_IN.search(low)):
-            text = _ONE_TIME.sub(REDACTED, text)
+            text = re.sub(_ONE_TIME, REDACTED, text)
     runs = kinds.replace("0", "a")
     run = runs.find(_KEY_RUN)
     while run >= 0 and (number := _HEX_ID.match(characters, run)) is not None:
@@ -148,18 +133,18 @@ def hide_forms(text: str, low: str) -> str:
     if run >= 0:
         text = _hide_keys(text, low)
     elif "{" in text and _has_scheme(low):
-        text = _HASH.sub(REDACTED, text)
+        text = re.sub(_HASH, REDACTED, text)
     return text
 
 
 def hide_said(text: str, low: str) -> str:
     """Return the text without secrets that are known by the words before them; ``low`` is the text in lower case."""
     if "bearer " in low or "basic " in low:
-        text = _SCHEME.sub(_hide_scheme, text)
+        text = re.sub(_SCHEME, _hide_scheme, text)
     if "digest " in low:
-        text = _DIGEST.sub(rf"\1{REDACTED}", text)
+        text = re.sub(_DIGEST, rf"\1{REDACTED}", text)
     if "Failing row" in text:
-        text = _FAILING_ROW.sub(rf"\1({REDACTED})", text)
+        text = re.sub(_FAILING_ROW, rf"\1({REDACTED})", text)
     return text
 
 
@@ -172,26 +157,26 @@ def is_user_and_password(value: str) -> bool:
 
 
 def _hide_keys(text: str, low: str) -> str:
-    text = _TOKEN.sub(REDACTED, text)
+    text = re.sub(_TOKEN, REDACTED, text)
     if "*" in text or "md5" in low or ("{" in text and _has_scheme(low)):
-        text = _HASH.sub(REDACTED, text)
+        text = re.sub(_HASH, REDACTED, text)
     if "eyJ" in text or ".eJ" in text:
-        text = _JWT.sub(REDACTED, text)
+        text = re.sub(_JWT, REDACTED, text)
     text = _SIGNED.sub(_hide_signature, text)
     if "/" in text:
         text = _IN_PATH.sub(_hide_in_path, text)
         if "hooks" in low or "telegram" in low:
-            text = _WEBHOOK.sub(rf"\1{REDACTED}", text)
+            text = re.sub(_WEBHOOK, rf"\1{REDACTED}", text)
     if "=" in text:
-        text = _PARAMETER.sub(_hide_code, text)
+        text = re.sub(_PARAMETER, _hide_code, text)
     return text
 
 
 def _hide_numbers(text: str, low: str, characters: bytes) -> str:
     if _CARD_RUN in characters.translate(_IN_CARDS, b" -"):
-        text = _CARD.sub(_hide_card, text)
+        text = re.sub(_CARD, _hide_card, text)
     if "TAN" in text or (("cod" in low or "ó" in low) and _NEAR_CODE.search(low)):
-        text = _CODE.sub(hide_after, text)
+        text = re.sub(_CODE, hide_after, text)
     return text
 
 
@@ -210,7 +195,7 @@ def _hide_in_path(found: re.Match[str]) -> str:
     """Return a part of a path, hidden if it is random and the part before it says that it lets a person in."""
     value, before = found[1], found.string[max(0, found.start() - 48) : found.start()]
     is_random = any(map(str.isdecimal, value)) and any(map(str.isalpha, value)) and value.count("-") < 3
-    return f"/{REDACTED}" if is_random and _OPENS.search(before) else found[0]
+    return f"/{REDACTED}" if is_random and re.search(_OPENS, before) else found[0]
 
 
 def _hide_code(found: re.Match[str]) -> str:

@@ -43,5 +43,5 @@ _HAS_VALUE = r"""
 """
 STEM = re.compile(_STEMS + _HAS_VALUE, re.VERBOSE)
 # The value of an option can be any word: "--password rosebud".
-STEM_OF_OPTION = re.compile(_STEMS, re.VERBOSE)
+STEM_OF_OPTION = f"(?x){_STEMS}"
 OPTION = re.compile(r"-(?<![\w.-]-)")
