@@ -99,6 +99,8 @@ class LogProblem(Model):
         Index(None, "status", "last_seen", "id"),
         # The tabs of every page count by these two.
         Index(None, "status", "level"),
+        # The problems that were seen once may be ten times as many as the others, which are found without them.
+        Index("ix_log_problem_seen_once", "status", "count", "decided_at", "level", "first_seen"),
         # Without AUTOINCREMENT SQLite gives a deleted problem's number to a new one, to which old links would lead.
         {"sqlite_autoincrement": True, "mysql_charset": "utf8mb4"},
     )

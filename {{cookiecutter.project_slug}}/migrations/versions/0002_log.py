@@ -100,6 +100,8 @@ def upgrade_log() -> None:
     )
     op.create_index(op.f("ix_log_problem_status_last_seen_id"), "log_problem", ["status", "last_seen", "id"])
     op.create_index(op.f("ix_log_problem_status_level"), "log_problem", ["status", "level"])
+    once = ["status", "count", "decided_at", "level", "first_seen"]
+    op.create_index("ix_log_problem_seen_once", "log_problem", once)
     op.create_table(
         "log_problem_user",
         sa.Column("fingerprint", key(40), nullable=False),

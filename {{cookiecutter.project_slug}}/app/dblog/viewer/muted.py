@@ -6,18 +6,20 @@ which problems.
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ...database import HOUR, hour_of, utcnow
+from ...listing import Cursor
 from ..models import MUTED, LogEntry, LogProblem, LogProblemHour
 from .filters import Filters
 
-#: How many counts of problems are read to find the hours that have rows that are not muted.
-COUNTS_READ = 2_000
+#: How many counts of problems are read at most to find the hours that have rows that are not muted, and how many at
+#: once: mostly a few hours are enough.
+COUNTS_READ, COUNTS_AT_ONCE = 2_000, 200
 
 
 class Hours(NamedTuple):
@@ -74,11 +76,15 @@ def count_problems(log: Session) -> int:
     return log.scalar(select(func.count()).select_from(fingerprints().subquery())) or 0
 
 
-def next_hours(log: Session, filters: Filters, edge: datetime, need: int, most: int, ascending: bool) -> Hours:
+def next_hours(
+    log: Session, filters: Filters, cursor: Cursor, edge: datetime, need: int, most: int, ascending: bool
+) -> Hours:
     """Return the next hours, as many as it takes to have the needed number of unmuted rows of the filter.
 
     The function looks only at the filter's level, logger and times.
 
+    :param cursor: where the search is; the rows of an hour that it divides are not counted as needed, since nobody
+        knows how many of them follow
     :param edge: the start of the first hour to look at, or of the one after it if the search goes back
     :param need: how many rows are enough
     :param most: how many rows the hours may have together
@@ -92,24 +98,28 @@ def next_hours(log: Session, filters: Filters, edge: datetime, need: int, most: 
     else:
         query = query.where(table.hour < edge).order_by(table.hour.desc())
         query = query.where(table.hour >= hour_of(filters.since)) if filters.since else query
-    # The query returns the muted counts, too: to leave them out, the database might read very many before its limit.
-    found = log.execute(query.limit(COUNTS_READ)).all()
-    hours = [(hour, [*counts]) for hour, counts in groupby(found, key=lambda count: count.hour)]
-    if are_more := len(found) == COUNTS_READ:
-        # The limit may have cut off a part of the last hour.
-        hours.pop()
     names: set[str] = set()
-    total, reached = 0, edge
-    for hour, counts in hours:
-        fitting = [each for each in counts if each.shown and _fits(each, filters)]
-        total += sum(each.rows for each in fitting)
-        if total > most:
-            return Hours(names, reached, are_dense=reached == edge)
-        names |= {each.fingerprint for each in fitting}
-        reached = hour + HOUR if ascending else hour
-        if total >= need:
-            return Hours(names, reached)
-    return Hours(names, reached, are_last=not are_more, are_dense=are_more and reached == edge)
+    total, whole, reached = 0, 0, edge
+    # The query returns the muted counts, too: to leave them out, the database might read very many before its limit.
+    with log.connection().execute(query.limit(COUNTS_READ)) as found:
+        numbered = enumerate(chain.from_iterable(found.partitions(COUNTS_AT_ONCE)), start=1)
+        for hour, group in groupby(numbered, key=lambda each: each[1].hour):
+            numbers, counts = zip(*group, strict=True)
+            if numbers[-1] == COUNTS_READ:
+                # The limit may have cut off a part of this hour.
+                return Hours(names, reached, are_dense=reached == edge)
+            fitting = [each for each in counts if each.shown and _fits(each, filters)]
+            rows_of_hour = sum(each.rows for each in fitting)
+            total += rows_of_hour
+            if total > most:
+                return Hours(names, reached, are_dense=reached == edge)
+            names |= {each.fingerprint for each in fitting}
+            reached = hour + HOUR if ascending else hour
+            if not hour < cursor.moment < hour + HOUR:
+                whole += rows_of_hour
+            if whole >= need:
+                return Hours(names, reached)
+    return Hours(names, reached, are_last=True)
 
 
 def _fits(count: Any, filters: Filters) -> bool:

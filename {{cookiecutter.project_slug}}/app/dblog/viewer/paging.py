@@ -8,10 +8,24 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from heapq import nlargest, nsmallest
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, String, and_, func, or_, select, true, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ...database import HOUR, hour_of
 from ...listing import Cursor
@@ -33,6 +47,25 @@ _WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
 
 Condition = ColumnElement[bool]
 Entry = Row[Any]
+
+
+class Source(NamedTuple):
+    """The rows that have one value in a column, which an index has in the order of time."""
+
+    column: InstrumentedAttribute[Any]
+    value: Any
+
+    def condition(self, log: Session) -> Condition:
+        value: Any = self.value
+        if log.get_bind().dialect.name == "postgresql":
+            # If many rows have the value, PostgreSQL expects to find it soon along the time, and reads all rows since
+            # the last one that has it. It knows that `= value` leaves nothing to sort by the column, but not that an
+            # array of one value does.
+            value = any_(literal([value], ARRAY(self.column.type)))
+        condition: Condition = self.column == value
+        return condition
+
+
 #: Rows, and where a bounded search stopped; None if it saw everything there is.
 Found = tuple[Sequence[Entry], Cursor | None]
 
@@ -43,7 +76,8 @@ def search(
     """Return up to ``size`` rows past the cursor, one more row if there are more, and where the search stopped."""
     sources, rest = indexed_conditions(log, filters)
     scan = partial(_scan, log, filters, sources, columns=columns, count=size + 1, ascending=ascending)
-    most = (SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS) if rest else size + 1
+    most_along = SEARCH_ROWS if sources == [None] else SEARCH_ROWS // 4
+    most = most_along if rest else size + 1
     if not muted.hides(log, filters):
         return scan(rest, cursor, most)
     shown = [*rest, muted.not_muted()]
@@ -55,13 +89,13 @@ def search(
         if end is None or left <= 0:
             break
         edge = edge or hour_of(end.moment) + (timedelta() if ascending else HOUR)
-        is_plain = not rest and not any(sources)
+        is_plain = not rest and sources == [None]
         most_rows = DENSE_ROWS if is_plain else SEARCH_ROWS // 4
-        hours = muted.next_hours(log, filters, edge, most_rows if rest else left, most_rows, ascending)
+        hours = muted.next_hours(log, filters, end, edge, most_rows if rest else left, most_rows, ascending)
         if hours.are_dense and rest:
             break
         if hours.are_dense:
-            more, end = scan(shown, end, SEARCH_ROWS // 4 if any(sources) else SEARCH_ROWS)
+            more, end = scan(shown, end, most_along)
             edge = None
         else:
             edge = hours.edge
@@ -74,7 +108,7 @@ def search(
 def _scan(
     log: Session,
     filters: Filters,
-    sources: Sequence[Sequence[Condition]],
+    sources: Sequence[Source | None],
     rest: Sequence[Condition],
     cursor: Cursor | None,
     most: int,
@@ -89,7 +123,7 @@ def _scan(
         log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
     limits = times(filters, cursor, ascending)
     # The limit applies to the candidates, not to the matches: no database can look for these in the whole table.
-    keys = [keys_of([*source, *limits], ascending).limit(most) for source in sources]
+    keys = [keys_of(log, source, limits, ascending).limit(most) for source in sources]
     matches = and_(true(), *rest).label("matches")
     if len(keys) == 1:
         ordered = keys[0]
@@ -141,16 +175,19 @@ def _of_problems(
     return log.execute(select(*columns).where(LogEntry.id.in_(chosen)).order_by(*order(LogEntry, ascending))).all()
 
 
-def indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condition]], list[Condition]]:
-    """Return the conditions that an index answers in order of time, a list for each search, and those that remain."""
-    indexed: list[tuple[Any, Any]] = [
-        (LogEntry.request_id, filters.request),
-        (LogEntry.fingerprint, None if filters.problem is None else _fingerprint(log, filters.problem)),
-        (LogEntry.user_id, filters.user),
-        (LogEntry.logger, filters.logger),
+def indexed_conditions(log: Session, filters: Filters) -> tuple[list[Source | None], list[Condition]]:
+    """Return what to search along an index, one after another, and the conditions that remain; None are all rows."""
+    asked = [
+        Source(LogEntry.request_id, filters.request),
+        Source(LogEntry.fingerprint, None if filters.problem is None else _fingerprint(log, filters.problem)),
+        Source(LogEntry.user_id, filters.user),
+        Source(LogEntry.logger, filters.logger),
     ]
-    conditions: list[Condition] = [column == value for column, value in indexed if value is not None]
-    rest: list[Condition] = []
+    chosen = [source for source in asked if source.value is not None]
+    rest: list[Condition] = [source.column == source.value for source in chosen[1:]]
+    levels = None if filters.level is None else levels_from(log, filters.level)
+    if chosen and levels is not None:
+        rest.append(LogEntry.level.in_(levels))
     if filters.release is not None:
         rest.append(LogEntry.release == filters.release)
     if filters.ip is not None:
@@ -162,14 +199,11 @@ def indexed_conditions(log: Session, filters: Filters) -> tuple[list[list[Condit
         start = func.substr(LogEntry.message, 1, SEARCH_CHARACTERS, type_=String)
         columns = start, LogEntry.exception, LogEntry.exception_text
         rest.append(or_(*(column.icontains(filters.q, autoescape=True) for column in columns)))
-    levels = None if filters.level is None else levels_from(log, filters.level)
-    if conditions:
-        if levels is not None:
-            rest.append(LogEntry.level.in_(levels))
-        return [conditions[:1]], conditions[1:] + rest
+    if chosen:
+        return [chosen[0]], rest
     if levels is not None:
-        return [[LogEntry.level == level] for level in levels or [-1]], rest
-    return [[]], rest
+        return [Source(LogEntry.level, level) for level in levels or [-1]], rest
+    return [None], rest
 
 
 def _fingerprint(log: Session, problem_id: int) -> str:
@@ -199,8 +233,13 @@ def times(filters: Filters, cursor: Cursor | None = None, ascending: bool = Fals
     return found
 
 
-def keys_of(conditions: Sequence[Condition], ascending: bool) -> Select[Any, Any]:
-    return select(LogEntry.created_at, LogEntry.id).where(*conditions).order_by(*order(LogEntry, ascending))
+def keys_of(log: Session, source: Source | None, conditions: Sequence[Condition], ascending: bool) -> Select[Any, Any]:
+    """Return the query of time and id of a source's rows in the order of time; None are all rows."""
+    keys = select(LogEntry.created_at, LogEntry.id).where(*conditions)
+    if source:
+        first = source.column.asc() if ascending else source.column.desc()
+        keys = keys.where(source.condition(log)).order_by(first)
+    return keys.order_by(*order(LogEntry, ascending))
 
 
 def order(row: Any, ascending: bool) -> tuple[ColumnElement[Any], ...]:
