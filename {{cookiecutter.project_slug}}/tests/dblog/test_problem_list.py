@@ -230,8 +230,9 @@ def month(app: Flask) -> Flask:
     change(app, number["resolved"], status="resolved", resolved_at=utcnow())
     change(app, number["muted"], status="muted", muted_until=utcnow() + HOUR)
     change(app, number["lapsed"], status="muted", muted_until=utcnow() - HOUR)
-    change(app, number["back"], came_back_at=utcnow() - HOUR)
-    change(app, number["back-long-ago"], came_back_at=utcnow() - 5 * DAY)
+    # What came back was resolved before.
+    change(app, number["back"], came_back_at=utcnow() - HOUR, decided_at=utcnow() - 2 * HOUR)
+    change(app, number["back-long-ago"], came_back_at=utcnow() - 5 * DAY, decided_at=utcnow() - 6 * DAY)
     return app
 
 

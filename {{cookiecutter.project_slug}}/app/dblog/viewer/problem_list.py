@@ -20,9 +20,19 @@ from ..models import MUTED, OPEN, RESOLVED, LogProblem, LogProblemDay, LogReleas
 from .filters import parse_level
 
 NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ONCE, ALL = "new", "came-back", "came-back-since", "quiet", "once", "all"
+#: The open problems without those that were seen once.
+_NOT_ONCE = "not-once"
 VIEWS = (OPEN, NEW, CAME_BACK, CAME_BACK_SINCE, QUIET, ONCE, RESOLVED, MUTED, ALL)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_IS_OPEN = LogProblem.status == OPEN
 #: The condition of open problems with a single record, about which nobody has decided or written a note.
-SEEN_ONCE = and_(LogProblem.status == OPEN, LogProblem.count == 1, LogProblem.decided_at.is_(None))
+SEEN_ONCE = and_(_IS_OPEN, LogProblem.count == 1, LogProblem.decided_at.is_(None))
+#: The conditions of the other open problems. Each is a range of an index: to deny the one above reads all problems.
+OPEN_NOT_ONCE = (
+    and_(_IS_OPEN, LogProblem.count > 1),
+    and_(_IS_OPEN, LogProblem.count == 1, LogProblem.decided_at >= _EPOCH),
+)
+NOT_SEEN_ONCE = or_(LogProblem.status.in_((RESOLVED, MUTED)), *OPEN_NOT_ONCE)
 #: If more problems than this were seen only once, the list of open ones leaves them out, so that a flood of different
 #: texts does not hide the others.
 MANY_SEEN_ONCE = 1_000
@@ -39,7 +49,6 @@ CHART_DAYS = 30
 DEPLOYS = 50
 
 DAY = timedelta(days=1)
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -87,9 +96,7 @@ def list_problems(
     """
     column, ascending = SORTS[wanted.sort], bool(after)
     cursor = Cursor.parse(after or before or "") if after or before else None
-    conditions = [*_filters(wanted), _views(deployed)[wanted.status]]
-    if not with_once:
-        conditions.append(~SEEN_ONCE)
+    conditions = [*_filters(wanted), _views(deployed)[wanted.status if with_once else _NOT_ONCE]]
     if cursor:
         is_time = wanted.sort in (SEEN, "first")
         # A cursor holds a time: a key that is a number is written as so many microseconds since 1970.
@@ -109,10 +116,19 @@ def list_problems(
 def tally(log: Session, wanted: Wanted, deployed: datetime | None) -> dict[str, int]:
     """Return how many problems of the wanted level and text each view lists."""
     views = _views(deployed)
-    sums = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in views.values()]
-    counts = log.execute(select(*sums).where(*_filters(wanted))).one()
-    numbers = {view: int(count) for view, count in zip(views, counts, strict=True)}
-    numbers[OPEN] -= left_out(numbers[ONCE])
+    sums = [func.coalesce(func.sum(case((views[view], 1), else_=0)), 0) for view in VIEWS]
+    counts = log.execute(select(*sums).where(NOT_SEEN_ONCE, *_filters(wanted))).one()
+    numbers = {view: int(count) for view, count in zip(VIEWS, counts, strict=True)}
+    is_new = LogProblem.first_seen >= deployed if deployed else false()
+    once = select(func.count(), func.coalesce(func.sum(case((is_new, 1), else_=0)), 0))
+    count, new = log.execute(once.where(SEEN_ONCE, *_filters(wanted))).one()
+    numbers[ONCE] = count
+    numbers[ALL] += count
+    numbers[OPEN] += count - left_out(count)
+    if deployed:
+        # A problem with one record was first seen when it was last seen.
+        numbers[NEW] += int(new)
+        numbers[QUIET] += count - int(new)
     return numbers
 
 
@@ -162,7 +178,7 @@ def shown_status(problem: LogProblem) -> str:
 
 def _views(deployed: datetime | None) -> dict[str, ColumnElement[bool]]:
     lapsed = and_(LogProblem.status == MUTED, LogProblem.muted_until.is_not(None), LogProblem.muted_until <= utcnow())
-    is_open = or_(LogProblem.status == OPEN, lapsed)
+    is_open = or_(_IS_OPEN, lapsed)
     back = and_(is_open, LogProblem.came_back_at.is_not(None))
     since: dict[str, ColumnElement[bool]] = dict.fromkeys((NEW, CAME_BACK_SINCE, QUIET), false())
     if deployed:
@@ -173,7 +189,8 @@ def _views(deployed: datetime | None) -> dict[str, ColumnElement[bool]]:
         }
     muted = and_(LogProblem.status == MUTED, ~lapsed)
     resolved = LogProblem.status == RESOLVED
-    return {OPEN: is_open, CAME_BACK: back, ONCE: SEEN_ONCE, RESOLVED: resolved, MUTED: muted, ALL: true(), **since}
+    views = {OPEN: is_open, _NOT_ONCE: or_(*OPEN_NOT_ONCE, lapsed), CAME_BACK: back, ONCE: SEEN_ONCE, **since}
+    return views | {RESOLVED: resolved, MUTED: muted, ALL: true()}
 
 
 def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:

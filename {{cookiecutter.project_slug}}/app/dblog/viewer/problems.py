@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, func, select, union_all
 from sqlalchemy.orm import Session
 
 from ...database import utcnow
-from ..models import MUTED, OPEN, LogEntry, LogProblem, LogProblemHour
+from ..models import MUTED, OPEN, LogProblem, LogProblemHour
 from .format import columns_as_json
-from .problem_list import MANY_SEEN_ONCE, SEEN_ONCE, shown_status
-from .queries import ALL_COLUMNS, Entry
+from .problem_list import MANY_SEEN_ONCE, OPEN_NOT_ONCE, SEEN_ONCE, shown_status
+from .queries import Entry
 
 #: The tabs count no further than this.
 COUNT_CAP = 1_000
@@ -42,12 +42,6 @@ def of_rows(log: Session, rows: Iterable[Entry]) -> dict[str, Known]:
     return {fingerprint: Known(number, records, place) for fingerprint, number, records, place in found}
 
 
-def last_entry(log: Session, problem: LogProblem) -> Entry | None:
-    """Return the problem's newest row with all its columns, None if retention has taken its rows."""
-    query = select(*ALL_COLUMNS).where(LogEntry.fingerprint == problem.fingerprint)
-    return log.execute(query.order_by(LogEntry.created_at.desc(), LogEntry.id.desc()).limit(1)).first()
-
-
 def count_without_row(log: Session, problem: LogProblem) -> int:
     """Return how many of the problem's records were only counted, see LOG_STORM_ROWS."""
     hours = select(func.sum(LogProblemHour.without_row))
@@ -63,8 +57,7 @@ def count_open(log: Session) -> int:
     is_open, ended = [LogProblem.status == OPEN], [LogProblem.status == MUTED, LogProblem.muted_until <= utcnow()]
     count = _count(log, COUNT_CAP, is_open, ended)
     if count > COUNT_CAP:
-        # No index answers these queries, so they run only if the result may depend on them.
-        others = _count(log, COUNT_CAP, [*is_open, ~SEEN_ONCE], ended)
+        others = _count(log, COUNT_CAP, *([part] for part in OPEN_NOT_ONCE), ended)
         if others <= COUNT_CAP and _count(log, MANY_SEEN_ONCE, [SEEN_ONCE]) > MANY_SEEN_ONCE:
             return others
     return count

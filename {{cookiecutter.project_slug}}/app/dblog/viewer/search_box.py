@@ -13,6 +13,7 @@ from ...terminal import how_many
 from ..models import LogEntry, LogProblem, LogRelease
 from .addresses import FILTERS, PROBLEM_TERMS, log_link, problems_link
 from .blueprint import bp
+from .problem_list import MANY_SEEN_ONCE, NOT_SEEN_ONCE, SEEN_ONCE
 from .queries import reading
 from .search import ROW, Known, combine, in_utc, recognise, zone_of
 
@@ -82,8 +83,13 @@ def account(text: str | None) -> tuple[int, str] | None:
 
 
 def problems_titled(log: Session, text: str) -> list[tuple[int, str, int]]:
-    """Return number, title and count of the problems with this text in the title, the last seen first."""
+    """Return number, title and count of the problems with this text in the title, the last seen first.
+
+    Problems that were seen once are left out where they are too many, as in the list of open ones.
+    """
     query = select(LogProblem.id, LogProblem.title, LogProblem.count)
+    if log.scalar(select(LogProblem.id).where(SEEN_ONCE).limit(1).offset(MANY_SEEN_ONCE)):
+        query = query.where(NOT_SEEN_ONCE)
     query = query.where(LogProblem.title.icontains(text, autoescape=True)).order_by(LogProblem.last_seen.desc())
     return [(number, title, count) for number, title, count in log.execute(query.limit(MAX_TITLES))]
 
