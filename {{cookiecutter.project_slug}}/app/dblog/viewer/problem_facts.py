@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from ...listing import BadFilter
 from ..models import CAME_BACK, RESOLVED, LogDecision, LogEntry, LogProblem, LogProblemUser, LogRelease
 from .blueprint import bp
+from .paging import Source, keys_of
 from .problem_list import CHART_DAYS, DAY, chart_start
-from .queries import ALL_COLUMNS, LIST_COLUMNS, Entry
+from .queries import LIST_COLUMNS, Entry, find
 
 MOST_HIT = 5
 #: How far the rows since the problem was resolved are counted.
@@ -54,11 +55,12 @@ def find_entry(log: Session, problem: LogProblem, number: int | None) -> Entry |
 
     None if retention has deleted all rows of the problem; raises :class:`BadFilter` if it has no row of this number.
     """
-    query = select(*ALL_COLUMNS).where(LogEntry.fingerprint == problem.fingerprint)
     if number is None:
-        return log.execute(query.order_by(LogEntry.created_at.desc(), LogEntry.id.desc()).limit(1)).first()
-    entry = log.execute(query.where(LogEntry.id == number)).first()
-    if entry is None:
+        newest = keys_of(log, Source(LogEntry.fingerprint, problem.fingerprint), [], ascending=False)
+        key = log.execute(newest.limit(1)).first()
+        return find(log, key.id) if key else None
+    entry = find(log, number)
+    if entry is None or entry.fingerprint != problem.fingerprint:
         raise BadFilter(f"row: the problem has no row {number}, or not any more.")
     return entry
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Engine, and_, func, or_, select, true
+from sqlalchemy import Engine, func, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -109,9 +109,10 @@ def find(log: Session, entry_id: int) -> Entry | None:
 def neighbours(log: Session, entry: Entry) -> tuple[int | None, int | None]:
     """Return the ids of the rows before and after this one among the rows of its problem."""
     ids = []
+    of_problem = paging.Source(LogEntry.fingerprint, entry.fingerprint)
     for ascending in (False, True):
         past = Cursor.of(entry).passed(LogEntry.created_at, LogEntry.id, ascending=ascending)
-        query = paging.keys_of([LogEntry.fingerprint == entry.fingerprint, past], ascending)
+        query = paging.keys_of(log, of_problem, [past], ascending)
         key = log.execute(query.limit(1)).first()
         ids.append(key.id if key else None)
     return ids[0], ids[1]
@@ -131,7 +132,7 @@ def count_newer(log: Session, filters: Filters, after: int, most: int = 100) -> 
     sources, rest = paging.indexed_conditions(log, filters)
     if muted.hides(log, filters):
         rest.append(muted.not_muted())
-    any_source = or_(*(and_(true(), *source) for source in sources))
+    any_source = or_(*(source.condition(log) if source else true() for source in sources))
     came = LogEntry.id > max(after, newest_id(log) - paging.SEARCH_ROWS)
     found = log.scalars(select(LogEntry.id).where(came, any_source, *rest, *paging.times(filters)).limit(most))
     return len(found.all())
