@@ -2,26 +2,31 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from threading import get_ident
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import Dialect, Engine, event, insert, text, update
 from sqlalchemy.orm import Session
 
 from app import time_limit
+from app.accounts.models import User
 from app.database import UTCDateTime, hour_of, utcnow
 from app.dblog.models import LogProblem
 from app.dblog.viewer import muted, problem_facts, problem_list, problems, queries, search_box
+from app.dblog.viewer.counts import overview
 from app.dblog.viewer.filters import Filters
 from app.dblog.viewer.problem_list import MANY_SEEN_ONCE, Wanted
 from app.dblog.viewer.queries import page, reading
 from app.listing import Cursor
 
+from ..conftest import login
 from .log_rows import problem_id, put, row
 
-HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 #: So many steps of SQLite's virtual machine are counted as a row.
 STEPS_A_ROW = 20
 
@@ -72,6 +77,11 @@ def scanned(plan: Mapping[str, Any]) -> Iterator[int]:
         yield from scanned(part)
 
 
+def mute(log: Engine, fingerprint: str) -> None:
+    with log.begin() as connection:
+        connection.execute(update(LogProblem).where(LogProblem.fingerprint == fingerprint).values(status="muted"))
+
+
 def analyze(log: Engine) -> None:
     """Let PostgreSQL know the tables; SQLite plans without that."""
     if log.dialect.name == "postgresql":
@@ -114,6 +124,33 @@ def test_what_stopped_is_found_without_the_rows_since(app: Flask, log: Engine, q
     }
     for name, search in searches.items():
         assert visited(search) < 1_000, name
+
+
+def test_the_numbers_of_a_month_take_four_queries(app: Flask, log: Engine) -> None:
+    """The hours before its first day are asked for with its days."""
+    put(app, *(row(age=age * DAY, fingerprint=f"1-{age % 2}") for age in range(35)))
+    mute(log, "1-1")
+    asked: list[str] = []
+    with app.app_context(), reading() as session:
+        event.listen(log, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        found = overview(session, Filters(since=hour_of(utcnow()) - 30 * DAY - HOUR))
+    assert found is not None
+    assert (found.total, found.hidden, found.hidden_problems) == (16, 15, 1)
+    assert len(asked) == 4
+
+
+def test_a_page_and_its_tabs_take_one_transaction(app: Flask, log: Engine, client: FlaskClient, admin: User) -> None:
+    put(app, row())
+    login(client, admin)
+    number = problem_id(app)
+    begun: list[int] = []
+    client.get("/logs")
+    event.listen(log, "begin", lambda _: begun.append(get_ident()))
+    for address in ("/logs", "/logs/1", "/logs/problems", f"/logs/problems/{number}", "/logs/status"):
+        begun.clear()
+        assert client.get(address).status_code == 200
+        # The writer's thread may prune meanwhile.
+        assert begun.count(get_ident()) == 1, address
 
 
 @pytest.fixture
@@ -159,8 +196,7 @@ def test_a_page_reads_few_counts_to_skip_muted_rows(app: Flask, log: Engine, mon
         for number in range(20 * 63)
     ]
     put(app, *rows)
-    with log.begin() as connection:
-        connection.execute(update(LogProblem).where(LogProblem.fingerprint == "1-3").values(status="muted"))
+    mute(log, "1-3")
     read: list[datetime] = []
     counts_read: list[int] = []
 

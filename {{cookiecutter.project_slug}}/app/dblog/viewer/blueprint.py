@@ -8,6 +8,7 @@ import orjson
 from flask import Blueprint, Response, abort, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from ... import static_files
 from ...actor import keep_out_of_caches
@@ -52,6 +53,11 @@ def clean_address() -> ResponseReturnValue | None:
     return None if "find" in request.args else redirect_without_empty()
 
 
+def tabs_report(log: Session) -> dict[str, Any]:
+    """Return what the tabs show, for a page that has a session open: a transaction of its own takes a millisecond."""
+    return {"state": recent_state(current_app.extensions["dblog"], log), "open_problems": problems.count_open(log)}
+
+
 @bp.app_template_global("log_tabs")
 def tabs(report: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Return what the tabs show: the log's state, and the number of open problems ("" if it is unknown).
@@ -59,11 +65,10 @@ def tabs(report: Mapping[str, Any] | None = None) -> dict[str, str]:
     :param report: the log's report, if the page has asked for it already
     """
     if not report:
-        # Error pages have the tabs, too: a database that is slow or away must not raise here.
+        # This is an error page: a database that is slow or away must not raise here.
         report = {"state": "degraded", "open_problems": None}
         with suppress(TooSlow, Unreadable), reading() as log:
-            state = recent_state(current_app.extensions["dblog"], log)
-            report = {"state": state, "open_problems": problems.count_open(log)}
+            report = tabs_report(log)
     count, cap = report["open_problems"], problems.COUNT_CAP
     return {
         "state": report["state"],

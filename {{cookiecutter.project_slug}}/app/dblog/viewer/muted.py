@@ -58,17 +58,15 @@ def not_muted(column: Any = LogEntry.fingerprint) -> ColumnElement[bool]:
     return condition
 
 
-def counts(
-    log: Session, moment: InstrumentedAttribute[datetime], times: Sequence[ColumnElement[bool]]
-) -> Sequence[Any]:
-    """Return fingerprint, hour or day, level, logger and number of rows of muted problems.
+def counts(moment: InstrumentedAttribute[datetime], times: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Return the query of fingerprint, hour or day, level, logger and number of rows of muted problems.
 
     :param moment: the time's column of :class:`LogProblemHour` or :class:`LogProblemDay`
     :param times: conditions on that column
     """
     table = moment.class_
     query = select(table.fingerprint, moment, table.level, table.logger, table.count - table.without_row)
-    return log.execute(query.where(table.fingerprint.in_(fingerprints()), *times)).all()
+    return query.where(table.fingerprint.in_(fingerprints()), *times)
 
 
 def count_problems(log: Session) -> int:

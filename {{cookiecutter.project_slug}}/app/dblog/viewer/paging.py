@@ -43,7 +43,9 @@ SKIPS = 3
 #: are few, or stand in short runs.
 DENSE_ROWS = 20_000
 
-_WHOLE_TABLE_PLANS = ("hashjoin", "material", "mergejoin")
+_NO_WHOLE_TABLE = "SELECT " + ", ".join(
+    f"set_config('enable_{plan}', 'off', true)" for plan in ("hashjoin", "material", "mergejoin")
+)
 
 Condition = ColumnElement[bool]
 Entry = Row[Any]
@@ -120,7 +122,7 @@ def _scan(
     """Return up to ``count`` matching rows of the next ``most`` along the indexes, and where the search stopped."""
     if rest and log.get_bind().dialect.name == "postgresql":
         # PostgreSQL is made to read the candidates one by one: its own plan reads a whole table, ten times as slow.
-        log.execute(select(*(func.set_config(f"enable_{name}", "off", True) for name in _WHOLE_TABLE_PLANS)))
+        log.connection().exec_driver_sql(_NO_WHOLE_TABLE)
     limits = times(filters, cursor, ascending)
     # The limit applies to the candidates, not to the matches: no database can look for these in the whole table.
     keys = [keys_of(log, source, limits, ascending).limit(most) for source in sources]

@@ -11,7 +11,7 @@ from ...listing import BadFilter, parse_id
 from ..grouping import explain
 from ..models import MAX_USERS
 from . import problem_facts, problem_list, problems, queries
-from .blueprint import as_response, bp
+from .blueprint import as_response, bp, tabs_report
 from .charts import heights
 from .decision_views import answer, read_done, who_decides
 from .decisions import HISTORY_LINES, NOTE_LIMIT, decide, history, line_as_json, parse_change, parse_note
@@ -46,6 +46,7 @@ def show_problem(problem_id: int) -> ResponseReturnValue:
             "recent": page(log, Filters(problem=problem_id), size=RECENT_ROWS),
             "without_row": problems.count_without_row(log, problem),
             "done": read_done(log),
+            "report": tabs_report(log),
         }
     root = current_app.extensions["dblog"].writer.root
     address = url_for("dblog.show_problem", problem_id=problem_id, _external=True)

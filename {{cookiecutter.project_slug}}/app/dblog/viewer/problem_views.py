@@ -13,7 +13,7 @@ from ..grouping import is_exception
 from ..models import MAX_USERS, MUTED, OPEN, RESOLVED, LogProblem
 from . import problem_list, queries, search_box
 from .addresses import PROBLEM_TERMS, problems_link
-from .blueprint import as_response, bp
+from .blueprint import as_response, bp, tabs_report
 from .charts import bars, marks
 from .decision_views import read_done
 from .filters import LEVELS
@@ -60,6 +60,7 @@ def show_problems() -> ResponseReturnValue:
         page = _page(log, wanted, deployed, left_out)
         days = problem_list.count_by_day(log, page.entries)
         done = read_done(log)
+        report = tabs_report(log)
         # Problems with a decision may outlive all rows.
         empty = not page.entries and not any(counts.values()) and not queries.newest_id(log)
     start = problem_list.chart_start()
@@ -69,6 +70,7 @@ def show_problems() -> ResponseReturnValue:
         hidden_terms={name: term for name, term in terms.items() if name != "q"},
         wanted=wanted,
         page=page,
+        report=report,
         levels=LEVELS,
         chips=_chips(terms, wanted, counts, is_deployed=bool(deploys)),
         counts=counts,

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from ...actor import links_of_user, related_links
 from ...terminal import inert
 from . import problem_facts, problem_list, problems, queries
-from .blueprint import as_response, bp
+from .blueprint import as_response, bp, tabs_report
 from .filters import SHOW, Filters
 from .format import as_text, frame_runs, source_of
 from .hand_over import row_as_markdown
@@ -33,11 +33,13 @@ def detail(entry_id: int) -> ResponseReturnValue:
         is_alone = not entry.frames and of_request.total == 1
         around = queries.around(log, AT_ALL_LEVELS, entry_id, size=ROWS_AROUND).entries if is_alone else []
         known = problems.of_rows(log, around)
+        report = tabs_report(log)
     root = current_app.extensions["dblog"].writer.root
     address = url_for("dblog.detail", entry_id=entry_id, _external=True)
     return render_template(
         "dblog/detail.html",
         entry=entry,
+        report=report,
         source=source_of(entry, root),
         older=older,
         newer=newer,

@@ -16,7 +16,7 @@ from ..journal.waiting import waiting_records
 from ..models import LogProblem
 from . import export, muted, problems, queries, search_box
 from .addresses import CURSORS, FILTERS, is_default_since, log_link, query_args
-from .blueprint import as_response, bp
+from .blueprint import as_response, bp, tabs_report
 from .charts import paths
 from .counts import CAP, Overview, overview
 from .filters import ALL, LEVELS, SHOW, Filters
@@ -55,9 +55,11 @@ def index() -> ResponseReturnValue:
         newest = queries.newest_id(log)
         muted_problems = muted.count_problems(log) if filters.hides_muted and summary is None else 0
         titled = search_box.problems_titled(log, filters.q) if filters.q else []
+        report_of_tabs = tabs_report(log)
     return render_template(
         "dblog/index.html",
         page=rows,
+        report=report_of_tabs,
         terms=terms,
         filters=filters,
         hidden_terms={name: terms[name] for name in FILTERS if name in terms and name not in ("q", "logger")},
