@@ -1,8 +1,10 @@
 """The list of problems: which of them, in which order, and how many each view has.
 
-LOG_MAX_PROBLEMS bounds the table, by default to 10,000 problems of a few short columns. So views, orders and searches
-need no indexes of their own, which the writer would have to keep: a request reads the table at most twice, for the page
-and for the numbers of the views. Pages go by key: the order's column and the problem's number.
+LOG_MAX_PROBLEMS bounds the table, by default to 10,000 problems of a few short columns. So orders and searches need no
+indexes of their own, which the writer would have to keep: a request reads the table at most twice, for the page and for
+the numbers of the views. A flood of different texts may make ten times as many problems before the writer deletes them.
+Those are seen once: they are counted along an index, and the others are found without them. Pages go by key: the
+order's column and the problem's number.
 """
 
 import logging
