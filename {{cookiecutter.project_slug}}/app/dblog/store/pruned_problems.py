@@ -2,10 +2,23 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import accumulate
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Engine, and_, bindparam, delete, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Delete,
+    Engine,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+)
 
 from ...database import Model
 from ..models import (
@@ -18,6 +31,7 @@ from ..models import (
     LogProblemHour,
     LogProblemUser,
 )
+from .many_keys import among
 
 #: How many problems are dropped in a transaction: they have few columns and only two indexes.
 DROPPED_PROBLEMS = 1_000
@@ -25,18 +39,25 @@ DROPPED_PROBLEMS = 1_000
 DELETED_USERS = 1_000
 UNDECIDED = and_(LogProblem.status == OPEN, LogProblem.decided_at.is_(None))
 
-
-def _of_problems(fingerprint: InstrumentedAttribute[str], *conditions: ColumnElement[bool]) -> Delete:
-    return delete(fingerprint.class_).where(fingerprint.in_(bindparam("names", expanding=True)), *conditions)
-
-
-# Made once: with rows that are problems of their own each step deletes from all of these. Counts are deleted by problem
-# since other problems may have rows in the same hours.
-_OF_PROBLEMS: dict[type[Model], Delete] = {
-    LogProblemUser: _of_problems(LogProblemUser.fingerprint),
-    LogDecision: _of_problems(LogDecision.fingerprint),
-    LogProblemHour: _of_problems(LogProblemHour.fingerprint, LogProblemHour.hour < bindparam("before")),
-    LogProblemDay: _of_problems(LogProblemDay.fingerprint, LogProblemDay.day < bindparam("before")),
+# Statements are made once: with rows that are problems of their own each step deletes from all of these tables.
+_BEFORE: BindParameter[datetime] = bindparam("before")
+_OLD = and_(UNDECIDED, LogProblem.last_seen < _BEFORE)
+# An index has the status and the time, so that one condition for both kinds would read the whole table.
+_OLD_OF_ALL = and_(LogProblem.status.in_((OPEN, RESOLVED, MUTED)), LogProblem.last_seen < _BEFORE)
+_OLDEST = {
+    old: select(LogProblem.fingerprint, LogProblem.users)
+    .where(old)
+    .order_by(LogProblem.last_seen)
+    .limit(bindparam("most"))
+    for old in (_OLD, _OLD_OF_ALL)
+}
+#: The tables that have rows of a problem, in the order in which the writer locks them. Counts are deleted by problem
+#: since other problems may have rows in the same hours.
+_PARTS: dict[type[Model], tuple[ColumnElement[bool], ...]] = {
+    LogProblemUser: (),
+    LogDecision: (),
+    LogProblemHour: (LogProblemHour.hour < _BEFORE,),
+    LogProblemDay: (LogProblemDay.day < _BEFORE,),
 }
 
 
@@ -58,8 +79,7 @@ def drop_problems(engine: Engine, most: int) -> int:
         names = connection.scalars(least.limit(min(too_many, DROPPED_PROBLEMS))).all()
     if names:
         with engine.begin() as connection:
-            gone = _delete(connection, names, UNDECIDED)
-            connection.execute(_OF_PROBLEMS[LogDecision], {"names": gone})
+            _delete(connection, names, UNDECIDED, (LogDecision,))
     return len(names)
 
 
@@ -71,20 +91,15 @@ def delete_problems(connection: Connection, before: datetime, decided_before: da
     :param decided_before: as for :func:`app.dblog.store.retention.prune`
     :param most: how many problems are deleted, at most
     """
-    kinds = [(UNDECIDED, before)]
+    kinds = {_OLD: before}
     if decided_before:
-        # An index has the status and the time, so that one condition for both kinds would read the whole table.
-        kinds.append((LogProblem.status.in_((OPEN, RESOLVED, MUTED)), min(before, decided_before)))
-    for kind, time in kinds:
-        old = and_(kind, LogProblem.last_seen < time)
-        oldest = select(LogProblem.fingerprint, LogProblem.users).where(old).order_by(LogProblem.last_seen)
-        if found := connection.execute(oldest.limit(most)).all():
+        kinds[_OLD_OF_ALL] = min(before, decided_before)
+    for old, time in kinds.items():
+        if found := connection.execute(_OLDEST[old], {"before": time, "most": most}).all():
             users = accumulate(each.users for each in found)
             few = [each.fingerprint for each, sum_ in zip(found, users, strict=True) if sum_ <= DELETED_USERS]
             names = few or [found[0].fingerprint]
-            gone = _delete(connection, names, old)
-            for part in _OF_PROBLEMS.values():
-                connection.execute(part, {"names": gone, "before": before})
+            _delete(connection, names, old, tuple(_PARTS), time)
             return len(names)
     return 0
 
@@ -94,17 +109,51 @@ def delete_users_of_dropped(connection: Connection, names: Collection[str]) -> N
 
     :param names: the fingerprints of the deleted counts
     """
-    for kept in (LogProblem.fingerprint, LogProblemDay.fingerprint):
+    dialect = connection.dialect.name
+    for kept in (LogProblem, LogProblemDay):
         if names:
-            names = {*names} - {*connection.scalars(select(kept).where(kept.in_(names)))}
+            names = {*names} - {*connection.scalars(_kept(dialect, kept), {"keys": sorted(names)})}
     if names:
-        connection.execute(_OF_PROBLEMS[LogProblemUser], {"names": sorted(names)})
+        connection.execute(_deletion(dialect, LogProblemUser), {"keys": sorted(names)})
 
 
-def _delete(connection: Connection, names: Sequence[str], condition: ColumnElement[bool]) -> list[str]:
-    """Delete those of the problems that still meet the condition, and return which problems are gone."""
-    deleted = connection.execute(delete(LogProblem).where(LogProblem.fingerprint.in_(sorted(names)), condition))
-    if deleted.rowcount == len(names):
-        return sorted(names)
-    left = connection.scalars(select(LogProblem.fingerprint).where(LogProblem.fingerprint.in_(names)))
-    return sorted({*names} - {*left})
+def _delete(
+    connection: Connection,
+    names: Sequence[str],
+    condition: ColumnElement[bool],
+    parts: tuple[type[Model], ...],
+    before: datetime | None = None,
+) -> None:
+    """Delete those of the problems that still meet the condition, with their rows in the tables ``parts``."""
+    dialect = connection.dialect.name
+    values: dict[str, Any] = {"keys": sorted(names), "before": before}
+    if dialect == "postgresql":
+        connection.execute(_deletion_at_once(condition, parts), values)
+        return
+    if connection.execute(_deletion(dialect, LogProblem, condition), values).rowcount < len(names):
+        left = connection.scalars(_kept(dialect, LogProblem), values)
+        values["keys"] = sorted({*names} - {*left})
+    for part in parts:
+        connection.execute(_deletion(dialect, part, *_PARTS[part]), values)
+
+
+@cache
+def _kept(dialect: str, model: type[Any]) -> Select[tuple[str]]:
+    return select(model.fingerprint).where(among(dialect, model.fingerprint))
+
+
+@cache
+def _deletion(dialect: str, model: type[Any], *conditions: ColumnElement[bool]) -> Delete:
+    return delete(model).where(among(dialect, model.fingerprint), *conditions)
+
+
+@cache
+def _deletion_at_once(condition: ColumnElement[bool], parts: tuple[type[Any], ...]) -> Select[Any]:
+    """Return one statement for all tables, which only PostgreSQL has: it takes half the time of one for each."""
+    problems = _deletion("postgresql", LogProblem, condition)
+    gone = problems.returning(LogProblem.fingerprint).cte("gone")
+    of_gone = [
+        delete(part).where(part.fingerprint == gone.c.fingerprint, *_PARTS[part]).cte(f"of_{part.__tablename__}")
+        for part in parts
+    ]
+    return select(func.count()).select_from(gone).add_cte(*of_gone)

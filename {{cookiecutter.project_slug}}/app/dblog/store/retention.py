@@ -6,15 +6,15 @@ A problem's count says how often it was seen since it was first seen, so pruning
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
 
-from sqlalchemy import Connection, Dialect, Engine, delete, func, select
+from sqlalchemy import Connection, Delete, Dialect, Engine, Select, bindparam, delete, func, select
 from sqlalchemy.dialects.mysql.base import MySQLDialect
-from sqlalchemy.orm import InstrumentedAttribute
 
 from ...database import current_time, hour_of
 from .. import limits
 from ..models import LogDay, LogEntry, LogHour, LogPosition, LogProblemDay, LogProblemHour
+from .many_keys import among
 from .pruned_hours import delete_hours
 from .pruned_problems import delete_problems, delete_users_of_dropped, drop_problems
 
@@ -36,6 +36,12 @@ REST = 15
 RETRY_SECONDS = 30.0
 #: How often to look whether there are too many problems.
 PROBLEMS_SECONDS = 60.0
+
+# Statements are made once, since each step executes them.
+_OLDEST = select(LogEntry.created_at).order_by(LogEntry.created_at).limit(1)
+_OLD_POSITIONS = (
+    select(LogPosition.journal).where(LogPosition.written_at < bindparam("before")).limit(bindparam("most"))
+)
 
 #: SQLite has no clock of its own. The host's clock is believed once it has run evenly for so many seconds. A jump by
 #: JUMP_SECONDS against the monotonic clock begins that anew.
@@ -164,13 +170,11 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
     :return: the number of rows deleted; None if nothing is left to delete
     """
     with engine.begin() as connection:
-        oldest_rows = select(LogEntry.id).where(LogEntry.created_at < cutoff).order_by(LogEntry.created_at)
-        ids = connection.scalars(
-            oldest_rows.limit(BATCH_ROWS).with_for_update(skip_locked=_can_skip_locked(connection.dialect))
-        ).all()
+        dialect = connection.dialect
+        ids = connection.scalars(_oldest_rows(_can_skip_locked(dialect)), {"before": cutoff, "most": BATCH_ROWS}).all()
         if ids:
-            connection.execute(delete(LogEntry).where(LogEntry.id.in_(ids)))
-        oldest = connection.scalar(select(LogEntry.created_at).order_by(LogEntry.created_at).limit(1))
+            connection.execute(_deletion(dialect.name), {"keys": ids})
+        oldest = connection.scalar(_OLDEST)
         # A record from before this hour may still arrive: the next step finds it, with or without its counts.
         empty_before = min(cutoff, hour_of(oldest)) if oldest else cutoff
         # If each row is a problem of its own, these tables have as much to delete, so each step deletes from them, too.
@@ -185,24 +189,34 @@ def prune(engine: Engine, cutoff: datetime, decided_before: datetime | None = No
             + len(hours)
             + len(of_problems)
             # Nobody has shipped such a journal to its end. The rows by which a replay knew its records are gone anyway.
-            + _delete_oldest(connection, LogPosition.journal, LogPosition.written_at, cutoff)
+            + _delete_positions(connection, cutoff)
         )
     return len(ids) if ids or found else None
 
 
-def _delete_oldest(
-    connection: Connection, key: InstrumentedAttribute[Any], age: InstrumentedAttribute[datetime], before: datetime
-) -> int:
-    """Delete the oldest 200 rows of a table from before a time, with all older ones of the same keys.
+def _delete_positions(connection: Connection, before: datetime) -> int:
+    """Delete up to 200 places in journals that were written before a time; return how many were found."""
+    journals = connection.scalars(_OLD_POSITIONS, {"before": before, "most": BATCH_ROWS}).all()
+    if journals:
+        old = LogPosition.journal.in_(journals), LogPosition.written_at < before
+        connection.execute(delete(LogPosition).where(*old))
+    return len(journals)
 
-    Return how many rows were found, at most 200. If another process is deleting the same rows, this one waits for it.
-    """
-    oldest = select(key, age).where(age < before).order_by(age).limit(BATCH_ROWS)
-    found = connection.execute(oldest).all()
-    if found:
-        keys, newest = {each[0] for each in found}, found[-1][1]
-        connection.execute(delete(key.class_).where(key.in_(sorted(keys)), age <= newest))
-    return len(found)
+
+@cache
+def _oldest_rows(skip_locked: bool) -> Select[int]:
+    return (
+        select(LogEntry.id)
+        .where(LogEntry.created_at < bindparam("before"))
+        .order_by(LogEntry.created_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=skip_locked)
+    )
+
+
+@cache
+def _deletion(dialect: str) -> Delete:
+    return delete(LogEntry).where(among(dialect, LogEntry.id))
 
 
 def _can_skip_locked(dialect: Dialect) -> bool:

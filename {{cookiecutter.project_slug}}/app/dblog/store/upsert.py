@@ -62,7 +62,7 @@ def insert_and_count(connection: Connection, rows: Sequence[Row], replay: bool, 
     count_users(connection, rows)
     counts = _counts(rows, stored)
     for table in (_hour, _day, _problem_hour, _problem_day):
-        connection.execute(_upsert_count(connection.dialect.name, table), _added_up(table, counts))
+        connection.execute(upsert_count(connection.dialect.name, table), _added_up(table, counts))
     if len(stored) < len(rows):
         write_places(connection, last_places(rows))
     return bool(reached) or len(stored) < len(rows)
@@ -153,7 +153,7 @@ def _added_up(table: Table, counts: Sequence[Row]) -> list[Row]:
 
 
 @cache
-def _upsert_count(dialect: str, table: Table) -> Insert:
+def upsert_count(dialect: str, table: Table) -> Insert:
     """Return an INSERT that adds to a count that is there already.
 
     A SELECT before it would not help: two processes may both find nothing at the same time.
