@@ -22,10 +22,11 @@
 """Measure how quickly old rows are deleted, and what requests notice: `uv run benchmarks/retention.py`, a quarter of an
 hour.
 
-For each database one process has a scratch log of old rows, 1,000 of each second. First its requests log 1,000 rows a
-second, and by turns the writer prunes as many at its own pace, or none. Then the script takes the writer's steps
-without a pause: with rows of 3,000 problems (templates), and with rows that each have a problem of their own
-(f-strings). It prints a table in Markdown.
+For each database the writer's steps prune 100,000 rows of 1,000 a second to the end, without a pause: rows of 3,000
+problems (templates), rows that each have a problem of their own (f-strings), and the same after LOG_MAX_PROBLEMS has
+dropped nine tenths of these problems. The driver alone deletes the same rows by their keys, in transactions of the same
+size. Then requests log 1,000 rows a second, and by turns the writer prunes as many at its own pace, or none. The script
+prints two tables in Markdown.
 """
 
 import argparse
@@ -33,6 +34,8 @@ import logging
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -43,7 +46,7 @@ from viewer_rows import count_rows
 ROWS, KEPT_DAYS = 400_000, 3
 ROWS_A_SECOND, ROWS_A_REQUEST = 1_000, 10
 TURNS, TURN_SECONDS = 8, 10.0
-SPEED_SECONDS = 10.0
+SPEED_ROWS, STEP_ROWS, KEPT_PROBLEMS = 100_000, 200, 10_000
 DAY_SECONDS = 86_400
 
 
@@ -56,25 +59,29 @@ def main() -> None:
     # The log is to trust the clock from the start of the measurement on.
     retention: Any = import_module("app.dblog.store.retention")
     retention.EVEN_SECONDS = 0.0
-    print(
-        "| database | deleted a second, templates | f-strings | logged a second | and deleted | p99 of a request |",
-        end="",
-    )
-    print(" only logged | ratio |\n|---|" + "---:|" * 7)
+    print("| deleted a second | templates | f-strings | ratio | dropped | driver, templates | f-strings | ratio |")
+    print("|---|" + "---:|" * 7)
     for name in chosen.database:
-        with filled_app(name, chosen.rows, chosen.rows / ROWS_A_SECOND / DAY_SECONDS) as app, app.app_context():
-            engine = import_module("app.database").db.engines["log"]
+        templates, each_its_own = speed(name, prune_all), speed(name, prune_all, one_problem_a_row)
+        dropped = speed(name, prune_all, one_problem_a_row, drop_problems)
+        bare = speed(name, delete_by_keys), speed(name, delete_by_keys, one_problem_a_row)
+        cells = [f"{templates:,.0f}", f"{each_its_own:,.0f}", f"{each_its_own / templates:.2f}", f"{dropped:,.0f}"]
+        cells += [f"{bare[0]:,.0f}", f"{bare[1]:,.0f}", f"{bare[1] / bare[0]:.2f}"]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print("\n| database | logged a second | and deleted | p99 of a request | only logged | ratio |")
+    print("|---|" + "---:|" * 5)
+    for name in chosen.database:
+        with scratch_log(name, chosen.rows) as (app, engine):
             app.add_url_rule("/write", view_func=write)
-            print(f"| {name} | {' | '.join(figures(app, engine))} |", flush=True)
+            logged, deleted, with_it, without = under_load(app, engine)
+            cells = [f"{logged:,.0f}", f"{deleted:,.0f}", f"{with_it:.1f} ms", f"{without:.1f} ms"]
+            print(f"| {name} | {' | '.join(cells)} | {with_it / without:.2f} |", flush=True)
 
 
-def figures(app: Any, engine: Any) -> list[str]:
-    logged, deleted, with_it, without = under_load(app, engine)
-    templates = speed(engine)
-    one_problem_a_row(engine)
-    each_its_own = speed(engine)
-    numbers = [f"{number:,.0f}" for number in (templates, each_its_own, logged, deleted)]
-    return [*numbers, f"{with_it:.1f} ms", f"{without:.1f} ms", f"{with_it / without:.2f}"]
+@contextmanager
+def scratch_log(name: str, rows: int) -> Iterator[tuple[Any, Any]]:
+    with filled_app(name, rows, rows / ROWS_A_SECOND / DAY_SECONDS) as app, app.app_context():
+        yield app, import_module("app.database").db.engines["log"]
 
 
 def write() -> str:
@@ -138,17 +145,56 @@ def p99(times: list[float]) -> float:
     return statistics.quantiles(times, n=100)[98]
 
 
-def speed(engine: Any) -> float:
-    """Return the rows a second that steps without a pause delete."""
+def speed(name: str, delete: Callable[[Any], None], *prepare: Callable[[Any], None]) -> float:
+    """Return the rows a second that are deleted."""
+    with scratch_log(name, SPEED_ROWS) as (_app, engine):
+        for change in prepare:
+            change(engine)
+        started = time.monotonic()
+        delete(engine)
+        return SPEED_ROWS / (time.monotonic() - started)
+
+
+def prune_all(engine: Any) -> None:
+    """Take the writer's steps without a pause until nothing is left."""
     retention: Any = import_module("app.dblog.store.retention")
-    cutoff = retention.find_cutoff(engine, KEPT_DAYS, 0)
-    before, started = retention.count_older(engine, cutoff), time.monotonic()
     pruner = retention.Retention(engine, KEPT_DAYS, 0)
-    while (seconds := time.monotonic() - started) < SPEED_SECONDS:
+    pruner.due = 0.0
+    while pruner.step() <= retention.RETRY_SECONDS:
         pruner.due = 0.0
-        if pruner.step() > retention.RETRY_SECONDS:
-            break
-    return float(before - retention.count_older(engine, cutoff)) / seconds
+
+
+def delete_by_keys(engine: Any) -> None:
+    """Let the driver alone delete the rows, and with a problem for each row also the problems with all they have."""
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT id, fingerprint FROM log_entry ORDER BY created_at")).all()
+        problems = connection.scalar(text("SELECT COUNT(*) FROM log_problem"))
+    tables = ("log_problem", "log_problem_user", "log_problem_hour", "log_problem_day") if problems == len(rows) else ()
+    driver = engine.raw_connection()
+    cursor = driver.cursor()
+
+    def delete(table: str, column: str, keys: list[Any]) -> None:
+        if engine.dialect.name == "postgresql":
+            cursor.execute(f"DELETE FROM {table} WHERE {column} = ANY(%s)", (keys,))
+        else:
+            mark = "?" if engine.dialect.name == "sqlite" else "%s"
+            cursor.execute(f"DELETE FROM {table} WHERE {column} IN ({', '.join([mark] * len(keys))})", keys)
+
+    for start in range(0, len(rows), STEP_ROWS):
+        some = rows[start : start + STEP_ROWS]
+        if engine.dialect.name == "sqlite":
+            cursor.execute("BEGIN IMMEDIATE")
+        delete("log_entry", "id", [row.id for row in some])
+        for table in tables:
+            delete(table, "fingerprint", sorted(row.fingerprint for row in some))
+        driver.commit()
+    driver.close()
+
+
+def drop_problems(engine: Any) -> None:
+    retention: Any = import_module("app.dblog.store.retention")
+    while retention.drop_problems(engine, KEPT_PROBLEMS):
+        pass
 
 
 def one_problem_a_row(engine: Any) -> None:
