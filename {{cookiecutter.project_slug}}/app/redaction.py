@@ -105,7 +105,9 @@ def redact(text: str, values: re.Pattern[str] = _VALUE) -> str:
     """
     low = text.lower() if text.isascii() else _lower(text)
     has_option = "-" in text and OPTION.search(text) is not None
-    shown = hide_options(hide_forms(text, low), has_option)
+    shown = hide_forms(text, low)
+    if has_option or "|" in text or "LOGIN " in text:
+        shown = hide_options(shown, has_option)
     if shown is not text:
         text, low = shown, _lower(shown)
     stem = re.search(STEM_OF_OPTION, low) if has_option else STEM.search(low)

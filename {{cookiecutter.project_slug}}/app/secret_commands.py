@@ -75,7 +75,7 @@ _PIPED = r"""(?:(?<=echo )["']?|(?<=:))[^\s"':]{1,128}+(?=["']?\s{0,2}\|\s{0,2}(
 
 def hide_options(text: str, has_option: bool) -> str:
     """Return the text without passwords that stand behind a program's option or are piped into a program."""
-    if "LOGIN " in text or "334 UG" in text:
+    if "LOGIN " in text:
         text = re.sub(_COMMAND, hide_after, text)
     if has_option:
         text = re.sub(_OPTION, _hide_option, text)
@@ -86,7 +86,7 @@ def hide_options(text: str, has_option: bool) -> str:
 
 def hide_arguments(text: str, low: str) -> str:
     """Return the text without the passwords that programs take as arguments; ``low`` is the text in lower case."""
-    if "AUTH " in text or "PASS " in text:
+    if "AUTH " in text or "PASS " in text or "334 UG" in text:
         text = re.sub(_COMMAND, hide_after, text)
     if any(map(low.__contains__, _HAS_ARGUMENT)):
         text = re.sub(_ARGUMENT, rf"\1{REDACTED}", text)

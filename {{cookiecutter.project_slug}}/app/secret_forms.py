@@ -93,13 +93,12 @@ _CARD = r"""(?x)
     | (?:6011|64[4-9]\d|65\d\d|62\d\d|35(?:2[89]|[3-8]\d)|50[1-3]8|6304|67(?:59|6[123]))([ -]?)\d{4}\4\d{4}\4\d{4}
     | (?:30[0-5]\d|3095|3[689]\d\d)([ -]?)\d{6}\5\d{4}
     ) (?![\w-]|\.\d)"""
-# These tables turn each byte into its kind: a digit, a character of keys, or another one; a digit or another one. Below
-# are the shortest runs of such kinds in a key and in a card's number.
+# This table turns each byte into its kind: a digit, a character of keys, or another one. Below are the shortest runs of
+# such kinds in a key and in a card's number.
 _KINDS = bytes(
     0x30 if chr(code) in digits else 0x61 if chr(code) in ascii_letters + "_-" else 0x20 for code in range(256)
 )
-_IN_CARDS = bytes(0x30 if chr(code) in digits else 0x78 for code in range(256))
-_KEY_RUN, _CARD_RUN = "a" * 20, b"0" * 14
+_KEY_RUN, _CARD_RUN = "a" * 20, re.compile("0000[ a]?0000(?:00)?[ a]?0000")
 # Ids that are no secrets, unless one stands at the end of an address.
 _HEX_ID = re.compile(rb"(?<!/)[0-9a-f-]{20,}+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?!\w)")
 
@@ -123,7 +122,7 @@ def hide_forms(text: str, low: str) -> str:
     kinds = characters.translate(_KINDS).decode("latin-1")
     if "000" in kinds:
         if "0000" in kinds:
-            text = _hide_numbers(text, low, characters)
+            text = _hide_numbers(text, low, kinds)
         if " your " in low or (" to " in low and _TO_SIGN_IN.search(low)):
             text = re.sub(_ONE_TIME, REDACTED, text)
     runs = kinds.replace("0", "a")
@@ -172,8 +171,8 @@ def _hide_keys(text: str, low: str) -> str:
     return text
 
 
-def _hide_numbers(text: str, low: str, characters: bytes) -> str:
-    if _CARD_RUN in characters.translate(_IN_CARDS, b" -"):
+def _hide_numbers(text: str, low: str, kinds: str) -> str:
+    if _CARD_RUN.search(kinds):
         text = re.sub(_CARD, _hide_card, text)
     if "TAN" in text or (("cod" in low or "ó" in low) and _NEAR_CODE.search(low)):
         text = re.sub(_CODE, hide_after, text)

@@ -26,7 +26,7 @@ _STEMS = rf"""(?:
       | re(?:dentials[\s:]|[dt]) | ard[ _-]?n | [_-]number | number | v[vc] | srf | lave | le: | ial[ _-]?sec
       | h(?:tw|ine\s) | (?<=monic) )
   | u(?: th(?:ori[sz]|(?:enticate)?\(|\s(?:plain|login|xoauth2)\s|\s(?<=masterauth.)|(?![a-z]))
-      | se\s(?<=net.use.) )
+      | se\s(?<=net.use.) | gfzc3 )
   | s(?: e(?:ssi?|nha|nord|r(?:tion|t\sinto\s)) | ig(?:nature|(?![a-z])) | lo(?<=[hg][ea]slo)(?!w) | aml | alas
       | n(?<=[ds]sn) | ql(?:plus|:)\s )
   | b(?: earer\s? | asic\s | hook[ _-]?url | y(?<=fied[ ]by) )
