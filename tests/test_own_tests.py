@@ -59,16 +59,15 @@ HOSTILE_ANSWERS = [
     pytest.param(
         {"project_name": "% \\ %s {x} 🚀\nmore", "database": "mysql", "license": "Proprietary", "example": "no"},
         id="formats",
-        marks=pytest.mark.slow,
     ),
     pytest.param(
         {"project_name": "---", "project_slug": "tests", "author_name": 'A "B" <c@d>', "license": "Apache-2.0"},
         id="names",
-        marks=pytest.mark.slow,
     ),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", HOSTILE_ANSWERS)
 def test_the_owners_tests_whatever_was_answered(
     bake: Bake, venv: Path, tmp_path: Path, answers: dict[str, str]
