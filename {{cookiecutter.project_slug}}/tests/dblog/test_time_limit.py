@@ -1,5 +1,7 @@
 """No reader of the log keeps the database busy for long; the limit does not apply to the writer."""
 
+from contextlib import suppress
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -66,7 +68,8 @@ def test_the_limit_ends_with_the_reading(app: Flask, log: Engine, monkeypatch: p
             with reading() as session:
                 assert session.scalar(text("SELECT 1")) == 1
     monkeypatch.setattr(time_limit, "STATEMENT_SECONDS", 0.001)
-    with app.app_context(), reading() as session:
+    # On a slow machine even this statement may be stopped.
+    with suppress(TooSlow), app.app_context(), reading() as session:
         session.scalar(text("SELECT 1"))
     # The writer uses the same connections.
     with log.connect() as first, log.connect() as second:
