@@ -21,15 +21,15 @@ _STEMS = rf"""(?:
     k(?: e(?: y(?:{_after(OF_KEYS, "key")}) | n(?<=token) | nnw ) | ie(?<=cookie) | od )
   | p(?: a(?: ss(?:word\(|\s(?<=requirepass.)|[wpck]|ord|e?(?![a-z])) | rol ) | in(?![a-z]) | hrase | sk | w
       | onse= | dp\s | \slogin\s | (?<=otp) )
-  | c(?: o(?: de(?:[ _-]?verif|{_after(OF_CODES, "code")}) | mm?unit
-        | n(?:tras|n(?:ection)?[ _-]?str|nection\(|tains\s\((?<=row.contains..)) )
-      | re(?:dentials[\s:]|[dt]) | ard[ _-]?n | [_-]number | number | v[vc] | srf | lave | le: | ial[ _-]?sec
+  | c(?: o(?: de(?:(?=[ _-]?verif)|{_after(OF_CODES, "code")}) | mm?unit
+        | n(?:tras|n(?:ection)?(?=[ _-]?str)|nection\(|tains\s\((?<=row.contains..)) )
+      | re(?:dentials[\s:]|[dt]) | ard(?=[ _-]?n) | [_-]number | number | v[vc] | srf | lave | le: | ial(?=[ _-]?sec)
       | h(?:tw|ine\s) | (?<=monic) )
   | u(?: th(?:ori[sz]|(?:enticate)?\(|\s(?:plain|login|xoauth2)\s|\s(?<=masterauth.)|(?![a-z]))
       | se\s(?<=net.use.) | gfzc3 )
   | s(?: e(?:ssi?|nha|nord|r(?:tion|t\sinto\s)) | ig(?:nature|(?![a-z])) | lo(?<=[hg][ea]slo)(?!w) | aml | alas
       | n(?<=[ds]sn) | ql(?:plus|:)\s )
-  | b(?: earer\s? | asic\s | hook[ _-]?url | y(?<=fied[ ]by) )
+  | b(?: earer\s? | asic\s | hook(?=[ _-]?url) | y(?<=fied[ ]by) )
   | j(?: wt | elsz ) | x(?: srf | freerdp\s ) | zinka | \((?<=login.) )
 """
 # A name has no value if the text ends with it, or if an ordinary word follows: "Invalid token for user 5", "the key was

@@ -66,6 +66,7 @@ SECRETS: list[tuple[str, str]] = [
     ("Your verification code: §", "483920"),
     ("backup_code=§", "a1b2-c3d4"),
     ("recovery code § used for ada", "R7K2-9QMX-4HTP"),
+    ("social security code §", "483920"),
     ("cvv=§", "837"),
     ("card_cvc: §", "837"),
     ("ssn=§", "078-05-" + "1120"),
