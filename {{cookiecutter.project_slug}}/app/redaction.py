@@ -81,7 +81,7 @@ _PASSWORD = re.compile("pass(?:word|wd|phrase|code)$")
 _GROUPS = re.compile(r"[A-Z\d]{3,8}(?:-[A-Z\d]{3,8}){1,7}|[a-z\d]{3,8}(?:-[a-z\d]{3,8}){1,7}")
 _BY_PART = re.compile(STRONG)
 
-# With these a secret may follow that has no name of its own.
+# Behind one of these a secret may stand that has no name of its own.
 _SAID_SO = ("/pass", "/ pass", "auth ", "pass ")
 _SECOND_WORDS = ("key", "code", "phrase", "by")
 _WORD = re.compile(r"(?<![\w.-])[\w-]")

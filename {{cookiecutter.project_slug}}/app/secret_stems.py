@@ -1,4 +1,4 @@
-"""Where a text may show a secret. One search tells it, so that a text without secrets is left at once.
+"""This finds where a text may show a secret. It is one search, so a text without secrets costs little.
 
 What :mod:`app.redaction` says about the time of a search holds here, too.
 """

@@ -17,8 +17,8 @@ from ...listing import Cursor
 from ..models import MUTED, LogEntry, LogProblem, LogProblemHour
 from .filters import Filters
 
-#: How many counts of problems are read at most to find the hours that have rows that are not muted, and how many at
-#: once: mostly a few hours are enough.
+#: How many counts of problems a page reads at most to find the hours with rows that are not muted, and how many it
+#: reads at once: mostly a few hours are enough.
 COUNTS_READ, COUNTS_AT_ONCE = 2_000, 200
 
 

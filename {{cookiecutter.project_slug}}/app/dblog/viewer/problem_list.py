@@ -29,7 +29,7 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 _IS_OPEN = LogProblem.status == OPEN
 #: The condition of open problems with a single record, about which nobody has decided or written a note.
 SEEN_ONCE = and_(_IS_OPEN, LogProblem.count == 1, LogProblem.decided_at.is_(None))
-#: The conditions of the other open problems. Each is a range of an index: to deny the one above reads all problems.
+#: The conditions of the other open problems. Each is a range of an index; `NOT SEEN_ONCE` would read all problems.
 OPEN_NOT_ONCE = (
     and_(_IS_OPEN, LogProblem.count > 1),
     and_(_IS_OPEN, LogProblem.count == 1, LogProblem.decided_at >= _EPOCH),
